@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+// The upper storey: what the bindings share. Each type has one file that ends with its methods, slots, spec and a
+// `<type>_setup` that module.c calls; each converts arguments, calls the core, and raises. No algorithm lives here.
+//
+// Contract: every function is called with the GIL held. State is per module object, so sub-interpreters do not share
+// it.
+#ifndef PC_EXT_H
+#define PC_EXT_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "base/pc_common.h"
+
+typedef struct core_state {
+    PyTypeObject *samples_type;
+    PyTypeObject *round_loop_type;
+    PyObject *core_error; // perfcore.errors.PerfcoreError, imported when first raised
+} core_state;
+
+extern struct PyModuleDef core_module;
+
+// The state of the module that `type` (or its heap base) was made in. Never fails for a type of ours.
+static inline core_state *core_state_of_type(PyTypeObject *type)
+{
+    PyObject *module = PyType_GetModuleByDef(type, &core_module);
+    assert(module != NULL);
+    return (core_state *)PyModule_GetState(module);
+}
+
+// The state of the module object itself.
+static inline core_state *core_state_of_module(PyObject *module)
+{
+    core_state *state = (core_state *)PyModule_GetState(module);
+    assert(state != NULL);
+    return state;
+}
+
+// Raise what a negative errno from the core means: MemoryError for -ENOMEM, OSError otherwise. Returns NULL.
+PyObject *core_raise_errno(int status);
+
+// Make a heap type in `module`, add it under its name, and store it in *slot. 0, or -1 with an exception.
+int core_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **slot) PC_NODISCARD;
+
+// One for each file of bindings: add its types and functions to the module. 0, or -1 with an exception.
+int samples_setup(PyObject *module) PC_NODISCARD;
+
+#endif

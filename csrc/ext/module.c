@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+// The extension module perfcore._core: its state, its set-up, and the errors that the bindings share.
+#include "ext.h"
+
+PyObject *core_raise_errno(int status)
+{
+    assert(status < 0);
+    if (status == -ENOMEM)
+        return PyErr_NoMemory();
+    errno = -status;
+    return PyErr_SetFromErrno(PyExc_OSError);
+}
+
+int core_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **slot)
+{
+    PyObject *type = PyType_FromModuleAndSpec(module, spec, NULL);
+    if (type == NULL)
+        return -1;
+    *slot = (PyTypeObject *)type; // the state owns this reference
+    return PyModule_AddType(module, *slot);
+}
+
+static int module_exec(PyObject *module)
+{
+    static int (*const setups[])(PyObject *) = {
+        samples_setup,
+    };
+    for (size_t i = 0; i < sizeof setups / sizeof *setups; i++) {
+        if (setups[i](module) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int module_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    core_state *state = core_state_of_module(module);
+    Py_VISIT(state->samples_type);
+    Py_VISIT(state->round_loop_type);
+    Py_VISIT(state->core_error);
+    return 0;
+}
+
+static int module_clear(PyObject *module)
+{
+    core_state *state = core_state_of_module(module);
+    Py_CLEAR(state->samples_type);
+    Py_CLEAR(state->round_loop_type);
+    Py_CLEAR(state->core_error);
+    return 0;
+}
+
+static void module_free(void *module)
+{
+    (void)module_clear((PyObject *)module);
+}
+
+PyDoc_STRVAR(module_doc, "The C core of perfcore: timing loops, samples, statistics, reading of results, verdicts.");
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, module_exec},
+#ifdef Py_mod_multiple_interpreters
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+    {0, NULL},
+};
+
+struct PyModuleDef core_module = {
+    PyModuleDef_HEAD_INIT,   .m_name = "perfcore._core",    .m_doc = module_doc,     .m_size = sizeof(core_state),
+    .m_slots = module_slots, .m_traverse = module_traverse, .m_clear = module_clear, .m_free = module_free,
+};
+
+PyMODINIT_FUNC PyInit__core(void); // CPython's headers declare no prototype for it
+
+PyMODINIT_FUNC PyInit__core(void)
+{
+    return PyModuleDef_Init(&core_module);
+}

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: MIT
+"""Builds the C extension. Everything else is declared in pyproject.toml.
+
+Environment switches (for developers and CI, never needed by a user):
+
+* ``PERFCORE_WERROR=1``: the project's warning set, as errors;
+* ``PERFCORE_SANITIZE=address,undefined``: a sanitizer build with assertions on;
+* ``PERFCORE_COVERAGE=1``: a gcov build.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+from setuptools import Extension, setup
+
+ROOT = Path(__file__).resolve().parent
+
+# pkg-config name: what to install on Debian/Ubuntu, and on Fedora.
+LIBRARIES = {
+    "libcjson": ("libcjson-dev", "cjson-devel"),
+    "libproc2": ("libproc2-dev", "procps-ng-devel"),
+}
+
+WARNINGS = (
+    "-Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes "
+    "-Wundef -Wvla -Wformat=2 -Wpointer-arith -Wdouble-promotion"
+).split()
+
+
+def stop(message: str) -> None:
+    """End the build with one line that says what to install."""
+    sys.exit(f"perfcore: {message}")
+
+
+def pkg_config(name: str, option: str) -> list[str]:
+    """Return the words that ``pkg-config option name`` prints."""
+    debian, fedora = LIBRARIES[name]
+    tool = os.environ.get("PKG_CONFIG", "pkg-config")
+    try:
+        done = subprocess.run([tool, option, name], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        stop(f"{tool} not found; install it with `apt-get install pkg-config` or `dnf install pkgconf`")
+    if done.returncode:
+        stop(f"{name} not found; install it with `apt-get install {debian}` or `dnf install {fedora}`")
+    return done.stdout.split()
+
+
+def check_python_headers() -> None:
+    """Refuse to build without Python.h, naming the package that has it."""
+    header = Path(sysconfig.get_paths()["include"]) / "Python.h"
+    if not header.exists():
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        stop(
+            f"{header} not found; install it with `apt-get install python{version}-dev` "
+            f"or `dnf install python{version}-devel`"
+        )
+
+
+def compile_args() -> tuple[list[str], list[str]]:
+    """Return the compiler's and the linker's own flags."""
+    # No contraction: a fused multiply-add would change the last bit of the statistics.
+    compiler = ["-std=c11", "-O3", "-ffp-contract=off", "-fvisibility=hidden"]
+    linker: list[str] = []
+    if os.environ.get("PERFCORE_WERROR") == "1":
+        compiler += [*WARNINGS, "-Werror"]
+    if sanitize := os.environ.get("PERFCORE_SANITIZE"):
+        compiler += [f"-fsanitize={sanitize}", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer"]
+        compiler += ["-O1", "-g", "-UNDEBUG", "-fno-wrapv", "-fstrict-overflow"]
+        linker += [f"-fsanitize={sanitize}"]
+    if os.environ.get("PERFCORE_COVERAGE") == "1":
+        compiler += ["--coverage", "-O0", "-UNDEBUG"]
+        linker += ["--coverage"]
+    return compiler, linker
+
+
+def extensions() -> list[Extension]:
+    """Return the extension modules, with what pkg-config says of the libraries."""
+    check_python_headers()
+    cflags: list[str] = []
+    libs: list[str] = []
+    for name in LIBRARIES:
+        cflags += pkg_config(name, "--cflags")
+        libs += pkg_config(name, "--libs")
+    compiler, linker = compile_args()
+    sources = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("csrc/**/*.c"))
+    headers = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("csrc/**/*.h"))
+    return [
+        Extension(
+            "perfcore._core",
+            sources=sources,
+            depends=headers,
+            include_dirs=["csrc/core", "csrc/ext"],
+            define_macros=[("_GNU_SOURCE", None)],
+            extra_compile_args=[*cflags, *compiler],
+            extra_link_args=[*libs, *linker],
+        )
+    ]
+
+
+setup(ext_modules=extensions())
