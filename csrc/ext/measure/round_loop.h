@@ -28,6 +28,7 @@ typedef struct round_loop {
     PyObject *timer;    // a user's timer, or NULL: read `clock`
     clockid_t clock;
     bool disable_gc;
+    bool collecting;  // the collector was on before this round
     bool busy;        // a round is running: no second one inside it
     PyObject *result; // of the last call, when rounds have one call each
     // What happened to the rounds since the loop was made.
