@@ -1,6 +1,8 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, final
 
+from typing_extensions import Buffer
+
 @final
 class Samples(Sequence[float]):
     def __new__(cls, values: Iterable[float] = ..., /) -> Samples: ...
@@ -56,3 +58,11 @@ def clock_step(clock: int, /) -> float: ...
 def involuntary_switches() -> int: ...
 def nothing() -> None: ...
 def steal_time() -> float | None: ...
+def summarize(
+    samples: Buffer,
+    /,
+    *,
+    compensated_sum: bool | None = None,
+    legacy_hd15iqr: bool = False,
+    level: float = 0.95,
+) -> dict[str, Any]: ...

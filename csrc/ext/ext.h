@@ -46,5 +46,6 @@ int core_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **slot) PC_N
 int clock_setup(PyObject *module) PC_NODISCARD;
 int round_loop_setup(PyObject *module) PC_NODISCARD;
 int samples_setup(PyObject *module) PC_NODISCARD;
+int stats_setup(PyObject *module) PC_NODISCARD;
 
 #endif

@@ -26,6 +26,7 @@ static int module_exec(PyObject *module)
         samples_setup,
         round_loop_setup,
         clock_setup,
+        stats_setup,
     };
     for (size_t i = 0; i < sizeof setups / sizeof *setups; i++) {
         if (setups[i](module) < 0)
