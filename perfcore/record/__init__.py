@@ -1,1 +1,2 @@
 # SPDX-License-Identifier: MIT
+"""record: results files, baselines, the environment they come from."""
