@@ -16,6 +16,7 @@ typedef struct core_state {
     PyTypeObject *samples_type;
     PyTypeObject *round_loop_type;
     PyObject *core_error; // perfcore.errors.PerfcoreError, imported when first raised
+    PyObject *json_error; // JSONError, of results.c
 } core_state;
 
 extern struct PyModuleDef core_module;
@@ -44,5 +45,6 @@ int core_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **slot) PC_N
 
 // One for each file of bindings: add its types and functions to the module. 0, or -1 with an exception.
 int samples_setup(PyObject *module) PC_NODISCARD;
+int results_setup(PyObject *module) PC_NODISCARD;
 
 #endif

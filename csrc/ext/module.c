@@ -24,6 +24,7 @@ static int module_exec(PyObject *module)
 {
     static int (*const setups[])(PyObject *) = {
         samples_setup,
+        results_setup,
     };
     for (size_t i = 0; i < sizeof setups / sizeof *setups; i++) {
         if (setups[i](module) < 0)
@@ -38,6 +39,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->samples_type);
     Py_VISIT(state->round_loop_type);
     Py_VISIT(state->core_error);
+    Py_VISIT(state->json_error);
     return 0;
 }
 
@@ -47,6 +49,7 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->samples_type);
     Py_CLEAR(state->round_loop_type);
     Py_CLEAR(state->core_error);
+    Py_CLEAR(state->json_error);
     return 0;
 }
 
