@@ -61,3 +61,10 @@ class JSONError(ValueError):
     args: tuple[str, int, int, int]
 
 def load_results(data: bytes, /) -> Any: ...
+def judge_medians(
+    baseline: tuple[float, float, float],
+    head: tuple[float, float, float],
+    warning: float,
+    critical: float,
+    /,
+) -> tuple[str, str, float, float, float, float]: ...

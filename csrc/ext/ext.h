@@ -48,5 +48,6 @@ int clock_setup(PyObject *module) PC_NODISCARD;
 int round_loop_setup(PyObject *module) PC_NODISCARD;
 int samples_setup(PyObject *module) PC_NODISCARD;
 int results_setup(PyObject *module) PC_NODISCARD;
+int verdict_setup(PyObject *module) PC_NODISCARD;
 
 #endif

@@ -25,6 +25,7 @@ static int module_exec(PyObject *module)
     static int (*const setups[])(PyObject *) = {
         samples_setup,
         results_setup,
+        verdict_setup,
         round_loop_setup,
         clock_setup,
     };

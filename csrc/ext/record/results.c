@@ -139,7 +139,7 @@ static void raise_json_error(core_state *state, const pc_json_error *error)
 }
 
 PyDoc_STRVAR(load_results_doc,
-             "load_results(data, /)\n--\n\n"
+             "load_results($module, data, /)\n--\n\n"
              "Read the bytes of a results file as strict JSON. The arrays benchmarks[*].stats.data become Samples.\n\n"
              "Raises JSONError(reason, line, column, offset) where the bytes are not strict JSON.");
 
