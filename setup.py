@@ -26,10 +26,10 @@ LIBRARIES = {
     "libproc2": ("libproc2-dev", "procps-ng-devel"),
 }
 
-WARNINGS = (
-    "-Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes "
-    "-Wundef -Wvla -Wformat=2 -Wpointer-arith -Wdouble-promotion"
-).split()
+WARNINGS = [
+    *("-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion", "-Wshadow", "-Wstrict-prototypes"),
+    *("-Wmissing-prototypes", "-Wundef", "-Wvla", "-Wformat=2", "-Wpointer-arith", "-Wdouble-promotion"),
+]
 
 
 def stop(message: str) -> None:
