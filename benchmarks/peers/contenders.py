@@ -86,15 +86,24 @@ def stock_round(subject: Subject) -> tuple[RoundTimer, int]:
 
 
 def ours_round(subject: Subject, *, correct: bool = False) -> tuple[RoundTimer, int]:
-    """Return our runner's timing of one round, and the iterations that our calibration picks."""
+    """Return one round of our runner as a results file would have it, and the iterations that our calibration picks."""
+    from pytest_benchmark.timers import compute_timer_precision, default_timer
+
+    from perfcore._core import Samples
     from perfcore.measure.calibration import calibrate
     from perfcore.measure.runner import make_runner
 
     runner = make_runner(subject.function, subject.args, dict(subject.kwargs), correct=correct)
-    calibrated = calibrate(
-        runner, min_time=5e-6, max_time=1.0, warmup=0, timer_precision=1e-9, calibration_precision=10
-    )
-    return runner.time, calibrated.iterations
+    chosen = calibrate(
+        runner, min_time=5e-6, max_time=1.0, timer_precision=compute_timer_precision(default_timer)
+    ).iterations
+
+    def one_round(count: int) -> float:
+        samples = Samples()
+        runner.run(samples, 1, count)
+        return samples[0] * count
+
+    return one_round, chosen
 
 
 def timeit_round(subject: Subject) -> RoundTimer:
