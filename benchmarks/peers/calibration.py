@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rows about calibration: does one cold first call decide how a fast function is measured?"""
+"""Rows about calibration: whether one cold first call decides how a fast function is measured."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def stuck_share(options: tuple[str, ...], folder: Path) -> float:
     fast = [bench["stats"] for bench in report["benchmarks"] if bench["stats"]["median"] < FAST]
     if not fast:
         raise RuntimeError("no benchmark under 5 µs was measured")
-    return 100 * sum(stats["iterations"] == 1 for stats in fast) / len(fast)
+    return 100 * len([stats for stats in fast if stats["iterations"] == 1]) / len(fast)
 
 
 @row("cold-calls", unit="%", peers=(STOCK,), target={OURS: AtMost(0)})
 def cold_calls(context: Context) -> Iterator[Case]:
-    """Share of the benchmarks under 5 µs stuck at one iteration because their first call was cold."""
+    """Count the share of the benchmarks under 5 µs stuck at one iteration because their first call was cold."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         contenders = {OURS: lambda: stuck_share((), folder)}

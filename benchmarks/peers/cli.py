@@ -41,11 +41,17 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m benchmarks.peers",
         description="Measure perfcore against its peers on the same work, interleaved.",
     )
-    options.add_argument("--only", metavar="ROW", action="append", default=[], help="a row's name or pattern; again for more")
+    options.add_argument(
+        "--only", metavar="ROW", action="append", default=[], help="a row's name or pattern; again for more"
+    )
     options.add_argument("--list", action="store_true", help="list the rows and end")
     options.add_argument("--repeats", metavar="N", type=positive, help=f"interleaved repeats (default {REPEATS})")
-    options.add_argument("--quick", action="store_true", help=f"{QUICK_REPEATS} repeats of smaller work: a smoke test, no evidence")
-    options.add_argument("--json", metavar="PATH", type=Path, default=stem.with_suffix(".json"), help="default: %(default)s")
+    options.add_argument(
+        "--quick", action="store_true", help=f"{QUICK_REPEATS} repeats of smaller work: a smoke test, no evidence"
+    )
+    options.add_argument(
+        "--json", metavar="PATH", type=Path, default=stem.with_suffix(".json"), help="default: %(default)s"
+    )
     options.add_argument(
         "--markdown", metavar="PATH", type=Path, default=stem.with_suffix(".md"), help="default: %(default)s"
     )

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import importlib.util
+import statistics
 import sys
+import time
 import timeit
 from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
@@ -43,13 +45,12 @@ def stock_fixture_module() -> ModuleType:
 
 def make_fixture(fixture_class: Any, **changes: Any) -> Any:
     """Return a `BenchmarkFixture` with pytest-benchmark's default options, as its plugin makes it for a test."""
-    from pytest_benchmark.timers import default_timer
     from pytest_benchmark.utils import NameWrapper
 
     options: dict[str, Any] = {
         "node": SimpleNamespace(name="league", nodeid="league::league"),
         "disable_gc": False,
-        "timer": NameWrapper(default_timer),
+        "timer": NameWrapper(time.perf_counter),
         "min_rounds": 5,
         "min_time": 0.000005,
         "max_time": 1.0,
@@ -87,7 +88,7 @@ def stock_round(subject: Subject) -> tuple[RoundTimer, int]:
 
 def ours_round(subject: Subject, *, correct: bool = False) -> tuple[RoundTimer, int]:
     """Return one round of our runner as a results file would have it, and the iterations that our calibration picks."""
-    from pytest_benchmark.timers import compute_timer_precision, default_timer
+    from pytest_benchmark.timers import compute_timer_precision
 
     from perfcore._core import Samples
     from perfcore.measure.calibration import calibrate
@@ -95,7 +96,7 @@ def ours_round(subject: Subject, *, correct: bool = False) -> tuple[RoundTimer, 
 
     runner = make_runner(subject.function, subject.args, dict(subject.kwargs), correct=correct)
     chosen = calibrate(
-        runner, min_time=5e-6, max_time=1.0, timer_precision=compute_timer_precision(default_timer)
+        runner, min_time=5e-6, max_time=1.0, timer_precision=compute_timer_precision(time.perf_counter)
     ).iterations
 
     def one_round(count: int) -> float:
@@ -104,6 +105,21 @@ def ours_round(subject: Subject, *, correct: bool = False) -> tuple[RoundTimer, 
         return samples[0] * count
 
     return one_round, chosen
+
+
+def ours_single(subject: Subject, rounds: int, *, correct: bool) -> Callable[[], float]:
+    """Return a function that runs rounds of one iteration and gives the median sample."""
+    from perfcore._core import Samples
+    from perfcore.measure.runner import make_runner
+
+    runner = make_runner(subject.function, subject.args, dict(subject.kwargs), correct=correct)
+
+    def median() -> float:
+        samples = Samples()
+        runner.run(samples, rounds, 1)
+        return statistics.median(samples)
+
+    return median
 
 
 def timeit_round(subject: Subject) -> RoundTimer:
@@ -122,7 +138,7 @@ def pyperf_round(subject: Subject) -> RoundTimer:
     """
     import functools
 
-    import pyperf
+    import pyperf  # type: ignore[import-untyped]
 
     class Capture(pyperf.Runner):  # type: ignore[misc]
         """Keeps the task instead of starting worker processes."""

@@ -113,6 +113,7 @@ class Registry:
             unit: of the figures, lower is better ("ns", "ms", "bytes").
             peers: names as on PyPI, or of modules of the standard library; what is not installed is reported.
             target: what must be reached: ``{"perfcore": AtMost(2), "timeit": TimesLess(1)}``.
+
         """
 
         def register(measure: Measure) -> Measure:
@@ -165,9 +166,7 @@ def judge(row_: Row, case: Case) -> Iterator[Line]:
     unit = case.unit or row_.unit
     if own is not None or not peers:
         limit = own if isinstance(own, AtMost) else None
-        yield Line(
-            row_.name, case.name, unit, ours, target=limit, verdict=verdict(limit, ours, None), note=case.note
-        )
+        yield Line(row_.name, case.name, unit, ours, target=limit, verdict=verdict(limit, ours, None), note=case.note)
     for peer in peers:
         theirs_values = case.figures[peer]
         ratios = Spread.of([ratio(t, o) for t, o in zip(theirs_values, ours_values, strict=True)])

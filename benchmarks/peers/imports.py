@@ -22,7 +22,7 @@ print(*sorted(new - set(sys.stdlib_module_names) - {"perfcore"}))
 
 @row("import", unit="ms", target={OURS: AtMost(15)})
 def import_row(context: Context) -> Iterator[Case]:
-    """Wall time of a process that imports perfcore, over one that imports nothing."""
+    """Measure the wall time of a process that imports perfcore, over one that imports nothing."""
     figures = context.interleave(
         {
             "with": lambda: run_python(["-c", "import perfcore"])[0] * 1e3,
@@ -34,13 +34,17 @@ def import_row(context: Context) -> Iterator[Case]:
     yield Case("import perfcore, over bare Python", {OURS: over})
     names = run_python(["-c", THIRD_PARTY])[1].split()
     yield Case(
-        "third-party modules imported", {OURS: [float(len(names))]}, {OURS: AtMost(0)}, note=" ".join(names), unit="modules"
+        "third-party modules imported",
+        {OURS: [float(len(names))]},
+        {OURS: AtMost(0)},
+        note=" ".join(names),
+        unit="modules",
     )
 
 
 @row("pytest-start", unit="ms", peers=("pytest-benchmark",))
 def pytest_start(context: Context) -> Iterator[Case]:
-    """Wall time of a pytest that collects one empty file, with and without our plugin beside pytest-benchmark."""
+    """Measure the wall time of a pytest with one empty test, with and without our plugin."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "test_nothing.py"
         file.write_text("def test_nothing():\n    pass\n", encoding="utf-8")

@@ -15,13 +15,13 @@ STOCK = "pytest-benchmark"
 SMALL, LARGE = 1_000_000, 3_000_000
 MEBIBYTE = 1 << 20
 
-ROUND_TRIP = '''
+ROUND_TRIP = """
 def test_many(benchmark):
     benchmark.pedantic(len, args=("",), rounds={rounds})
     data = benchmark.stats.stats.data
     with open({side!r}, "w", encoding="ascii") as file:
         file.writelines(float(value).hex() + "\\n" for value in data)
-'''
+"""
 
 
 def growth(who: str, phase: str, rounds: int) -> int:
@@ -36,13 +36,13 @@ def bytes_per_sample(who: str, phase: str) -> float:
 
 @row("memory", unit="bytes/sample", peers=(STOCK,))
 def memory(context: Context) -> Iterator[Case]:
-    """Peak memory of a million rounds, per sample."""
+    """Measure the peak memory of a million rounds, per sample."""
     repeats = 2 if context.quick else max(3, context.repeats // 4)
     for phase, label in (("rounds", "the rounds"), ("as_dict", "the rounds and their statistics")):
         makers: dict[str, Callable[[], float]] = {OURS: lambda phase=phase: bytes_per_sample("perfcore", phase)}  # type: ignore[misc]
         if context.has(STOCK):
             makers[STOCK] = lambda phase=phase: bytes_per_sample("stock", phase)  # type: ignore[misc]
-        # The kernel counts whole pages: 0.01 bytes a sample are 5 of them over the 2 million samples between the points.
+        # The kernel counts whole pages: 0.01 bytes a sample are 5 of them over the 2 million samples between.
         target = {OURS: AtMost(8.01)} if phase == "rounds" else {}
         note = f"slope between {SMALL:,} and {LARGE:,} rounds of the peak RSS"
         yield Case(label, context.interleave(makers, repeats), target, note=note)
@@ -52,7 +52,7 @@ def memory(context: Context) -> Iterator[Case]:
 
 @row("exact-file", unit="samples", peers=(), target={OURS: AtMost(0)})
 def exact_file(context: Context) -> Iterator[Case]:
-    """Samples that a results file gives back with other bits than were measured."""
+    """Count the samples that a results file gives back with other bits than were measured."""
     rounds = 10_000 if context.quick else 1_000_000
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -31,6 +31,8 @@ def run_python(arguments: Sequence[str], cwd: Path = ROOT) -> tuple[float, str]:
 
 def run_pytest(file: Path, options: Sequence[str], results: Path) -> tuple[float, dict[str, Any]]:
     """Run a benchmark file in a fresh pytest; return its wall time in seconds and the results file."""
-    spent, _ = run_python(["-m", "pytest", str(file), *NEUTRAL, "--benchmark-json", str(results), *options], results.parent)
+    spent, _ = run_python(
+        ["-m", "pytest", str(file), *NEUTRAL, "--benchmark-json", str(results), *options], results.parent
+    )
     report: dict[str, Any] = json.loads(results.read_text(encoding="utf-8"))
     return spent, report

@@ -40,10 +40,9 @@ def seconds_of_as_dict(stats: Any) -> float:
 
 @row("statistics", unit="ms", peers=(STOCK,))
 def statistics_row(context: Context) -> Iterator[Case]:
-    """Statistics of the samples of one benchmark: the first Stats.as_dict() after the rounds."""
-    from pytest_benchmark.stats import Stats
-
+    """Compute the statistics of the samples of one benchmark: the first Stats.as_dict() after the rounds."""
     from perfcore.pytest_plugin.stats import SampleStats
+    from pytest_benchmark.stats import Stats
 
     for size, factor in SIZES.items():
         values = like_rounds(size)

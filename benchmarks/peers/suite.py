@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 import tempfile
@@ -41,7 +42,7 @@ def batch_interval(data: Sequence[float]) -> float:
     if len(data) < 2 * BATCHES:
         return rank_interval(data)
     edges = [index * len(data) // BATCHES for index in range(BATCHES + 1)]
-    medians = [statistics.median(data[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+    medians = [statistics.median(data[a:b]) for a, b in itertools.pairwise(edges)]
     return 100 * T_975_9 * statistics.stdev(medians) / math.sqrt(BATCHES) / statistics.median(data)
 
 
@@ -57,7 +58,7 @@ def spread_between_runs(medians: Sequence[float]) -> float:
 
 @row("suite-of-50", unit="s", peers=(STOCK,))
 def suite_of_50(context: Context) -> Iterator[Case]:
-    """Wall time of a pytest process with fifty benchmarks, and what its medians are worth."""
+    """Measure the wall time of a pytest process with fifty benchmarks, and what its medians are worth."""
     repeats = 1 if context.quick else max(3, context.repeats // 7)
     variants = {name: options for name, options in VARIANTS.items() if name != STOCK or context.has(STOCK)}
     names: list[str] = []
@@ -80,28 +81,20 @@ def suite_of_50(context: Context) -> Iterator[Case]:
 
         walls = context.interleave({name: lambda name=name: run(name) for name in variants}, repeats)  # type: ignore[misc]
 
-    for variant, factor in ((PRECISE, 5.0), (OURS, None)):
-        label = "with --perfcore-precision=1%" if variant == PRECISE else "default options"
-        target = TimesLess(factor) if factor else None
-
-        def case(
-            text: str,
-            figures: dict[str, list[float]],
-            target: TimesLess | None,
-            unit: str,
-            variant: str = variant,
-            label: str = label,
-        ) -> Case:
-            chosen = {OURS: figures[variant]} | ({STOCK: figures[STOCK]} if STOCK in figures else {})
-            return Case(f"{text}, {label}", chosen, {STOCK: target} if target else {}, unit=unit)
-
-        yield case("wall time", walls, target, "s")
-        no_wider = TimesLess(1) if factor else None
-        yield case("interval of the median (rounds independent)", intervals["rank"], no_wider, "%")
-        yield case("interval of the median (batches)", intervals["batch"], no_wider, "%")
-        if repeats > 1:
-            between = {
-                name: [spread_between_runs(values) for values in per_bench.values()]
-                for name, per_bench in medians.items()
-            }
-            yield case(f"spread of the medians between {repeats} runs", between, no_wider, "%")
+    spreads = {
+        name: [spread_between_runs(values) for values in of_bench.values()] if repeats > 1 else []
+        for name, of_bench in medians.items()
+    }
+    for variant, label in ((PRECISE, "--perfcore-precision=1%"), (OURS, "default options")):
+        pairs = {OURS: variant} | ({STOCK: STOCK} if STOCK in variants else {})
+        wanted = variant == PRECISE
+        for text, figures, unit, factor in (
+            ("wall time", walls, "s", 5.0),
+            ("interval of the median, rounds independent", intervals["rank"], "%", 1.0),
+            ("interval of the median, by batches", intervals["batch"], "%", 1.0),
+            (f"spread of the medians between {repeats} runs", spreads, "%", 1.0),
+        ):
+            if figures[variant]:
+                chosen = {name: figures[source] for name, source in pairs.items()}
+                targets = {STOCK: TimesLess(factor)} if wanted else {}
+                yield Case(f"{text}, {label}", chosen, targets, unit=unit)

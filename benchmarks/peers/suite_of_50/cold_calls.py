@@ -85,7 +85,7 @@ def read_table() -> int:
 @functools.cache
 def point_class() -> Any:
     """Create a class on the first call."""
-    return collections.namedtuple("Point", "x y z")  # noqa: PYI024
+    return collections.namedtuple("Point", "x y z")
 
 
 def make_point() -> object:
@@ -133,12 +133,12 @@ def describe_counter() -> str:
 COUNTER: collections.Counter[str] = collections.Counter("abc")
 
 
+CACHE: dict[str, Any] = {}
+
+
 def third() -> object:
-    """Compile the pattern of Fraction on the first call."""
-    return PARSED.setdefault("third", None) or PARSED.__setitem__("third", fractions.Fraction("1/3"))
-
-
-PARSED: dict[str, Any] = {}
+    """Parse a fraction on the first call, which compiles its pattern."""
+    return CACHE.get("third") or CACHE.setdefault("third", fractions.Fraction("1/3"))
 
 
 def parse_date() -> object:
@@ -146,10 +146,7 @@ def parse_date() -> object:
     return CACHE.get("day") or CACHE.setdefault("day", datetime.datetime.strptime("2024-05-06", "%Y-%m-%d"))
 
 
-CACHE: dict[str, Any] = {}
-
-
-def intern_words() -> str:
+def intern_words() -> object:
     """Build and intern a text on the first call."""
     return CACHE.get("words") or CACHE.setdefault("words", sys.intern(" ".join(str(index) for index in range(300))))
 

@@ -50,7 +50,9 @@ def json_written(size: int) -> Callable[[], object]:
 
 def json_read(size: int) -> Callable[[], object]:
     """Read records from JSON."""
-    text = json.dumps([{"id": index, "name": LETTERS[index : index + 12], "on": index % 2 == 0} for index in range(size)])
+    text = json.dumps(
+        [{"id": index, "name": LETTERS[index : index + 12], "on": index % 2 == 0} for index in range(size)]
+    )
     return lambda: json.loads(text)
 
 
