@@ -25,8 +25,14 @@ static int unpack_arguments(PyObject *value, round_arguments *arguments)
     if (args == NULL)
         goto error;
     kwargs = PyDict_New();
-    if (kwargs == NULL || PyDict_Update(kwargs, PyTuple_GET_ITEM(pair, 1)) < 0)
+    if (kwargs == NULL)
         goto error;
+    if (PyDict_Update(kwargs, PyTuple_GET_ITEM(pair, 1)) < 0) {
+        if (PyErr_ExceptionMatches(PyExc_AttributeError)) // no keys(): what a call with stars calls a TypeError
+            PyErr_Format(PyExc_TypeError, "setup must return (args, kwargs) with a mapping, not %.100s, as kwargs",
+                         Py_TYPE(PyTuple_GET_ITEM(pair, 1))->tp_name);
+        goto error;
+    }
     Py_DECREF(pair);
     Py_XSETREF(arguments->args, args);
     Py_XSETREF(arguments->kwargs, kwargs);
