@@ -1,5 +1,5 @@
-from collections.abc import Iterable
-from typing import final
+from collections.abc import Callable, Iterable
+from typing import Any, final
 
 @final
 class Samples:
@@ -11,3 +11,49 @@ class Samples:
     def __getitem__(self, index: int, /) -> float: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
     def __release_buffer__(self, buffer: memoryview, /) -> None: ...
+
+@final
+class RoundLoop:
+    def __new__(
+        cls,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        *,
+        kernel: Callable[..., Any] | None = None,
+        kernel_args: tuple[Any, ...] | None = None,
+        unroll: int = 1,
+        timer: Callable[[], Any] | None = None,
+        clock: int = 1,
+        disable_gc: bool = False,
+    ) -> RoundLoop: ...
+    def time(self, iterations: int, /) -> float: ...
+    def run(self, samples: Samples, rounds: int, iterations: int, correction: float = 0.0, /) -> None: ...
+    def run_setup(
+        self,
+        samples: Samples | None,
+        rounds: int,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        setup: Callable[[], Any] | None,
+        teardown: Callable[..., Any] | None,
+        pause: Callable[[], Callable[[], None]] | None,
+        correction: float = 0.0,
+        /,
+    ) -> None: ...
+    @property
+    def result(self) -> Any: ...
+    @property
+    def rounds(self) -> int: ...
+    @property
+    def interrupted(self) -> int: ...
+    @property
+    def switches(self) -> int: ...
+    @property
+    def exact(self) -> bool: ...
+
+def clock_pair(clock: int, /) -> float: ...
+def clock_step(clock: int, /) -> float: ...
+def involuntary_switches() -> int: ...
+def nothing() -> None: ...
+def steal_time() -> float | None: ...

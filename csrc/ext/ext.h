@@ -43,6 +43,8 @@ PyObject *core_raise_errno(int status);
 int core_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **slot) PC_NODISCARD;
 
 // One for each file of bindings: add its types and functions to the module. 0, or -1 with an exception.
+int clock_setup(PyObject *module) PC_NODISCARD;
+int round_loop_setup(PyObject *module) PC_NODISCARD;
 int samples_setup(PyObject *module) PC_NODISCARD;
 
 #endif

@@ -24,6 +24,8 @@ static int module_exec(PyObject *module)
 {
     static int (*const setups[])(PyObject *) = {
         samples_setup,
+        round_loop_setup,
+        clock_setup,
     };
     for (size_t i = 0; i < sizeof setups / sizeof *setups; i++) {
         if (setups[i](module) < 0)

@@ -1,1 +1,2 @@
 # SPDX-License-Identifier: MIT
+"""Judge: statistics of samples, verdicts, and when a benchmark has enough of them."""

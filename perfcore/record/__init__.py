@@ -1,1 +1,2 @@
 # SPDX-License-Identifier: MIT
+"""Record: results files, baselines, and the environment they come from."""

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""Timers: which ones the C loop can read by itself, how finely they tick, and what reading them costs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from perfcore import _core
+
+Timer = Callable[[], Any]
+
+# Captured at import: a test that patches time.perf_counter later has a timer of its own, and that one is called.
+_CLOCKS: dict[Timer, int] = {
+    time.perf_counter: time.CLOCK_MONOTONIC,
+    time.monotonic: time.CLOCK_MONOTONIC,
+    time.process_time: time.CLOCK_PROCESS_CPUTIME_ID,
+    time.thread_time: time.CLOCK_THREAD_CPUTIME_ID,
+    time.time: time.CLOCK_REALTIME,
+}
+
+
+def clock_id(timer: Timer) -> int | None:
+    """Return the POSIX clock that `timer` reads, or None if it is not one of the standard library's float timers."""
+    try:
+        return _CLOCKS.get(timer)
+    except TypeError:  # an unhashable callable
+        return None
+
+
+def known_timer(timer: Timer) -> bool:
+    """Whether the C loop reads the clock of `timer` by itself."""
+    return clock_id(timer) is not None
+
+
+@cache
+def precision(timer: Timer) -> float:
+    """Return the smallest step of a known timer between two readings, in seconds."""
+    clock = clock_id(timer)
+    if clock is None:
+        raise ValueError(f"{timer!r} is not a timer of the standard library")
+    return _core.clock_step(clock) or 1e-9
+
+
+@cache
+def overhead(timer: Timer = time.perf_counter) -> float:
+    """Return what an empty pair of readings of a known timer takes, in seconds: the bias of a round of one call."""
+    clock = clock_id(timer)
+    if clock is None:
+        raise ValueError(f"{timer!r} is not a timer of the standard library")
+    return _core.clock_pair(clock)

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: MIT
+"""Coroutine functions: awaited back to back on one event loop, whose start and end are outside the clock."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import inspect
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from perfcore import _core
+from perfcore.errors import MeasureError
+from perfcore.measure.clock import Timer
+from perfcore.measure.kernel import UNROLL, make_kernel
+from perfcore.measure.runner import Disturbance, Stop, pause_tracers, run_until, steal_watch
+
+
+class CoroutineRunner:
+    """Rounds of awaits inside one task of one event loop.
+
+    The loop is made by the running policy (uvloop's, where it is set), lives as long as the runner, and runs whatever
+    the coroutines start. Involuntary switches are counted for the run, not for each round.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Awaitable[Any]],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        *,
+        timer: Timer,
+        disable_gc: bool,
+    ) -> None:
+        if asyncio._get_running_loop() is not None:
+            raise MeasureError(
+                "a coroutine function cannot be measured while an event loop is running in this thread: "
+                "call it from plain code (a `def` test, not `async def`), and it is awaited on a loop of its own"
+            )
+        self._function, self._args, self._kwargs = function, args, kwargs
+        self._timer = timer
+        self._disable_gc = disable_gc
+        self._disturbance = Disturbance()
+        self._disturbance.exact = False
+        self._kernel, self._kernel_args = make_kernel(function, args, kwargs, coroutine=True)
+        self._runner = asyncio.Runner()
+        self.result: Any = None
+
+    def kernel(self, iterations: int) -> str:
+        """Return "coroutine"."""
+        return "coroutine"
+
+    async def _round(self, iterations: int) -> Any:
+        """Await `iterations` calls; return the difference of the timer's readings."""
+        timer = self._timer
+        collecting = gc.isenabled()
+        if self._disable_gc:
+            gc.disable()
+        try:
+            if iterations == 1:
+                start = timer()
+                self.result = await self._function(*self._args, **self._kwargs)
+                end = timer()
+            else:
+                kernel = self._kernel(*divmod(iterations, UNROLL), *self._kernel_args)
+                start = timer()
+                await kernel
+                end = timer()
+            return end - start
+        finally:
+            if collecting:
+                gc.enable()
+
+    async def _rounds(self, samples: _core.Samples, rounds: int, iterations: int) -> None:
+        for _ in range(rounds):
+            samples.append(await self._round(iterations) / iterations)
+
+    async def _rounds_with_setup(
+        self,
+        samples: _core.Samples | None,
+        rounds: int,
+        setup: Callable[[], Any] | None,
+        teardown: Callable[..., Any] | None,
+    ) -> None:
+        own = self._args, self._kwargs
+        try:
+            for _ in range(rounds):
+                self._args, self._kwargs = own
+                given = await _await(setup()) if setup else None
+                if given:
+                    if own[0] or own[1]:
+                        raise TypeError("Can't use `args` or `kwargs` if `setup` returns the arguments.")
+                    self._args, self._kwargs = given
+                resume = pause_tracers()
+                try:
+                    duration = await self._round(1)
+                finally:
+                    resume()
+                if samples is not None:
+                    samples.append(duration)
+                if teardown is not None:
+                    await _await(teardown(*self._args, **self._kwargs))
+        finally:
+            self._args, self._kwargs = own
+
+    def _drive(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine on the loop, counting what disturbs it."""
+        seen = self._disturbance
+        before = _core.involuntary_switches()
+        try:
+            with steal_watch(seen):
+                return self._runner.run(coroutine)
+        finally:
+            seen.switches += _core.involuntary_switches() - before
+            seen.interrupted = seen.switches
+
+    def time(self, iterations: int) -> float:
+        """Run one round of `iterations` awaits; return its duration in seconds, for all of them."""
+        if iterations < 1:
+            raise ValueError(f"iterations must be at least 1, not {iterations}")
+        return float(self._drive(self._round(iterations)))
+
+    def run(self, samples: _core.Samples, rounds: int, iterations: int, stop: Stop | None = None) -> int:
+        """Append up to `rounds` samples, each in seconds per await; return how many."""
+        if iterations < 1:
+            raise ValueError(f"iterations must be at least 1, not {iterations}")
+
+        def run(count: int) -> None:
+            self._drive(self._rounds(samples, count, iterations))
+
+        return run_until(run, samples, rounds, stop)
+
+    def run_with_setup(
+        self,
+        samples: _core.Samples | None,
+        rounds: int,
+        setup: Callable[[], Any] | None,
+        teardown: Callable[..., Any] | None,
+    ) -> int:
+        """Run rounds of one await, each between `setup` and `teardown`, which may be coroutine functions too."""
+        self._drive(self._rounds_with_setup(samples, rounds, setup, teardown))
+        return rounds
+
+    @property
+    def flags(self) -> dict[str, Any]:
+        """What disturbed the rounds, under the names that results files use."""
+        return self._disturbance.flags
+
+    def close(self) -> None:
+        """Cancel what the coroutines left running and close the loop."""
+        self._runner.close()
+
+
+async def _await(value: Any) -> Any:
+    """Return `value`, awaited if it can be."""
+    return await value if inspect.isawaitable(value) else value
