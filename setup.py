@@ -29,8 +29,18 @@ LIBRARIES = {
 }
 
 WARNINGS = [
-    *("-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion", "-Wshadow", "-Wstrict-prototypes"),
-    *("-Wmissing-prototypes", "-Wundef", "-Wvla", "-Wformat=2", "-Wpointer-arith", "-Wdouble-promotion"),
+    "-Wall",
+    "-Wextra",
+    "-Wconversion",
+    "-Wsign-conversion",
+    "-Wshadow",
+    "-Wstrict-prototypes",
+    "-Wmissing-prototypes",
+    "-Wundef",
+    "-Wvla",
+    "-Wformat=2",
+    "-Wpointer-arith",
+    "-Wdouble-promotion",
 ]
 
 
