@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""record: results files, baselines, the environment they come from."""
+"""Record: results files, baselines, and the environment they come from."""

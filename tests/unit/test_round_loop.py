@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from decimal import Decimal
+from types import MappingProxyType
 
 import pytest
 
@@ -211,7 +212,7 @@ class TestSetup:
 
     def test_arguments_may_be_any_iterable_and_mapping(self):
         target = Recorder()
-        self.run(target, 1, setup=lambda: [iter([1, 2]), {"a": 3}])
+        self.run(target, 1, setup=lambda: [iter([1, 2]), MappingProxyType({"a": 3})])
         assert target.calls == [((1, 2), {"a": 3})]
 
     def test_an_exception_in_setup_target_or_teardown(self):
