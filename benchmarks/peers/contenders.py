@@ -118,7 +118,7 @@ def ours_single(subject: Subject, rounds: int, *, correct: bool) -> Callable[[],
     def median() -> float:
         samples = Samples()
         runner.run(samples, rounds, 1)
-        return statistics.median(samples)
+        return statistics.median(samples.tolist())
 
     return median
 
