@@ -16,6 +16,7 @@ typedef struct core_state {
     PyTypeObject *samples_type;
     PyTypeObject *round_loop_type;
     PyObject *core_error; // perfcore.errors.PerfcoreError, imported when first raised
+    PyObject *json_error; // JSONError, of results.c
 } core_state;
 
 extern struct PyModuleDef core_module;
@@ -47,5 +48,7 @@ int clock_setup(PyObject *module) PC_NODISCARD;
 int round_loop_setup(PyObject *module) PC_NODISCARD;
 int samples_setup(PyObject *module) PC_NODISCARD;
 int stats_setup(PyObject *module) PC_NODISCARD;
+int results_setup(PyObject *module) PC_NODISCARD;
+int verdict_setup(PyObject *module) PC_NODISCARD;
 
 #endif

@@ -24,6 +24,8 @@ static int module_exec(PyObject *module)
 {
     static int (*const setups[])(PyObject *) = {
         samples_setup,
+        results_setup,
+        verdict_setup,
         round_loop_setup,
         clock_setup,
         stats_setup,
@@ -41,6 +43,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->samples_type);
     Py_VISIT(state->round_loop_type);
     Py_VISIT(state->core_error);
+    Py_VISIT(state->json_error);
     return 0;
 }
 
@@ -50,6 +53,7 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->samples_type);
     Py_CLEAR(state->round_loop_type);
     Py_CLEAR(state->core_error);
+    Py_CLEAR(state->json_error);
     return 0;
 }
 

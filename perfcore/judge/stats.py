@@ -5,14 +5,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from perfcore import _core
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["Summary", "summarize"]
+__all__ = ["Interval", "Summary", "summarize"]
+
+
+class Interval(NamedTuple):
+    """A confidence interval."""
+
+    low: float
+    high: float
+    level: float
+    """The probability that it covers what it is an interval of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +65,10 @@ class Summary:
     p999: float
     mad: float
     """The median distance from the median, not scaled."""
-    median_ci: tuple[float, float] | None
+    median_ci: Interval | None
     """A confidence interval of the median that assumes no distribution: two of the samples, whose ranks follow from the
-    binomial distribution. ``None`` when there are too few samples for the level (fewer than 6 for 0.95)."""
-    median_level: float | None
-    """The confidence level of that interval: the one asked for, or a little more."""
+    binomial distribution. Its level is the one asked for, or a little more. ``None`` when there are too few samples for
+    that level (fewer than 6 for 0.95)."""
 
     @property
     def outliers(self) -> str:
@@ -86,6 +94,5 @@ def summarize(samples: Buffer, level: float = 0.95) -> Summary:
 
     """
     values = _core.summarize(samples, level=level)
-    low, high, achieved = values.pop("median_low"), values.pop("median_high"), values.pop("median_level")
-    known = not math.isnan(achieved)
-    return Summary(**values, median_ci=(low, high) if known else None, median_level=achieved if known else None)
+    interval = Interval(values.pop("median_low"), values.pop("median_high"), values.pop("median_level"))
+    return Summary(**values, median_ci=None if math.isnan(interval.level) else interval)

@@ -64,9 +64,8 @@ def is_coroutine_function(function: object) -> bool:
     """Whether calling `function` gives a coroutine: partials, bound methods and async ``__call__`` included."""
     while isinstance(function, functools.partial):
         function = function.func
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004 - the method itself is wanted, not whether there is one
-    )
+    # The type's __call__: an instance is called through its class, and a class itself through its metaclass.
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
 def make_runner(
@@ -106,8 +105,8 @@ def run_until(run: Callable[[int], None], samples: _core.Samples, rounds: int, s
     if stop is None:
         run(rounds)
         return len(samples) - before
-    while (done := len(samples) - before) < rounds:
-        run(max(1, min(stop.next_look(done), rounds) - done))
+    while (left := rounds - (len(samples) - before)) > 0:
+        run(max(1, min(stop.next_look(len(samples)) - len(samples), left)))
         if stop.reached(samples):
             break
     return len(samples) - before

@@ -16,6 +16,7 @@ from typing import Any
 from pytest_benchmark.stats import Stats
 
 from perfcore import _core
+from perfcore.judge.stats import Interval
 
 __all__ = ["SampleStats"]
 
@@ -146,12 +147,12 @@ class SampleStats(Stats):
         return None if values is None else values["mad"]
 
     @property
-    def median_ci(self) -> tuple[float, float, float] | None:
-        """Confidence interval of the median: low end, high end, level. None when there are too few samples."""
+    def median_ci(self) -> Interval | None:
+        """Confidence interval of the median: low end, high end, level. None where it is not defined (fewer than 6)."""
         values = self._summary()
         if values is None or math.isnan(values["median_level"]):
             return None
-        return values["median_low"], values["median_high"], values["median_level"]
+        return Interval(values["median_low"], values["median_high"], values["median_level"])
 
 
 def _delegate(name: str) -> property:

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+// What the files of pc_json share: strings (UTF-8, escapes, control characters), and where an error is. Internal to
+// csrc/core/record. Thread contract: any thread.
+#ifndef PC_JSON_SCAN_H
+#define PC_JSON_SCAN_H
+
+#include "record/pc_json.h"
+
+// The length of the valid UTF-8 sequence that `at` begins with (1 to 4), or 0. No surrogates, nothing overlong.
+size_t pc_json_utf8(const char *at, const char *end);
+
+// Check the string whose opening quote is at `at`. *after is just past its closing quote on PC_JSON_FINE, and at the
+// offending byte else.
+pc_json_code pc_json_string(const char *at, const char *end, const char **after) PC_NODISCARD;
+
+// An error at a byte offset, with its line and column.
+pc_json_error pc_json_locate(const char *text, pc_json_code code, size_t offset);
+
+#endif

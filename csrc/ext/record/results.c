@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+// load_results: the bytes of a results file to Python objects, the samples of each benchmark as a Samples. The input is
+// bytes and nothing else, because only they cannot change while the GIL is released. The tree is made with the GIL held
+// (see pc_json.h); it is small, since the samples are not in it.
+#include "ext.h"
+
+#include <string.h>
+
+#include <cjson/cJSON.h>
+
+#include "measure/samples.h"
+#include "record/pc_results.h"
+
+// What the conversion of one file carries along.
+typedef struct loader {
+    core_state *state;
+    const char *text;
+    pc_json json;
+    PyObject *keys; // dict of str to itself: each distinct key is one object
+} loader;
+
+static PyObject *convert(loader *self, const cJSON *node);
+
+static PyObject *convert_integer(const char *text, size_t length)
+{
+    // Up to 18 characters cannot overflow; the rest goes to Python's own reader, which wants a terminated copy. A
+    // number within the range of double has at most 310.
+    if (length <= 18) {
+        const char *end = text + length;
+        bool negative = *text == '-';
+        long long value = 0;
+        for (const char *at = text + negative; at < end; at++)
+            value = value * 10 + (*at - '0');
+        return PyLong_FromLongLong(negative ? -value : value);
+    }
+    char copy[512];
+    if (length >= sizeof copy) {
+        PyErr_SetString(PyExc_SystemError, "an integer longer than any double");
+        return NULL;
+    }
+    memcpy(copy, text, length);
+    copy[length] = '\0';
+    return PyLong_FromString(copy, NULL, 10);
+}
+
+static PyObject *convert_number(loader *self, const cJSON *node)
+{
+    const pc_json_entry *entry = pc_json_entry_of(&self->json, node);
+    switch (entry->kind) {
+    case PC_JSON_FLOAT:
+        return PyFloat_FromDouble(entry->value);
+    case PC_JSON_INTEGER:
+        return convert_integer(self->text + entry->at, entry->length);
+    case PC_JSON_SAMPLES:
+        break;
+    }
+    samples_object *samples = samples_create(self->state);
+    if (samples != NULL)
+        samples->values = pc_results_take(&self->json, entry);
+    return (PyObject *)samples;
+}
+
+static PyObject *convert_string(const char *text)
+{
+    return PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), NULL);
+}
+
+static PyObject *convert_array(loader *self, const cJSON *node)
+{
+    PyObject *list = PyList_New(0);
+    if (list == NULL)
+        return NULL;
+    for (const cJSON *child = node->child; child != NULL; child = child->next) {
+        PyObject *item = convert(self, child);
+        if (item == NULL || PyList_Append(list, item) < 0) {
+            Py_XDECREF(item);
+            Py_DECREF(list);
+            return NULL;
+        }
+        Py_DECREF(item);
+    }
+    return list;
+}
+
+static PyObject *convert_object(loader *self, const cJSON *node)
+{
+    PyObject *dict = PyDict_New();
+    PyObject *key = NULL;
+    PyObject *value = NULL;
+    if (dict == NULL)
+        return NULL;
+    for (const cJSON *child = node->child; child != NULL; child = child->next) {
+        key = convert_string(child->string);
+        if (key == NULL)
+            goto error;
+        PyObject *same = PyDict_SetDefault(self->keys, key, key); // borrowed
+        if (same == NULL)
+            goto error;
+        Py_SETREF(key, Py_NewRef(same));
+        value = convert(self, child);
+        if (value == NULL || PyDict_SetItem(dict, key, value) < 0)
+            goto error;
+        Py_CLEAR(key);
+        Py_CLEAR(value);
+    }
+    return dict;
+error:
+    Py_XDECREF(key);
+    Py_XDECREF(value);
+    Py_DECREF(dict);
+    return NULL;
+}
+
+static PyObject *convert(loader *self, const cJSON *node)
+{
+    if (cJSON_IsNumber(node))
+        return convert_number(self, node);
+    if (cJSON_IsString(node))
+        return convert_string(node->valuestring);
+    if (cJSON_IsArray(node))
+        return convert_array(self, node);
+    if (cJSON_IsObject(node))
+        return convert_object(self, node);
+    if (cJSON_IsTrue(node))
+        Py_RETURN_TRUE;
+    if (cJSON_IsFalse(node))
+        Py_RETURN_FALSE;
+    Py_RETURN_NONE;
+}
+
+static void raise_json_error(core_state *state, const pc_json_error *error)
+{
+    PyObject *args = Py_BuildValue("(snnn)", pc_json_reason(error->code), (Py_ssize_t)error->line,
+                                   (Py_ssize_t)error->column, (Py_ssize_t)error->offset);
+    if (args != NULL) {
+        PyErr_SetObject(state->json_error, args);
+        Py_DECREF(args);
+    }
+}
+
+PyDoc_STRVAR(load_results_doc,
+             "load_results($module, data, /)\n--\n\n"
+             "Read the bytes of a results file as strict JSON. The arrays benchmarks[*].stats.data become Samples.\n\n"
+             "Raises JSONError(reason, line, column, offset) where the bytes are not strict JSON.");
+
+static PyObject *load_results(PyObject *module, PyObject *data)
+{
+    if (!PyBytes_Check(data)) {
+        PyErr_Format(PyExc_TypeError, "load_results() wants bytes, not %.100s", Py_TYPE(data)->tp_name);
+        return NULL;
+    }
+    loader self = {.state = core_state_of_module(module), .text = PyBytes_AS_STRING(data)};
+    size_t length = (size_t)PyBytes_GET_SIZE(data);
+    pc_json_error error = {0};
+    PyObject *result = NULL;
+    int status;
+    Py_BEGIN_ALLOW_THREADS
+    status = pc_results_scan(self.text, length, &self.json, &error);
+    Py_END_ALLOW_THREADS
+    if (status == 0)
+        status = pc_json_build(&self.json, self.text, length, &error);
+    if (status == -EINVAL) {
+        raise_json_error(self.state, &error);
+    } else if (status < 0) {
+        (void)core_raise_errno(status);
+    } else {
+        self.keys = PyDict_New();
+        if (self.keys != NULL)
+            result = convert(&self, self.json.root);
+        Py_XDECREF(self.keys);
+    }
+    pc_json_clear(&self.json);
+    return result;
+}
+
+static PyMethodDef results_methods[] = {
+    {"load_results", load_results, METH_O, load_results_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+int results_setup(PyObject *module)
+{
+    core_state *state = core_state_of_module(module);
+    state->json_error = PyErr_NewExceptionWithDoc("perfcore._core.JSONError",
+                                                  "Not strict JSON; args are (reason, line, column, byte offset).",
+                                                  PyExc_ValueError, NULL);
+    if (state->json_error == NULL || PyModule_AddObjectRef(module, "JSONError", state->json_error) < 0)
+        return -1;
+    return PyModule_AddFunctions(module, results_methods);
+}
