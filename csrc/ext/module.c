@@ -42,6 +42,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     core_state *state = core_state_of_module(module);
     Py_VISIT(state->samples_type);
     Py_VISIT(state->round_loop_type);
+    Py_VISIT(state->stats_names);
     Py_VISIT(state->core_error);
     Py_VISIT(state->json_error);
     return 0;
@@ -52,6 +53,7 @@ static int module_clear(PyObject *module)
     core_state *state = core_state_of_module(module);
     Py_CLEAR(state->samples_type);
     Py_CLEAR(state->round_loop_type);
+    Py_CLEAR(state->stats_names);
     Py_CLEAR(state->core_error);
     Py_CLEAR(state->json_error);
     return 0;

@@ -374,7 +374,7 @@ static inline ALWAYS_INLINE void narrow(selection *s, enum source source)
     index_cells(s);
     memset(s->work->bins, 0, bins_each * s->cell_count * sizeof *s->work->bins);
     count_cells(s, bins_each, source);
-    cell next[PC_SELECT_RANKS];
+    cell next[PC_SELECT_RANKS] = {{0}};
     size_t made = 0;
     for (size_t i = 0; i < s->cell_count; i++) {
         const cell *c = &s->cells[i];
@@ -430,7 +430,7 @@ static inline ALWAYS_INLINE void run(selection *s, double lowest, double highest
 // the range of some values from all over the data.
 static void probe(const double *values, size_t length, double *lowest, double *highest)
 {
-    double sorted[PROBES];
+    double sorted[PROBES] = {0};
     for (size_t i = 0; i < PROBES; i++) {
         const double value = values[length / PROBES * i];
         size_t hole = i;

@@ -164,29 +164,41 @@ static size_t count_outside(const double *samples, size_t length, double low, do
     return (size_t)count;
 }
 
-// What lies outside the fences, the datum where bisect_left(sorted, low) points, which is the first in order that is
-// not below, and the one before bisect_right(sorted, high), the last in order that is not above; or, if `legacy`, the
-// one there, the first above, where there is one. Of equals (zeros) a stable sort keeps the first first.
-static void find_fences(const double *samples, size_t length, double low, double high, bool legacy, pc_stats *stats)
+// The datum where bisect_left(sorted, fence) points: the least that is not below the fence; of equals (zeros) the
+// first, as a stable sort keeps it. `min` is the least of all, the first one of it.
+static double lowest_within(const double *samples, size_t length, double fence, double min)
 {
-    double lowest = INFINITY, highest = -INFINITY, next = INFINITY;
-    size_t below = 0, above = 0;
+    if (!(min < fence))
+        return min;
+    double found = INFINITY;
     for (size_t i = 0; i < length; i++) {
-        const double x = samples[i];
-        if (PC_UNLIKELY(x < low))
-            below++;
-        else if (PC_UNLIKELY(x < lowest))
-            lowest = x;
-        if (PC_UNLIKELY(x > high)) {
-            above++;
-            next = x < next ? x : next;
-        } else if (PC_UNLIKELY(x >= highest)) {
-            highest = x;
-        }
+        if (samples[i] < found && !(samples[i] < fence))
+            found = samples[i];
     }
-    stats->iqr_outliers = below + above; // low <= high, or one of them is NaN, so none was counted twice
-    stats->ld15iqr = lowest;
-    stats->hd15iqr = legacy && above > 0 ? next : highest;
+    return found;
+}
+
+// The datum before the one where bisect_right(sorted, fence) points: the greatest that is not above the fence; of
+// equals the last. Or, if `legacy`, the datum there, the least above the fence, where there is one.
+static double highest_within(const double *samples, size_t length, double fence, double max, bool legacy)
+{
+    const bool any_above = fence < max;
+    if (legacy && any_above) {
+        double found = INFINITY;
+        for (size_t i = 0; i < length; i++) {
+            if (PC_UNLIKELY(fence < samples[i]) && samples[i] < found)
+                found = samples[i];
+        }
+        return found;
+    }
+    if (!any_above && max != 0.0)
+        return max;
+    double found = -INFINITY;
+    for (size_t i = 0; i < length; i++) {
+        if (samples[i] >= found && !(fence < samples[i]))
+            found = samples[i];
+    }
+    return found;
 }
 
 static double absolute_deviation(const pc_select *work, const double *samples, size_t length, const pc_stats *stats)
@@ -256,7 +268,11 @@ int pc_stats_summarize(const double *samples, size_t length, const pc_stats_opti
 
     s.iqr = s.q3 - s.q1;
     const double low_fence = s.q1 - 1.5 * s.iqr, high_fence = s.q3 + 1.5 * s.iqr;
-    find_fences(samples, length, low_fence, high_fence, options->legacy_hd15iqr, &s);
+    s.ld15iqr = lowest_within(samples, length, low_fence, s.min);
+    s.hd15iqr = highest_within(samples, length, high_fence, s.max, options->legacy_hd15iqr);
+    // Where overflow makes a fence NaN, nothing compares as outside of it.
+    s.iqr_outliers = count_outside(samples, length, isnan(low_fence) ? -HUGE_VAL : low_fence,
+                                   isnan(high_fence) ? HUGE_VAL : high_fence);
     s.stddev_outliers = count_outside(samples, length, s.mean - s.stddev, s.mean + s.stddev);
     *stats = s;
     return 0;

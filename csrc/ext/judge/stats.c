@@ -41,7 +41,8 @@ static const field fields[] = {
     {"median_level", offsetof(pc_stats, median_level), false},
 };
 
-static PyObject *stats_to_dict(const pc_stats *stats)
+// `names` are the fields' names as str objects: made once, since making them anew takes longer than the rest.
+static PyObject *stats_to_dict(const pc_stats *stats, PyObject *names)
 {
     PyObject *dict = PyDict_New();
     if (dict == NULL)
@@ -50,7 +51,7 @@ static PyObject *stats_to_dict(const pc_stats *stats)
         const char *place = (const char *)stats + fields[i].offset;
         PyObject *value = fields[i].is_count ? PyLong_FromSize_t(*(const size_t *)(const void *)place)
                                              : PyFloat_FromDouble(*(const double *)(const void *)place);
-        if (value == NULL || PyDict_SetItemString(dict, fields[i].name, value) < 0) {
+        if (value == NULL || PyDict_SetItem(dict, PyTuple_GET_ITEM(names, (Py_ssize_t)i), value) < 0) {
             Py_XDECREF(value);
             Py_DECREF(dict);
             return NULL;
@@ -126,7 +127,7 @@ PyDoc_STRVAR(summarize_doc, "summarize($module, samples, /, *, compensated_sum=N
                             "level: of the confidence interval of the median.\n\n"
                             "Raises ValueError when there are no samples, or one of them is not finite.");
 
-static PyObject *summarize(PyObject *Py_UNUSED(module), PyObject *args, PyObject *kwargs)
+static PyObject *summarize(PyObject *module, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"", "compensated_sum", "legacy_hd15iqr", "level", NULL};
     PyObject *object;
@@ -156,7 +157,7 @@ static PyObject *summarize(PyObject *Py_UNUSED(module), PyObject *args, PyObject
     }
     PyObject *result = NULL;
     if (status == 0)
-        result = stats_to_dict(&stats);
+        result = stats_to_dict(&stats, core_state_of_module(module)->stats_names);
     else
         raise_status(status, samples, length, level);
     PyBuffer_Release(&view);
@@ -170,5 +171,16 @@ static PyMethodDef stats_functions[] = {
 
 int stats_setup(PyObject *module)
 {
+    const Py_ssize_t count = sizeof fields / sizeof *fields;
+    PyObject *names = PyTuple_New(count);
+    if (names == NULL)
+        return -1;
+    core_state_of_module(module)->stats_names = names; // the state owns this reference
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *name = PyUnicode_InternFromString(fields[i].name);
+        if (name == NULL)
+            return -1;
+        PyTuple_SET_ITEM(names, i, name);
+    }
     return PyModule_AddFunctions(module, stats_functions);
 }
