@@ -16,8 +16,8 @@ typedef struct core_state {
     PyTypeObject *samples_type;
     PyTypeObject *round_loop_type;
     PyObject *stats_names; // tuple of str: the keys of summarize()'s dict
-    PyObject *core_error; // perfcore.errors.PerfcoreError, imported when first raised
-    PyObject *json_error; // JSONError, of results.c
+    PyObject *core_error;  // perfcore.errors.PerfcoreError, imported when first raised
+    PyObject *json_error;  // JSONError, of results.c
 } core_state;
 
 extern struct PyModuleDef core_module;

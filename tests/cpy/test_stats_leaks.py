@@ -59,4 +59,4 @@ def test_a_leak_would_be_seen(assert_flat):
 
 @pytest.mark.parametrize("data", [GOOD, LONG], ids=["short", "long"])
 def test_every_failing_allocation(data, each_allocation_fails):
-    assert each_allocation_fails(lambda: _core.summarize(data, level=0.9)) > 20
+    assert each_allocation_fails(lambda: _core.summarize(data, level=0.9)) >= 5

@@ -212,10 +212,28 @@ def ties():
     yield [2.0**52 + 0.5, 2.0**52, 2.0**52]
     yield [9007199254740993.0, 1.0, 0.5, -0.5]
     yield [1e-310, 2e-310, 4e-310, 1.0]
-    # Deviations whose root is a tie: d of 54 bits, samples -d, d, 0 have stddev d exactly.
-    for odd in (2**53 + 1, 2**53 + 3, 2**54 - 1):
-        low, high = odd // 2, odd - odd // 2
-        yield [float(-low), float(high)]
+    for nudge in (0.0, 2.0**-12, 2.0**-10, 2.0**-9):
+        yield [2.0**53, 2.0**54, 3.0 + nudge]  # the mean is 2^53 + 1, halfway, and a third of the nudge
+    for between in (2**53 + 1, 2**53 + 3, 2**53 + 5, 2**54 - 1):
+        yield from root_ties(between)
+
+
+def root_ties(between):
+    """Samples whose standard deviation is exactly this integer of 54 bits, halfway between two floats; or a hair more.
+
+    With y1^2 + ... + y4^2 = d^2 (Lagrange) the samples +-2 y1, ..., +-2 y4, 0 have the variance d^2.
+    """
+    first = between - 1
+    rest = between**2 - first**2
+    for second in range(math.isqrt(rest), 0, -1):
+        for third in range(math.isqrt(rest - second**2), 0, -1):
+            fourth = math.isqrt(rest - second**2 - third**2)
+            if first**2 + second**2 + third**2 + fourth**2 == between**2:
+                half = [2.0 * root for root in (first, second, third, fourth)]
+                assert [fractions.Fraction(root) / 2 for root in half] == [first, second, third, fourth]
+                for middle in (0.0, TINY, 1e-300, -1e-20, 2.0**-12, 1.0):
+                    yield [*half, middle, *(-root for root in half)]
+                return
 
 
 @pytest.mark.parametrize("data", list(ties()), ids=str)
