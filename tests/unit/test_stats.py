@@ -231,7 +231,7 @@ def root_ties(between):
             if first**2 + second**2 + third**2 + fourth**2 == between**2:
                 half = [2.0 * root for root in (first, second, third, fourth)]
                 assert [fractions.Fraction(root) / 2 for root in half] == [first, second, third, fourth]
-                for middle in (0.0, TINY, 1e-300, -1e-20, 2.0**-12, 1.0):
+                for middle in (0.0, TINY, 1e-300, -1e-20, 2.0**-12, 2.0**-11, 2.0**-10, 1.0):
                     yield [*half, middle, *(-root for root in half)]
                 return
 
