@@ -13,9 +13,9 @@
 #include <string.h>
 
 #include "base/pc_alloc.h"
+#include "judge/pc_keys.h"
 
 enum {
-    SORTED_AT_ONCE = 48, // up to this many keys, an insertion sort is faster than counting
     LEAST_BINS = 256,
     MOST_BINS = 16384,
     LEAST_KEYS = 2048,
@@ -119,101 +119,6 @@ static inline ALWAYS_INLINE void find_bins(const grid *g, const double *restrict
         x = x < last ? x : last;
         bins[i] = (int32_t)x;
     }
-}
-
-// ---- Gathered keys ----
-
-static void sort_keys(uint64_t *keys, size_t count)
-{
-    for (size_t i = 1; i < count; i++) {
-        uint64_t key = keys[i];
-        size_t hole = i;
-        for (; hole > 0 && keys[hole - 1] > key; hole--)
-            keys[hole] = keys[hole - 1];
-        keys[hole] = key;
-    }
-}
-
-static void sift_down(uint64_t *keys, size_t count, size_t parent)
-{
-    uint64_t key = keys[parent];
-    for (size_t child; (child = 2 * parent + 1) < count; parent = child) {
-        if (child + 1 < count && keys[child + 1] > keys[child])
-            child++;
-        if (keys[child] <= key)
-            break;
-        keys[parent] = keys[child];
-    }
-    keys[parent] = key;
-}
-
-static void heap_sort(uint64_t *keys, size_t count)
-{
-    for (size_t i = count / 2; i-- > 0;)
-        sift_down(keys, count, i);
-    while (count > 1) {
-        uint64_t greatest = keys[0];
-        keys[0] = keys[--count];
-        sift_down(keys, count, 0);
-        keys[count] = greatest;
-    }
-}
-
-static uint64_t median_of_three(uint64_t a, uint64_t b, uint64_t c)
-{
-    if (a > b) {
-        uint64_t t = a;
-        a = b;
-        b = t;
-    }
-    return c <= a ? a : c >= b ? b : c;
-}
-
-// The key of rank `rank` among `count`, which are put partly in order: no greater ones before it, no smaller ones after
-// it. Quickselect, handed to heap sort when the pivots are bad.
-static uint64_t select_key(uint64_t *keys, size_t count, size_t rank)
-{
-    const size_t wanted = rank;
-    uint64_t *const all = keys;
-    unsigned patience = 2 * (64 - (unsigned)__builtin_clzll(count));
-    while (count > SORTED_AT_ONCE) {
-        if (patience-- == 0) {
-            heap_sort(keys, count);
-            return all[wanted];
-        }
-        const uint64_t first = keys[0], middle = keys[count / 2], last = keys[count - 1];
-        const uint64_t pivot = median_of_three(first, middle, last);
-        // With the pivot in front, both parts of Hoare's partition are not empty.
-        if (pivot == middle) {
-            keys[count / 2] = first;
-            keys[0] = pivot;
-        } else if (pivot == last) {
-            keys[count - 1] = first;
-            keys[0] = pivot;
-        }
-        size_t left = SIZE_MAX, right = count;
-        for (;;) {
-            while (keys[--right] > pivot)
-                continue;
-            while (keys[++left] < pivot)
-                continue;
-            if (left >= right)
-                break;
-            uint64_t key = keys[left];
-            keys[left] = keys[right];
-            keys[right] = key;
-        }
-        const size_t lower = right + 1; // how many went to the lower part
-        if (rank < lower) {
-            count = lower;
-        } else {
-            keys += lower;
-            count -= lower;
-            rank -= lower;
-        }
-    }
-    sort_keys(keys, count);
-    return all[wanted];
 }
 
 // ---- Passes over the data ----
@@ -346,7 +251,7 @@ static void settle(selection *s)
             size_t below = c->below, count = c->count;
             for (size_t r = c->first; r < c->end; r++) {
                 size_t rank = s->ranks[r] - below;
-                s->results[r] = double_of_key(s, select_key(rest, count, rank));
+                s->results[r] = double_of_key(s, pc_keys_select(rest, count, rank));
                 rest += rank + 1;
                 below += rank + 1;
                 count -= rank + 1;
@@ -399,10 +304,10 @@ static inline ALWAYS_INLINE void narrow(selection *s, enum source source)
 static inline ALWAYS_INLINE void run(selection *s, double lowest, double highest, size_t rank_count, enum source source)
 {
     s->source = source;
-    if (s->length <= SORTED_AT_ONCE) {
+    if (s->length <= PC_KEYS_SORTED_AT_ONCE) {
         for (size_t i = 0; i < s->length; i++)
             s->work->keys[i] = key_of(quantity(s->values[i], source, s->center), source);
-        sort_keys(s->work->keys, s->length);
+        pc_keys_sort(s->work->keys, s->length);
         for (size_t r = 0; r < rank_count; r++)
             s->results[r] = double_of_key(s, s->work->keys[s->ranks[r]]);
         return;
