@@ -11,6 +11,8 @@ Environment switches (for developers and CI, never needed by a user):
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -27,8 +29,18 @@ LIBRARIES = {
 }
 
 WARNINGS = [
-    *("-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion", "-Wshadow", "-Wstrict-prototypes"),
-    *("-Wmissing-prototypes", "-Wundef", "-Wvla", "-Wformat=2", "-Wpointer-arith", "-Wdouble-promotion"),
+    "-Wall",
+    "-Wextra",
+    "-Wconversion",
+    "-Wsign-conversion",
+    "-Wshadow",
+    "-Wstrict-prototypes",
+    "-Wmissing-prototypes",
+    "-Wundef",
+    "-Wvla",
+    "-Wformat=2",
+    "-Wpointer-arith",
+    "-Wdouble-promotion",
 ]
 
 
@@ -43,8 +55,8 @@ def pkg_config(name: str, option: str) -> list[str]:
     tool = os.environ.get("PKG_CONFIG", "pkg-config")
     try:
         done = subprocess.run([tool, option, name], capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        stop(f"{tool} not found; install it with `apt-get install pkg-config` or `dnf install pkgconf`")
+    except OSError:
+        stop(f"{tool} cannot be run; install it with `apt-get install pkg-config` or `dnf install pkgconf`")
     if done.returncode:
         stop(f"{name} not found; install it with `apt-get install {debian}` or `dnf install {fedora}`")
     return done.stdout.split()
@@ -58,6 +70,15 @@ def check_python_headers() -> None:
         stop(
             f"{header} not found; install it with `apt-get install python{version}-dev` "
             f"or `dnf install python{version}-devel`"
+        )
+
+
+def check_compiler() -> None:
+    """Refuse to build without a C compiler, naming the package that has one."""
+    compiler = os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"
+    if shutil.which(shlex.split(compiler)[0]) is None:
+        stop(
+            f"C compiler `{compiler}` not found; install it with `apt-get install build-essential` or `dnf install gcc`"
         )
 
 
@@ -80,6 +101,7 @@ def compile_args() -> tuple[list[str], list[str]]:
 
 def extensions() -> list[Extension]:
     """Return the extension modules, with what pkg-config says of the libraries."""
+    check_compiler()
     check_python_headers()
     cflags: list[str] = []
     libs: list[str] = []

@@ -64,9 +64,8 @@ def is_coroutine_function(function: object) -> bool:
     """Whether calling `function` gives a coroutine: partials, bound methods and async ``__call__`` included."""
     while isinstance(function, functools.partial):
         function = function.func
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004 - the method itself is wanted, not whether there is one
-    )
+    # The type's __call__: an instance is called through its class, and a class itself through its metaclass.
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
 def make_runner(

@@ -33,6 +33,7 @@ int call_target_init(call_target *target, PyObject *callable, size_t leading, Py
         return -1;
     }
     target->callable = Py_NewRef(callable);
+    target->vectorcall = PyVectorcall_Function(callable);
     for (size_t i = 0; i < leading; i++)
         target->slots[1 + i] = Py_NewRef(Py_None);
     for (size_t i = 0; i < given; i++)

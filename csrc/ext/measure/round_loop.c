@@ -10,13 +10,15 @@
 // the collector as the options say and as it was before, signals, and the GIL offered to other threads.
 #include "measure/round_loop.h"
 
-// sys.setswitchinterval's default: how long a thread may keep the GIL from the others.
-enum { YIELD_NS = 5000000 };
+#include <math.h>
 
-static PyObject *target_call(const call_target *target)
+static inline PyObject *target_call(const call_target *target)
 {
-    return PyObject_Vectorcall(target->callable, target->slots + 1, target->positional | PY_VECTORCALL_ARGUMENTS_OFFSET,
-                               target->keywords);
+    size_t count = target->positional | PY_VECTORCALL_ARGUMENTS_OFFSET;
+    // Straight to the callable's own entry: PyObject_Vectorcall looks it up anew each time.
+    if (PC_LIKELY(target->vectorcall != NULL))
+        return target->vectorcall(target->callable, target->slots + 1, count, target->keywords);
+    return PyObject_Vectorcall(target->callable, target->slots + 1, count, target->keywords);
 }
 
 // The difference of two readings of a user's timer, as stock computes it. -1 with an exception.
@@ -97,11 +99,27 @@ int round_breathe(round_loop *self, int64_t now_ns)
     // A loop over a builtin never passes through the evaluation loop: nobody else would look.
     if (PyErr_CheckSignals() < 0)
         return -1;
-    if (PC_UNLIKELY(now_ns - self->yielded_ns > YIELD_NS)) {
+    if (PC_UNLIKELY(now_ns - self->yielded_ns > self->yield_ns)) {
         Py_BEGIN_ALLOW_THREADS
         Py_END_ALLOW_THREADS
         self->yielded_ns = now_ns;
     }
+    return 0;
+}
+
+// A thread that wants the GIL asks for it when it has waited for one switch interval, and waits anew whenever the lock
+// was free in between. So offering it must be rarer than that, or nobody ever asks and the offer is taken back at once.
+static int set_yield_interval(round_loop *self)
+{
+    PyObject *question = PySys_GetObject("getswitchinterval"); // borrowed
+    PyObject *interval = question != NULL ? PyObject_CallNoArgs(question) : NULL;
+    if (interval == NULL)
+        return PyErr_Occurred() ? -1 : 0; // no such name: never yield
+    double seconds = PyFloat_AsDouble(interval);
+    Py_DECREF(interval);
+    if (seconds == -1.0 && PyErr_Occurred())
+        return -1;
+    self->yield_ns = (int64_t)(fmin(seconds, 1.0) * 1.4 * PC_NS_PER_S);
     return 0;
 }
 
@@ -112,6 +130,9 @@ int round_enter(round_loop *self)
                         "this RoundLoop is running already: a round cannot start another of its own");
         return -1;
     }
+    self->yield_ns = INT64_MAX;
+    if (set_yield_interval(self) < 0)
+        return -1;
     self->busy = true;
     self->collecting = PyGC_IsEnabled();
     pc_preempt_begin(&self->watch);

@@ -14,7 +14,8 @@
 // reference.
 typedef struct call_target {
     PyObject *callable;
-    PyObject *keywords; // tuple of str, or NULL
+    vectorcallfunc vectorcall; // of the callable; NULL if it has none
+    PyObject *keywords;        // tuple of str, or NULL
     PyObject **slots;
     size_t positional;
     size_t total; // positional and keyword values
@@ -37,6 +38,7 @@ typedef struct round_loop {
     uint64_t switches;    // involuntary context switches, between rounds too
     bool exact;           // rseq answered, so `interrupted` is exact
     pc_preempt watch;
+    int64_t yield_ns;   // how long to keep the GIL from others
     int64_t yielded_ns; // when the GIL was last offered to others
 } round_loop;
 

@@ -9,6 +9,24 @@ typedef struct round_arguments {
     PyObject *kwargs; // dict
 } round_arguments;
 
+// The mapping as a dict, for vectorcall. A dict is taken as it is: nobody changes it.
+static PyObject *as_dict(PyObject *mapping)
+{
+    if (PyDict_CheckExact(mapping))
+        return Py_NewRef(mapping);
+    PyObject *dict = PyDict_New();
+    if (dict == NULL)
+        return NULL;
+    if (PyDict_Update(dict, mapping) < 0) {
+        if (PyErr_ExceptionMatches(PyExc_AttributeError)) // no keys(): what a call with stars calls a TypeError
+            PyErr_Format(PyExc_TypeError, "setup must return (args, kwargs) with a mapping, not %.100s, as kwargs",
+                         Py_TYPE(mapping)->tp_name);
+        Py_DECREF(dict);
+        return NULL;
+    }
+    return dict;
+}
+
 // Turn what set-up returned into the round's arguments, as `args, kwargs = value` and a call with stars would.
 static int unpack_arguments(PyObject *value, round_arguments *arguments)
 {
@@ -24,8 +42,8 @@ static int unpack_arguments(PyObject *value, round_arguments *arguments)
     args = PySequence_Tuple(PyTuple_GET_ITEM(pair, 0));
     if (args == NULL)
         goto error;
-    kwargs = PyDict_New();
-    if (kwargs == NULL || PyDict_Update(kwargs, PyTuple_GET_ITEM(pair, 1)) < 0)
+    kwargs = as_dict(PyTuple_GET_ITEM(pair, 1));
+    if (kwargs == NULL)
         goto error;
     Py_DECREF(pair);
     Py_XSETREF(arguments->args, args);

@@ -6,7 +6,8 @@
 
 int samples_reserve(samples_object *self, size_t extra)
 {
-    if (self->values.length + extra > self->values.capacity && self->exports > 0) {
+    // Refused whether or not there is capacity left, so that what a program may do never depends on it.
+    if (extra > 0 && self->exports > 0) {
         PyErr_SetString(PyExc_BufferError, "samples cannot grow while a memoryview of them exists; release it first");
         return -1;
     }

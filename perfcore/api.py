@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: MIT
+"""perfcore from scripts and notebooks: ``measure`` and ``compare``, on the loops that the pytest plugin runs on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import ceil, exp, log
+from typing import Any
+
+from perfcore import _core
+from perfcore.errors import MeasureError
+from perfcore.judge.stats import Interval, Summary, summarize
+from perfcore.judge.stop import Stop
+from perfcore.measure import clock
+from perfcore.measure.calibration import Calibration, calibrate
+from perfcore.measure.runner import Runner, make_runner, pause_tracers
+from perfcore.units import format_seconds
+
+_BLOCK_S = 0.005
+_MIN_BLOCKS = 6  # the fewest pairs that give a 95 % interval of their median
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return getattr(function, "__qualname__", None) or type(function).__qualname__
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """The samples of one callable and what they say.
+
+    Attributes:
+        name: the callable's qualified name.
+        samples: seconds per call, one for each round, in the order they were taken; a buffer of format "d".
+        iterations: calls in one round.
+        kernel: what made the calls: "unrolled", "vectorcall", "timer" or "coroutine".
+        flags: what disturbed the rounds: involuntary context switches, rounds with one in them, stolen time in seconds.
+        result: what the last call returned, where rounds have one call each; else None.
+
+    """
+
+    name: str
+    samples: _core.Samples = field(repr=False)
+    iterations: int
+    kernel: str
+    flags: dict[str, Any] = field(repr=False)
+    result: Any = field(repr=False, default=None)
+
+    @property
+    def rounds(self) -> int:
+        """Number of rounds."""
+        return len(self.samples)
+
+    @property
+    def summary(self) -> Summary:
+        """All statistics of the samples, in seconds per call."""
+        return summarize(self.samples)
+
+    @property
+    def median(self) -> float:
+        """Median, in seconds per call."""
+        return self.summary.median
+
+    @property
+    def mean(self) -> float:
+        """Mean, in seconds per call."""
+        return self.summary.mean
+
+    @property
+    def stddev(self) -> float:
+        """Standard deviation of the samples, in seconds per call."""
+        return self.summary.stddev
+
+    @property
+    def interval(self) -> Interval | None:
+        """Confidence interval of the median (95 %), in seconds; None with too few rounds for one."""
+        return self.summary.median_ci
+
+    def __str__(self) -> str:
+        summary = self.summary
+        text = f"{self.name}: {format_seconds(summary.median)}"
+        if (interval := summary.median_ci) is not None:
+            text += f" (95 % interval {format_seconds(interval.low)} to {format_seconds(interval.high)})"
+        text += (
+            f", min {format_seconds(summary.min)}, p99 {format_seconds(summary.p99)}, "
+            f"{self.rounds} rounds of {self.iterations} calls, {self.kernel}"
+        )
+        if (share := self.flags["interrupted_rounds"] / max(1, self.rounds)) > 0.1:
+            text += f"; {share:.0%} of the rounds were interrupted"
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two callables measured in turns in one process.
+
+    What this leaves out: both ran in one process, so what a new process would change (memory layout, hash seed) is not in the
+    interval.
+
+    Attributes:
+        base: the first callable's measurement.
+        head: the second's.
+        ratio: time of the second over time of the first: the median over pairs of blocks.
+        interval: confidence interval of the ratio (95 %), from the order statistics of the pairs; None with too few.
+        pairs: how many pairs of blocks were run.
+
+    """
+
+    base: Measurement
+    head: Measurement
+    ratio: float
+    interval: Interval | None
+    pairs: int
+
+    def __str__(self) -> str:
+        lines = [str(self.base), str(self.head)]
+        if self.interval is None:
+            verdict = "too few pairs for an interval"
+        elif self.interval.low > 1:
+            verdict = f"{self.head.name} is slower"
+        elif self.interval.high < 1:
+            verdict = f"{self.head.name} is faster"
+        else:
+            verdict = "no difference seen"
+        bounds = f" (95 % interval {self.interval.low:.3f} to {self.interval.high:.3f})" if self.interval else ""
+        lines.append(
+            f"ratio {self.ratio:.3f}{bounds}, {self.pairs} pairs of blocks: {verdict}, in this one process"
+        )
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """How to measure; ``perfcore.measure`` and ``perfcore.compare`` are those of ``Timer()``.
+
+    Attributes:
+        min_time: least duration of a round, in seconds.
+        max_time: seconds of rounds in all (for each callable).
+        min_rounds: fewest rounds; at least 1.
+        precision: stop as soon as the interval of the median is within this fraction, e.g. 0.01; None: use `max_time`.
+        timer: returns a reading in seconds; the standard library's timers are read in C.
+        disable_gc: turn the garbage collector off around each round.
+        correct: subtract what the measuring itself costs.
+
+    """
+
+    min_time: float = 5e-6
+    max_time: float = 1.0
+    min_rounds: int = 5
+    precision: float | None = None
+    timer: clock.Timer = time.perf_counter
+    disable_gc: bool = False
+    correct: bool = False
+
+    def __post_init__(self) -> None:
+        if self.min_rounds < 1:
+            raise MeasureError(f"min_rounds must be at least 1, not {self.min_rounds}")
+        if not self.max_time > 0 or not self.min_time > 0:
+            raise MeasureError(f"min_time and max_time must be above 0, not {self.min_time} and {self.max_time}")
+        if self.precision is not None and not 0 < self.precision < 1:
+            raise MeasureError(f"precision must be a fraction between 0 and 1, not {self.precision}")
+
+    def measure(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Measurement:
+        """Measure ``function(*args, **kwargs)``; a coroutine function is awaited on an event loop of its own.
+
+        Raises:
+            MeasureError: `function` cannot be called or measured this way.
+
+        Whatever the function raises comes through.
+
+        """
+        runner = self._runner(function, args, kwargs)
+        resume = pause_tracers()
+        try:
+            found = self._calibrate(runner)
+            samples = _core.Samples(found.carried)
+            stop = None if self.precision is None else Stop(self.min_rounds, self.precision)
+            runner.run(samples, max(0, self._rounds(found) - len(samples)), found.iterations, stop)
+            return _measurement(function, runner, samples, found.iterations)
+        finally:
+            resume()
+            runner.close()
+
+    def compare(self, base: Callable[[], Any], head: Callable[[], Any], /) -> Comparison:
+        """Measure two callables in turns (A B, B A, ...) in this process and return the ratio of their times.
+
+        Blocks of about 5 ms alternate, so that a change of the processor's speed meets both; a pair of neighbouring blocks
+        gives one ratio. Use ``functools.partial`` or a lambda for arguments.
+
+        Raises:
+            MeasureError: one of the two cannot be called or measured this way.
+
+        """
+        runners = self._runner(base, (), {}), self._runner(head, (), {})
+        resume = pause_tracers()
+        try:
+            found = [self._calibrate(runner) for runner in runners]
+            samples = _core.Samples(), _core.Samples()
+            logs = _core.Samples()
+            rounds = [max(1, round(_BLOCK_S / one.duration)) for one in found]
+            pair_s = sum(count * one.duration for count, one in zip(rounds, found, strict=True))
+            for pair in range(max(_MIN_BLOCKS, ceil(2 * self.max_time / pair_s))):
+                typical = [0.0, 0.0]
+                for side in (0, 1) if pair % 2 == 0 else (1, 0):
+                    block = _core.Samples()
+                    runners[side].run(block, rounds[side], found[side].iterations)
+                    typical[side] = summarize(block).median
+                    samples[side].extend(block)
+                if min(typical) > 0:
+                    logs.append(log(typical[1] / typical[0]))
+            if not len(logs):
+                raise MeasureError("the timer saw no time pass in either callable: use a finer timer or longer calls")
+            summary = summarize(logs)
+            bounds = summary.median_ci
+            return Comparison(
+                _measurement(base, runners[0], samples[0], found[0].iterations),
+                _measurement(head, runners[1], samples[1], found[1].iterations),
+                exp(summary.median),
+                None if bounds is None else Interval(exp(bounds.low), exp(bounds.high), bounds.level),
+                len(logs),
+            )
+        finally:
+            resume()
+            for runner in runners:
+                runner.close()
+
+    def _runner(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Runner:
+        if not callable(function):
+            raise MeasureError(f"only a callable can be measured, not {function!r}; wrap an expression in a lambda")
+        return make_runner(
+            function, args, kwargs, timer=self.timer, disable_gc=self.disable_gc, correct=self.correct
+        )
+
+    def _calibrate(self, runner: Runner) -> Calibration:
+        step = clock.precision(self.timer) if clock.known_timer(self.timer) else 0.0
+        return calibrate(runner, min_time=self.min_time, max_time=self.max_time, timer_precision=step)
+
+    def _rounds(self, found: Calibration) -> int:
+        return max(self.min_rounds, ceil(self.max_time / found.duration))
+
+
+def _measurement(
+    function: Callable[..., Any], runner: Runner, samples: _core.Samples, iterations: int
+) -> Measurement:
+    return Measurement(
+        _name(function), samples, iterations, runner.kernel(iterations), runner.flags, runner.result
+    )
+
+
+def measure(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Measurement:
+    """Measure ``function(*args, **kwargs)`` for about a second; see `Timer` for other settings.
+
+    >>> print(perfcore.measure(sorted, [3, 1, 2]))  # doctest: +SKIP
+    sorted: 98.1 ns (95 % interval 98.0 ns to 98.2 ns), min 95.9 ns, ...
+
+    Raises:
+        MeasureError: `function` cannot be called or measured this way.
+
+    """
+    return Timer().measure(function, *args, **kwargs)
+
+
+def compare(base: Callable[[], Any], head: Callable[[], Any], /) -> Comparison:
+    """Measure two callables in turns for about a second each; return the ratio of their times with its interval.
+
+    >>> print(perfcore.compare(old, new))  # doctest: +SKIP
+    ...
+    ratio 0.912 (95 % interval 0.909 to 0.914), 200 pairs of blocks: new is faster, in this one process
+
+    Raises:
+        MeasureError: one of the two cannot be called or measured this way.
+
+    """
+    return Timer().compare(base, head)

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""Fixtures for tests of the extension as a piece of C: nothing leaks, every failing allocation is survived."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import sys
+from collections.abc import Callable
+
+import pytest
+
+
+class _Mallinfo2(ctypes.Structure):
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in (
+            "arena",
+            "ordblks",
+            "smblks",
+            "hblks",
+            "hblkhd",
+            "usmblks",
+            "fsmblks",
+            "uordblks",
+            "fordblks",
+            "keepcost",
+        )
+    ]
+
+
+def _malloc_bytes() -> int:
+    """Bytes that malloc has handed out: what the core allocates is invisible to Python. 0 where glibc is too old."""
+    try:
+        mallinfo2 = ctypes.CDLL(None).mallinfo2
+    except AttributeError:
+        return 0
+    mallinfo2.restype = _Mallinfo2
+    info = mallinfo2()
+    return int(info.uordblks + info.hblkhd)
+
+
+@pytest.fixture
+def assert_flat() -> Callable[[Callable[[], object]], None]:
+    """Call an operation many times and fail if Python's blocks or malloc's bytes grow with the calls.
+
+    One block per call shows as 200, a clean operation as a handful. The least of three rounds counts, so that a cache
+    that fills once is no leak. Under PYTHONMALLOC=malloc and ASan these counters stand still; LSan is the judge there.
+    """
+
+    def check(operation: Callable[[], object], repeat: int = 200) -> None:
+        for _ in range(20):
+            operation()
+        blocks, malloced = [], []
+        for _ in range(3):
+            gc.collect()
+            blocks_before, bytes_before = sys.getallocatedblocks(), _malloc_bytes()
+            for _ in range(repeat):
+                operation()
+            gc.collect()
+            blocks.append(sys.getallocatedblocks() - blocks_before)
+            malloced.append(_malloc_bytes() - bytes_before)
+        assert min(blocks) < repeat // 4, f"{blocks} blocks more after {repeat} calls"
+        assert min(malloced) < repeat * 8, f"{malloced} bytes more from malloc after {repeat} calls"
+
+    return check
+
+
+@pytest.fixture
+def each_allocation_fails() -> Callable[[Callable[[], object]], int]:
+    """Call an operation with its first Python allocation failing, then its second, … until it no longer notices.
+
+    Each call must succeed or raise MemoryError. Returns how many calls raised it.
+    """
+    testcapi = pytest.importorskip("_testcapi")
+
+    def check(operation: Callable[[], object]) -> int:
+        refused = quiet = start = 0
+        operation()
+        while quiet < 10:
+            assert start < 5000, "the operation never gets by without the failing allocation"
+            failed = False
+            testcapi.set_nomemory(start, start + 1)
+            try:
+                operation()
+            except MemoryError:
+                failed = True
+            finally:
+                testcapi.remove_mem_hooks()
+            start += 1
+            refused += failed
+            quiet = 0 if failed else quiet + 1
+        operation()
+        return refused
+
+    return check

@@ -1,0 +1,309 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Builds perfcore and tests it on every one of Python 3.11 and 3.12 that this machine has. See --help.
+set -uo pipefail
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$ROOT" || exit 2
+# shellcheck source=../.ci/lib.sh
+. .ci/lib.sh
+
+SUPPORTED=(3.11 3.12)
+
+usage() {
+    cat <<'TEXT'
+usage: tests/run.sh [--only 3.11|3.12] [--quick | --sanitize] [--fuzz-seconds N] [-- PYTEST-ARGUMENT...]
+
+Installs the system packages that are missing (with sudo where not root), builds perfcore as a user's `pip install .`
+does, and runs the tests on every one of Python 3.11 and 3.12 found; then, once, the checks of the code itself.
+
+  --only VERSION    this Python only; it is an error when it is not there
+  --quick           build and pytest only: no checks, no sanitizers, no fuzzing
+  --sanitize        only what runs under sanitizers (C tests, pytest on every Python, fuzzing), at length
+  --fuzz-seconds N  time for each fuzz target (default 20; with --sanitize 120)
+  -- ARGUMENTS      passed to pytest, e.g.  tests/run.sh --quick -- -k samples -x
+
+Exit code: 0 all passed, 1 something failed, 2 the tests could not be run.
+TEXT
+}
+
+versions=("${SUPPORTED[@]}")
+only=
+mode=all
+fuzz_seconds=
+pytest_args=()
+while [ $# -gt 0 ]; do
+    case $1 in
+    --only)
+        only=${2:-}
+        [[ " ${SUPPORTED[*]} " == *" $only "* && -n $only ]] || die "--only takes one of: ${SUPPORTED[*]}"
+        versions=("$only")
+        shift
+        ;;
+    --quick) mode=quick ;;
+    --sanitize) mode=sanitize ;;
+    --fuzz-seconds)
+        fuzz_seconds=${2:-}
+        [[ $fuzz_seconds =~ ^[1-9][0-9]*$ ]] || die "--fuzz-seconds takes a number of seconds"
+        shift
+        ;;
+    -h | --help)
+        usage
+        exit 0
+        ;;
+    --)
+        shift
+        pytest_args=("$@")
+        break
+        ;;
+    *) die "unknown argument: $1 (see --help)" ;;
+    esac
+    shift
+done
+if [ -z "$fuzz_seconds" ]; then
+    fuzz_seconds=20
+    [ "$mode" = sanitize ] && fuzz_seconds=120
+fi
+
+# What a developer's shell may hold and the tests must not inherit.
+unset PYTHONPATH PYTHONHOME PYTHONMALLOC PYTEST_ADDOPTS PERFCORE_SANITIZE PERFCORE_COVERAGE CFLAGS LDFLAGS
+
+failures=()
+skipped=()
+closing=()
+SECONDS=0
+
+# step NAME COMMAND...: run it under a heading; a failure is remembered and the run goes on. Returns its status.
+step() {
+    local name=$1 began=$SECONDS status=0
+    shift
+    printf '\n== %s\n' "$name"
+    "$@" </dev/null || status=$?
+    if [ "$status" -eq 0 ]; then
+        printf -- '-- %s: ok (%d s)\n' "$name" $((SECONDS - began))
+    else
+        printf -- '-- %s: FAILED (exit %d, %d s)\n' "$name" "$status" $((SECONDS - began))
+        failures+=("$name")
+    fi
+    return "$status"
+}
+
+# A check that cannot run: locally a note, in CI a failure, never silence.
+cannot() {
+    printf '\n== %s\n' "$1"
+    if in_ci; then
+        printf -- '-- %s: FAILED, cannot run: %s\n' "$1" "$2"
+        failures+=("$1 (cannot run: $2)")
+    else
+        printf -- '-- %s: NOT RUN: %s\n' "$1" "$2"
+        skipped+=("$1: $2")
+    fi
+}
+
+# --- building and pytest -----------------------------------------------------------------------------------------
+
+# Build the checkout and install it, not editable, with all that the tests need, into the venv of version $1.
+build() {
+    local version=$1 python=$2 venv=.venv-tests-$1 stamp
+    make_venv "$venv" "$python" || return 1
+    stamp=$(fingerprint "$("$venv/bin/python" -VV)")
+    if [ "$(cat "$venv/.built" 2>/dev/null)" = "$stamp" ]; then
+        say "unchanged since the last build in $venv"
+        return 0
+    fi
+    rm -f "$venv/.built"
+    copy_sources ".build/source-$version"
+    PERFCORE_WERROR=1 quietly "$venv/bin/python" -m pip install -q --no-build-isolation --force-reinstall --no-deps \
+        ".build/source-$version" &&
+        quietly "$venv/bin/python" -m pip install -q --no-build-isolation ".build/source-$version[dev]" clang-format==14.0.6 ||
+        return 1
+    printf '%s\n' "$stamp" >"$venv/.built"
+}
+
+# run_pytest NAME PYTHON ARGUMENT...: pytest on the installed package, its last line kept for the closing summary.
+# -P keeps the checkout off sys.path, where the source package without its extension would shadow the installed one;
+# tests/unit/test_build.py checks that with PERFCORE_TEST_INSTALLED.
+run_pytest() {
+    local name=$1 python=$2 log status=0
+    shift 2
+    mkdir -p .build/logs
+    log=.build/logs/pytest-${name//[^a-z0-9.]/-}.log
+    "$python" -P -m pytest "$@" ${pytest_args[@]+"${pytest_args[@]}"} 2>&1 | tee "$log" || status=$?
+    closing+=("$name: $(grep -E '^=+ .*(passed|failed|error|skipped|no tests ran|deselected).* =+$' "$log" | tail -n 1)")
+    return "$status"
+}
+
+test_installed() {
+    PERFCORE_TEST_INSTALLED="$ROOT/.venv-tests-$1" run_pytest "pytest $1" ".venv-tests-$1/bin/python" tests
+}
+
+# --- sanitizers --------------------------------------------------------------------------------------------------
+
+build_sanitized() {
+    local version=$1 python=.venv-tests-$1/bin/python site=.build/sanitize-$1 stamp
+    stamp=$(fingerprint "$("$python" -VV)" sanitize)
+    [ "$(cat "$site/.built" 2>/dev/null)" = "$stamp" ] && return 0
+    rm -rf "$site"
+    copy_sources ".build/source-sanitize-$version"
+    PERFCORE_SANITIZE=address,undefined quietly "$python" -m pip install -q --no-build-isolation --no-deps \
+        --target "$site" ".build/source-sanitize-$version" || return 1
+    printf '%s\n' "$stamp" >"$site/.built"
+}
+
+# test_sanitized VERSION MALLOC: unit and cpy tests on the ASan+UBSan build. MALLOC=malloc sends every object through
+# ASan's allocator, so that leaks are seen; MALLOC=pymalloc keeps CPython's, whose 16-byte alignment catches over-aligned
+# structs, and whose pools LSan cannot look into.
+test_sanitized() {
+    local version=$1 malloc=$2 site=$ROOT/.build/sanitize-$1 leaks=1
+    build_sanitized "$version" || return 1
+    [ "$malloc" = malloc ] || leaks=0
+    # The preloaded library reaches child processes, so the tests that build are left out.
+    PERFCORE_TEST_INSTALLED=$site PYTHONPATH=$site PYTHONMALLOC=$malloc LD_PRELOAD=$(gcc -print-file-name=libasan.so) \
+        ASAN_OPTIONS=detect_leaks=$leaks LSAN_OPTIONS=suppressions=$ROOT/tests/lsan.supp:print_suppressions=0 \
+        UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+        run_pytest "sanitized $version $malloc" "$ROOT/.venv-tests-$version/bin/python" tests/unit tests/cpy \
+        --deselect tests/unit/test_build.py -p no:cacheprovider
+}
+
+fuzz() {
+    local clang
+    clang=$(find_fuzzer) || {
+        case $PACKAGER in apt) install_packages clang ;; dnf) install_packages clang compiler-rt ;; esac
+        clang=$(find_fuzzer) || {
+            # Debian and Ubuntu keep the sanitizer runtime in a package named after the version.
+            [ "$PACKAGER" = apt ] && install_packages "libclang-rt-$(clang -dumpversion 2>/dev/null | cut -d. -f1)-dev"
+            clang=$(find_fuzzer)
+        }
+    } || {
+        cannot fuzzing "no clang that links -fsanitize=fuzzer; install clang and its compiler-rt"
+        return
+    }
+    step "fuzzing, $fuzz_seconds s for each target" tests/fuzz/run.sh "$fuzz_seconds" "$clang"
+}
+
+# Print a clang that can build a fuzz target.
+find_fuzzer() {
+    local clang out status=1
+    out=$(mktemp -d)
+    printf '#include <stddef.h>\n#include <stdint.h>\nint LLVMFuzzerTestOneInput(const uint8_t *d, size_t n) { (void)d; (void)n; return 0; }\n' >"$out/probe.c"
+    for clang in clang $(compgen -c clang- | grep -E '^clang-[0-9]+$' | sort -t- -k2 -rn | uniq); do
+        if "$clang" -fsanitize=fuzzer,address,undefined -o "$out/probe" "$out/probe.c" 2>/dev/null; then
+            printf '%s\n' "$clang"
+            status=0
+            break
+        fi
+    done
+    rm -rf "$out"
+    return $status
+}
+
+# --- checks of the code itself -----------------------------------------------------------------------------------
+
+check_c_format() {
+    find csrc tests -name '*.[ch]' -print0 | xargs -0 "$1/clang-format" --dry-run -Werror
+}
+
+# The two storeys: the core knows no Python, and allocates through its seam alone.
+check_storeys() {
+    local found
+    found=$(grep -rnE '# *include *[<"]Python\.h|\bPy[A-Z][A-Za-z]*_' csrc/core |
+        grep -vE ':[0-9]+: *//' || true)
+    found+=$(grep -rnE '\b(malloc|calloc|realloc|free|aligned_alloc|posix_memalign|strdup|strndup|asprintf) *\(' csrc/core --include='*.[ch]' |
+        grep -vE '^csrc/core/base/pc_alloc\.c:|:[0-9]+: *//' || true)
+    [ -z "$found" ] && return 0
+    printf '%s\n' "$found"
+    return 1
+}
+
+analyze_gcc() {
+    local file status=0 cflags
+    cflags=$(pkg-config --cflags libcjson libproc2)
+    while IFS= read -r file; do
+        # shellcheck disable=SC2086 # the flags are words
+        gcc -std=c11 -O2 -Wall -Wextra -Werror -fanalyzer -D_GNU_SOURCE -Icsrc/core $cflags -c -o /dev/null "$file" || status=1
+    done < <(find csrc/core -name '*.c' | sort)
+    return $status
+}
+
+analyze_cppcheck() {
+    cppcheck --quiet --std=c11 --library=posix --enable=warning,performance,portability --inline-suppr \
+        --suppress=missingIncludeSystem --error-exitcode=1 -D_GNU_SOURCE -Icsrc/core csrc/core
+}
+
+checks() {
+    local version=$1 bin=.venv-tests-$1/bin
+    step "clang-format" check_c_format "$bin"
+    step "two storeys" check_storeys
+    step "ruff check" "$bin/ruff" check -q setup.py perfcore tests benchmarks
+    step "ruff format" "$bin/ruff" format -q --check --diff setup.py perfcore tests benchmarks
+    step "mypy --strict" "$bin/python" -P -m mypy
+    step "stubtest" "$bin/python" -P -m mypy.stubtest perfcore._core \
+        --allowlist tests/stubtest.allow --ignore-unused-allowlist
+    step "gcc -fanalyzer" analyze_gcc
+    if command -v cppcheck >/dev/null 2>&1 || { install_packages cppcheck && command -v cppcheck >/dev/null 2>&1; }; then
+        step "cppcheck" analyze_cppcheck
+    else
+        cannot cppcheck "it is not installed and could not be"
+    fi
+}
+
+# --- the run -----------------------------------------------------------------------------------------------------
+
+install_build_packages || die "the system packages named above could not be installed"
+
+found=()
+declare -A interpreter
+look_for_pythons() {
+    local version path
+    found=()
+    for version in "${versions[@]}"; do
+        path=$(find_python "$version") || continue
+        if complete_python "$path" "$version"; then
+            interpreter[$version]=$path
+            found+=("$version")
+        fi
+    done
+}
+look_for_pythons
+if [ ${#found[@]} -eq 0 ]; then
+    install_some_python "${versions[@]}" && look_for_pythons
+fi
+[ ${#found[@]} -gt 0 ] || die "no usable Python ${versions[*]} on this machine; install one (e.g. apt-get install python3.11 python3.11-dev python3.11-venv)"
+for version in "${versions[@]}"; do
+    if [ -n "${interpreter[$version]:-}" ]; then
+        say "Python $version: ${interpreter[$version]}"
+    else
+        note "Python $version is not on this machine; not tested"
+        skipped+=("Python $version: not on this machine")
+    fi
+done
+
+built=()
+for version in "${found[@]}"; do
+    step "build $version" build "$version" "${interpreter[$version]}" || continue
+    built+=("$version")
+    [ "$mode" = sanitize ] || step "pytest $version" test_installed "$version"
+done
+
+if [ ${#built[@]} -gt 0 ]; then
+    first=${built[0]}
+    [ "$mode" = all ] && checks "$first"
+    if [ "$mode" != quick ]; then
+        step "C tests" ".venv-tests-$first/bin/python" tests/c/run.py
+        sanitized=("$first")
+        [ "$mode" = sanitize ] && sanitized=("${built[@]}")
+        for version in "${sanitized[@]}"; do
+            step "sanitized $version malloc" test_sanitized "$version" malloc
+            step "sanitized $version pymalloc" test_sanitized "$version" pymalloc
+        done
+        fuzz
+    fi
+fi
+
+printf '\n== summary (%d s)\n' "$SECONDS"
+[ ${#closing[@]} -gt 0 ] && printf '%s\n' "${closing[@]}"
+[ ${#skipped[@]} -gt 0 ] && printf 'not run: %s\n' "${skipped[@]}"
+if [ ${#failures[@]} -gt 0 ]; then
+    printf 'FAILED: %s\n' "${failures[@]}"
+    exit 1
+fi
+say "all passed"

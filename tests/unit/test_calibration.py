@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+"""Calibration on a made-up clock: every duration is scripted, so every decision can be checked."""
+
+from __future__ import annotations
+
+import pytest
+
+from perfcore.measure.calibration import calibrate
+from perfcore.measure.kernel import UNROLL
+
+
+class Scripted:
+    """A runner whose calls last `per_call` seconds, after `cold` durations that the first rounds take instead."""
+
+    def __init__(self, per_call, cold=()):
+        self.per_call = per_call
+        self.cold = list(cold)
+        self.rounds = []
+
+    def time(self, iterations):
+        self.rounds.append(iterations)
+        return self.cold.pop(0) if self.cold else self.per_call * iterations
+
+
+def run(runner, **options):
+    settings = {"min_time": 5e-6, "max_time": 1.0, "timer_precision": 3e-8, "calibration_precision": 10}
+    return calibrate(runner, **(settings | options))
+
+
+@pytest.mark.parametrize("cold", [6e-6, 1e-4, 0.3, 0.99, 1.5, 20.0])
+def test_one_cold_call_never_decides(cold):
+    runner = Scripted(1e-7, cold=[cold])
+    found = run(runner)
+    assert found.iterations >= 50
+    assert found.duration == pytest.approx(found.iterations * 1e-7)
+    assert found.carried == ()
+
+
+def test_stock_is_locked_by_the_same_call_and_strict_reproduces_it():
+    runner = Scripted(1e-7, cold=[6e-6])
+    assert run(runner, strict=True).iterations == 1
+    assert runner.rounds == [1]
+
+
+def test_several_ever_warmer_calls():
+    runner = Scripted(1e-7, cold=[1e-3, 1e-4, 1e-5])
+    assert run(runner).iterations >= 50
+
+
+@pytest.mark.parametrize("per_call", [1e-8, 1.3e-8, 9e-8, 3e-7, 7.8e-8])
+def test_rounds_of_many_calls_are_whole_turns_of_the_kernel(per_call):
+    found = run(Scripted(per_call))
+    assert found.iterations * per_call >= 5e-6
+    assert found.iterations <= UNROLL or found.iterations % UNROLL == 0
+
+
+@pytest.mark.parametrize("per_call", [5e-6, 1e-4, 0.1])
+def test_a_call_that_lasts_long_enough_is_a_round(per_call):
+    found = run(Scripted(per_call))
+    assert (found.iterations, found.carried) == (1, ())
+
+
+def test_the_confirming_call_of_a_slow_function_counts_as_a_round():
+    runner = Scripted(3.0)
+    found = run(runner)
+    assert (found.iterations, found.carried) == (1, (3.0,))
+    assert runner.rounds == [1, 1]
+
+
+def test_strict_makes_the_calls_of_stock():
+    runner = Scripted(1e-7)
+    found = run(runner, strict=True)
+    # 1: 0.1 us, 10: 1 us, both under the 2.5 us at which stock estimates; 100: 10 us.
+    assert runner.rounds == [1, 10, 100]
+    assert (found.iterations, found.duration) == (100, pytest.approx(1e-5))
+
+
+def test_strict_estimates_as_stock_does():
+    runner = Scripted(4.9e-8)
+    found = run(runner, strict=True)
+    assert runner.rounds == [1, 10, 100, 103]
+    assert found.iterations == 103
+
+
+def test_a_coarse_timer_asks_for_longer_rounds():
+    found = run(Scripted(1e-6), timer_precision=1e-3)
+    assert found.duration >= 10e-3
+
+
+def test_warm_up_takes_the_least_duration():
+    runner = Scripted(1e-7, cold=[1e-3])
+    found = run(runner, warmup=5, strict=True)
+    assert runner.rounds[:6] == [1] * 6
+    assert found.iterations > 1
+
+
+def test_a_clock_that_never_agrees_ends_by_max_time():
+    class Faster:
+        def __init__(self):
+            self.duration, self.count = 1.0, 0
+
+        def time(self, iterations):
+            self.count += 1
+            self.duration *= 0.5
+            return max(self.duration, 0.2)
+
+    assert run(Faster(), max_time=0.1).iterations == 1
+
+
+def test_says_what_it_measured():
+    lines = []
+    run(Scripted(1e-3), log=lines.append)
+    assert lines == ["Measured 1 iterations: 0.001000000s."]

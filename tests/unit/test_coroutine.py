@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: MIT
+"""Coroutine functions on the coroutine runner."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import gc
+import sys
+import time
+
+import pytest
+
+from perfcore import MeasureError, Samples
+from perfcore.measure.coroutine import CoroutineRunner
+from perfcore.measure.runner import CallRunner, is_coroutine_function, make_runner
+
+
+async def add(a, b=0):
+    await asyncio.sleep(0)
+    return a + b
+
+
+class WithCall:
+    async def __call__(self):
+        return 1
+
+    async def method(self):
+        return 2
+
+    def plain(self):
+        return 3
+
+
+@pytest.fixture
+def made():
+    runners = []
+
+    def make(*args, **kwargs):
+        runners.append(make_runner(*args, **kwargs))
+        return runners[-1]
+
+    yield make
+    for runner in runners:
+        runner.close()
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (add, True),
+        (functools.partial(functools.partial(add, 1), b=2), True),
+        (WithCall(), True),
+        (WithCall().method, True),
+        (WithCall().plain, False),
+        (WithCall, False),
+        (len, False),
+        (functools.partial(len, []), False),
+    ],
+)
+def test_knows_a_coroutine_function(made, function, expected):
+    assert is_coroutine_function(function) is expected
+    assert isinstance(made(function), CoroutineRunner if expected else CallRunner)
+
+
+def test_awaits_each_call_on_one_loop_and_keeps_the_result(made):
+    loops = []
+
+    async def target(value):
+        loops.append(asyncio.get_running_loop())
+        await asyncio.sleep(0)
+        return value
+
+    runner = made(target, (5,))
+    samples = Samples()
+    assert runner.run(samples, 3, 1) == 3
+    assert runner.result == 5
+    assert runner.run(samples, 2, 70) == 2
+    assert runner.time(4) > 0
+    assert len(loops) == 3 + 140 + 4
+    assert len(set(loops)) == 1
+    assert len(samples) == 5
+    assert runner.kernel(1) == "coroutine"
+
+
+def test_the_figure_is_that_of_the_await_not_of_the_loop(made):
+    runner = made(asyncio.sleep, (0.01,))
+    samples = Samples()
+    runner.run(samples, 3, 2)
+    assert all(0.0099 < sample < 0.2 for sample in samples)
+
+
+def test_a_timer_of_the_user_is_used(made):
+    ticks = iter(range(0, 1000, 3))
+    runner = made(add, (1,), timer=lambda: next(ticks))
+    samples = Samples()
+    runner.run(samples, 2, 1)
+    assert samples.tolist() == [3.0, 3.0]
+
+
+def test_setup_and_teardown_plain_or_coroutines(made):
+    events = []
+
+    async def target(*args, **kwargs):
+        events.append(("run", args, kwargs))
+
+    async def setup():
+        events.append("up")
+        return (1,), {"k": 2}
+
+    async def teardown(*args, **kwargs):
+        events.append(("down", args, kwargs))
+
+    samples = Samples()
+    made(target).run_with_setup(samples, 2, setup, teardown)
+    assert events == ["up", ("run", (1,), {"k": 2}), ("down", (1,), {"k": 2})] * 2
+    assert len(samples) == 2
+    runner = made(target, (7,))
+    runner.run_with_setup(None, 1, lambda: None, lambda *a: events.append(a))
+    assert events[-2:] == [("run", (7,), {}), (7,)]
+    with pytest.raises(TypeError, match="Can't use `args`"):
+        runner.run_with_setup(None, 1, setup, None)
+
+
+def test_an_exception_comes_through_and_the_samples_stay(made):
+    calls = []
+
+    async def fail():
+        calls.append(1)
+        if len(calls) == 3:
+            raise LookupError("third")
+
+    samples = Samples()
+    with pytest.raises(LookupError, match="third"):
+        made(fail).run(samples, 10, 1)
+    assert len(samples) == 2
+
+
+@pytest.mark.parametrize("disable_gc", [False, True])
+def test_the_collector_is_as_asked_inside_and_as_before_after(made, disable_gc):
+    seen = []
+
+    async def look():
+        seen.append(gc.isenabled())
+
+    assert gc.isenabled()
+    made(look, disable_gc=disable_gc).run(Samples(), 2, 1)
+    assert seen == [not disable_gc] * 2
+    assert gc.isenabled()
+
+
+def test_tracers_are_paused_around_the_await_and_come_back(made):
+    traced = []
+
+    async def target():
+        pass
+
+    before = sys.gettrace()
+    trace = lambda frame, *_: traced.append(frame.f_code.co_name)  # noqa: E731
+    sys.settrace(trace)
+    try:
+        made(target).run_with_setup(None, 1, None, None)
+        after = sys.gettrace()
+    finally:
+        sys.settrace(before)
+    assert after is trace
+    assert "target" not in traced
+
+
+def test_inside_a_running_loop_it_says_what_to_do():
+    async def main():
+        make_runner(add, (1,))
+
+    with pytest.raises(MeasureError, match="`def` test"):
+        asyncio.run(main())
+
+
+def test_tasks_left_running_are_cancelled_at_close(made):
+    ended = []
+
+    async def background():
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append(1)
+
+    tasks = []
+
+    async def target():
+        tasks.append(asyncio.ensure_future(background()))
+        await asyncio.sleep(0)
+
+    runner = make_runner(target)
+    runner.run(Samples(), 2, 1)
+    start = time.monotonic()
+    runner.close()
+    assert time.monotonic() - start < 30
+    assert ended == [1, 1]
+
+
+def test_zero_iterations_are_refused(made):
+    with pytest.raises(ValueError, match="at least 1"):
+        made(add, (1,)).time(0)
+    with pytest.raises(ValueError, match="at least 1"):
+        made(add, (1,)).run(Samples(), 1, 0)

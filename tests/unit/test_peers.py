@@ -1,0 +1,491 @@
+# SPDX-License-Identifier: MIT
+"""The league's own logic: arithmetic, registry, interleaving, rendering, a missing peer, an interruption."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import statistics
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+# At the end: an installed perfcore must win over the source tree.
+sys.path.append(str(ROOT))
+
+from benchmarks.peers import cli, contenders, harness, render, suite, truth  # noqa: E402
+from benchmarks.peers.harness import Case, Context, Line, Registry, Run, measure_rows  # noqa: E402
+from benchmarks.peers.spread import AtMost, Spread, TimesLess, median_interval, quantile, ratio, verdict  # noqa: E402
+
+
+def nothing_missing(peer: str) -> str:
+    return "1.0"
+
+
+# Arithmetic
+
+
+def test_spread_of_known_values() -> None:
+    found = Spread.of([5.0, 1.0, 3.0, 2.0, 4.0])
+    assert (found.median, found.q1, found.q3, found.count) == (3.0, 2.0, 4.0, 5)
+    assert (found.low, found.high) == (1.0, 5.0)  # five values hold no 95 % interval
+
+
+def test_spread_interpolates_as_the_standard_library_does() -> None:
+    values = [random.Random(1).random() for _ in range(37)]
+    q1, median, q3 = statistics.quantiles(values, n=4, method="inclusive")
+    found = Spread.of(values)
+    assert found.q1 == pytest.approx(q1)
+    assert found.median == pytest.approx(median)
+    assert found.q3 == pytest.approx(q3)
+
+
+@pytest.mark.parametrize("values", [[], [1.0, math.nan]])
+def test_spread_refuses_what_has_none(values: list[float]) -> None:
+    with pytest.raises(ValueError, match="spread"):
+        Spread.of(values)
+
+
+def test_quantile_between_infinities_is_not_nan() -> None:
+    assert quantile([1.0, math.inf, math.inf, math.inf], 0.5) == math.inf
+    assert quantile([1.0, math.inf], 0.5) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("count", "left_off"),
+    # Tables of the sign test at 5 %, two-sided: the r-th smallest of n, less one.
+    [(1, 0), (5, 0), (6, 0), (8, 0), (9, 1), (10, 1), (15, 3), (20, 5), (25, 7), (50, 17), (100, 39), (1000, 468)],
+)
+def test_interval_of_the_median_is_the_table_of_the_sign_test(count: int, left_off: int) -> None:
+    assert median_interval(count) == left_off
+
+
+def test_interval_of_the_median_is_continuous_where_the_method_changes() -> None:
+    assert 0 <= median_interval(1001) - median_interval(1000) <= 2
+
+
+def test_interval_covers_the_median_as_often_as_it_says() -> None:
+    source = random.Random(7)
+    hits = 0
+    for _ in range(2000):
+        found = Spread.of([source.expovariate(1) for _ in range(21)])
+        hits += found.low <= math.log(2) <= found.high
+    assert hits / 2000 > 0.95 - 0.015
+
+
+def test_ratio_where_ours_is_at_or_below_zero() -> None:
+    assert ratio(10.0, 2.0) == 5.0
+    assert ratio(10.0, 0.0) == math.inf
+    assert ratio(10.0, -1.0) == math.inf
+    assert ratio(-2.0, -1.0) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("target", "values", "says"),
+    [
+        (AtMost(2), [1.0] * 9, "met"),
+        (AtMost(2), [2.0] * 9, "met"),
+        (AtMost(2), [2.1] * 9, "not met"),
+        (AtMost(2), [1.8, 1.9, 1.9, 1.9, 1.95, 1.95, 2.1, 2.2, 2.3], "met, within noise"),
+        (AtMost(2), [1.8, 1.9, 1.9, 2.05, 2.1, 2.1, 2.1, 2.2, 2.3], "not met, within noise"),
+    ],
+)
+def test_verdict_of_a_limit(target: AtMost, values: list[float], says: str) -> None:
+    assert verdict(target, Spread.of(values), None) == says
+
+
+@pytest.mark.parametrize(
+    ("ratios", "says"),
+    [
+        ([19.9] * 9, "not met"),
+        ([20.0] * 9, "met"),
+        ([math.inf] * 9, "met"),
+        ([18.0] * 4 + [21.0] * 5, "met, within noise"),
+    ],
+)
+def test_verdict_of_a_factor(ratios: list[float], says: str) -> None:
+    assert verdict(TimesLess(20), Spread.of([1.0]), Spread.of(ratios)) == says
+
+
+def test_verdict_needs_the_figure_that_the_target_is_about() -> None:
+    assert verdict(None, None, None) == "no target"
+    with pytest.raises(ValueError, match="ratio"):
+        verdict(TimesLess(2), Spread.of([1.0]), None)
+    with pytest.raises(ValueError, match="figure of ours"):
+        verdict(AtMost(2), None, None)
+
+
+# Registry
+
+
+@pytest.fixture
+def registry() -> Registry:
+    made = Registry()
+
+    @made.row(
+        "fast", unit="ns", peers=("timeit", "absent-peer"), target={"perfcore": AtMost(2), "timeit": TimesLess(3)}
+    )
+    def fast(context: Context) -> Iterator[Case]:
+        """One case.
+
+        More text.
+        """
+        yield Case("a | b", {"perfcore": [1.0, 1.0, 1.5], "timeit": [4.0, 6.0, 1.5]})
+
+    @made.row("slow", unit="ms")
+    def slow(context: Context) -> Iterator[Case]:
+        """Another."""
+        yield Case("c", {"perfcore": [float(context.repeats)]}, note="a note")
+
+    return made
+
+
+def test_registry_knows_summary_and_order(registry: Registry) -> None:
+    assert [(row.name, row.summary) for row in registry.select([])] == [("fast", "One case."), ("slow", "Another.")]
+
+
+def test_registry_selects_by_pattern_in_its_own_order(registry: Registry) -> None:
+    assert [row.name for row in registry.select(["slow", "f*"])] == ["fast", "slow"]
+    with pytest.raises(LookupError, match=r"'medium'.*fast, slow"):
+        registry.select(["fast", "medium"])
+
+
+def test_registry_refuses_a_second_row_of_a_name_and_a_stray_target(registry: Registry) -> None:
+    with pytest.raises(ValueError, match="twice"):
+        registry.row("fast", unit="ns")(lambda context: iter(()))
+    with pytest.raises(ValueError, match="pyperf"):
+        registry.row("new", unit="ns", peers=("timeit",), target={"pyperf": TimesLess(1)})(lambda context: iter(()))
+
+
+def test_every_topic_registers_its_rows_and_every_row_explains_itself() -> None:
+    cli.load_rows()
+    rows = harness.registry.rows
+    assert {"call-overhead", "round-wall", "sample-bias", "statistics", "memory", "import", "suite-of-50"} <= set(rows)
+    assert all(row.summary for row in rows.values())
+
+
+# The run
+
+
+def test_run_holds_ours_against_its_limit_and_each_peer(registry: Registry) -> None:
+    lines = measure_rows(registry.select(["fast"]), repeats=3, quick=False, find=nothing_missing).lines
+    own, timeit = lines
+    assert (own.peer, own.ratio, own.verdict) == (None, None, "met")
+    assert own.ours is not None
+    assert own.ours.median == 1.0
+    assert timeit.peer == "timeit"
+    assert timeit.ratio is not None
+    # Ratios are taken within a repeat: 4, 6, 1. A ratio of the medians would be the same 4; of the means 3.
+    assert (timeit.ratio.median, timeit.ratio.low, timeit.ratio.high) == (4.0, 1.0, 6.0)
+    assert timeit.verdict == "met, within noise"
+
+
+def test_run_tells_a_missing_peer_and_goes_on(registry: Registry) -> None:
+    said: list[str] = []
+    run = measure_rows(registry.select([]), repeats=1, quick=False, say=said.append)
+    missing = [line for line in run.lines if line.verdict == "not measured"]
+    assert [(line.peer, line.note) for line in missing] == [("absent-peer", "not installed: pip install absent-peer")]
+    assert "  not installed: pip install absent-peer" in said
+    assert [line.row for line in run.lines] == ["fast", "fast", "fast", "slow"]
+
+
+def test_row_learns_which_peers_are_there() -> None:
+    seen: list[frozenset[str]] = []
+    registry = Registry()
+
+    @registry.row("r", unit="ns", peers=("timeit", "absent-peer"))
+    def measure(context: Context) -> Iterator[Case]:
+        """Record the context."""
+        seen.append(context.peers)
+        yield from ()
+
+    measure_rows(registry.select([]), repeats=1, quick=True)
+    assert seen == [frozenset({"timeit"})]
+
+
+def test_ctrl_c_keeps_what_was_measured(registry: Registry) -> None:
+    @registry.row("long", unit="s")
+    def long(context: Context) -> Iterator[Case]:
+        """Interrupted in the middle."""
+        yield Case("first", {"perfcore": [1.0]})
+        raise KeyboardInterrupt
+
+    @registry.row("never", unit="s")
+    def never(context: Context) -> Iterator[Case]:
+        """Not reached."""
+        yield Case("second", {"perfcore": [1.0]})
+
+    run = measure_rows(registry.select([]), repeats=1, quick=False, find=nothing_missing)
+    assert run.interrupted
+    assert [(line.row, line.case) for line in run.lines][-1] == ("long", "first")
+
+
+def test_a_row_that_cannot_run_says_why_and_the_next_runs() -> None:
+    registry = Registry()
+
+    @registry.row("broken", unit="s")
+    def broken(context: Context) -> Iterator[Case]:
+        """Fail."""
+        yield Case("before", {"perfcore": [1.0]})
+        raise RuntimeError("no such machine")
+
+    @registry.row("fine", unit="s")
+    def fine(context: Context) -> Iterator[Case]:
+        """Work."""
+        yield Case("after", {"perfcore": [1.0]})
+
+    run = measure_rows(registry.select([]), repeats=1, quick=False)
+    assert [(line.case, line.verdict) for line in run.lines] == [
+        ("before", "no target"),
+        ("all", "failed"),
+        ("after", "no target"),
+    ]
+    assert run.lines[1].note == "RuntimeError: no such machine"
+
+
+def test_a_defect_surfaces_but_the_lines_are_kept() -> None:
+    registry = Registry()
+
+    @registry.row("defect", unit="s")
+    def defect(context: Context) -> Iterator[Case]:
+        """Fail in a way that no machine explains."""
+        yield Case("before", {"perfcore": [1.0]})
+        raise ZeroDivisionError
+
+    run = Run()
+    with pytest.raises(ZeroDivisionError):
+        measure_rows(registry.select([]), repeats=1, quick=False, run=run)
+    assert [line.case for line in run.lines] == ["before"]
+
+
+def test_interleaving_pairs_the_repeats_and_turns_the_order() -> None:
+    order: list[str] = []
+
+    def contender(name: str, value: float) -> float:
+        order.append(name)
+        return value
+
+    context = Context(repeats=6, quick=False, peers=frozenset())
+    names = "ABC"
+    figures = context.interleave({name: lambda name=name: contender(name, ord(name)) for name in names})  # type: ignore[misc]
+    assert figures == {name: [float(ord(name))] * 6 for name in names}
+    rounds = ["".join(order[index : index + 3]) for index in range(0, 18, 3)]
+    assert rounds == ["ABC", "CBA", "BCA", "ACB", "CAB", "BAC"]
+    # Every contender was as often first, second and third as any other.
+    assert all(sorted(turn[place] for turn in rounds) == sorted("AABBCC") for place in range(3))
+
+
+# Rendering
+
+
+@pytest.fixture
+def measured(registry: Registry) -> Run:
+    return measure_rows(registry.select([]), repeats=4, quick=False)
+
+
+def test_markdown_has_a_table_per_row_and_closed_cells(measured: Run) -> None:
+    text = render.markdown(measured, {"python": "CPython 3", "versions": {"perfcore": "1", "absent-peer": None}})
+    tables = [line for line in text.splitlines() if line.startswith("| a \\| b")]
+    assert len(tables) == 2
+    assert "| python | CPython 3 |" in text
+    assert "absent-peer not installed" in text
+    assert "## slow" in text
+    assert "| c | ms | 4.00 | - | - | - | 1 | - | no target | a note |" in text
+    assert "1 not measured" in text
+    widths = {
+        line.replace("\\|", "").count("|") for line in text.splitlines() if line.startswith(("| a", "| c", "| case"))
+    }
+    assert widths == {11}
+
+
+def test_markdown_of_an_interrupted_run_says_so(measured: Run) -> None:
+    assert "**Interrupted**" not in render.markdown(measured, {})
+    measured.interrupted = True
+    assert "**Interrupted**" in render.markdown(measured, {})
+
+
+def test_json_is_strict_and_holds_every_line(measured: Run) -> None:
+    measured.lines.append(
+        Line(
+            "fast",
+            "inf",
+            "ns",
+            Spread.of([-1.0]),
+            "timeit",
+            Spread.of([2.0]),
+            Spread.of([math.inf]),
+            TimesLess(3),
+            "met",
+        )
+    )
+
+    def refuse(text: str) -> float:
+        raise AssertionError(f"{text} is not JSON")
+
+    report = json.loads(render.as_json(measured, {"python": "3"}), parse_constant=refuse)
+    assert report["schema"] == render.SCHEMA
+    assert report["interrupted"] is False
+    assert [line["case"] for line in report["lines"]] == ["all", "a | b", "a | b", "c", "inf"]
+    assert report["lines"][1]["target"] == {"at_most": 2}
+    assert report["lines"][2]["target"] == {"times": 3}
+    assert report["lines"][2]["ratio"]["median"] == 4.0
+    assert report["lines"][4]["ratio"]["median"] == "inf"
+    assert report["lines"][4]["perfcore"]["median"] == -1.0
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0.00"),
+        (0.1234, "0.123"),
+        (1.234, "1.23"),
+        (12.34, "12.3"),
+        (123.4, "123"),
+        (12345.6, "12,346"),
+        (-0.5, "-0.500"),
+        (1e-5, "1.00e-05"),
+        (2.5e7, "2.50e+07"),
+        (math.inf, "∞"),
+        (-math.inf, "-∞"),
+    ],
+)
+def test_numbers_have_three_digits(value: float, text: str) -> None:
+    assert render.number(value) == text
+
+
+def test_environment_names_python_processor_and_versions() -> None:
+    about = render.environment(["timeit", "absent-peer"])
+    assert str(about["python"]).startswith("CPython 3.")
+    assert about["cpu"]
+    versions = about["versions"]
+    assert isinstance(versions, dict)
+    assert versions["absent-peer"] is None
+    assert versions["perfcore"]
+    json.dumps(about)
+
+
+# Command line
+
+
+@pytest.fixture
+def small_league(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    monkeypatch.setattr(harness, "registry", registry)
+    monkeypatch.setattr(cli, "TOPICS", ())
+    return registry
+
+
+def test_command_lists_without_measuring(small_league: Registry, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--list", "--only", "slow"]) == 0
+    assert capsys.readouterr().out.split() == ["slow", "Another."]
+
+
+def test_command_refuses_an_unknown_row(small_league: Registry, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--only", "medium"]) == 2
+    assert "no row is called 'medium'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("count", ["0", "-3", "many"])
+def test_command_refuses_a_senseless_count(count: str) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["--repeats", count])
+    assert stopped.value.code == 2
+
+
+def test_command_writes_both_files(small_league: Registry, tmp_path: Path) -> None:
+    table, data = tmp_path / "new" / "t.md", tmp_path / "d.json"
+    assert cli.main(["--repeats", "7", "--markdown", str(table), "--json", str(data)]) == 0
+    assert "## fast" in table.read_text(encoding="utf-8")
+    report = json.loads(data.read_text(encoding="utf-8"))
+    assert report["lines"][-1]["perfcore"]["median"] == 7.0
+
+
+def test_command_writes_what_it_has_when_interrupted(small_league: Registry, tmp_path: Path) -> None:
+    @small_league.row("stop", unit="s")
+    def stop(context: Context) -> Iterator[Case]:
+        """Interrupt."""
+        raise KeyboardInterrupt
+        yield
+
+    table, data = tmp_path / "t.md", tmp_path / "d.json"
+    assert cli.main(["--markdown", str(table), "--json", str(data)]) == 130
+    report = json.loads(data.read_text(encoding="utf-8"))
+    assert report["interrupted"] is True
+    assert {line["row"] for line in report["lines"]} == {"fast", "slow"}
+    assert "**Interrupted**" in table.read_text(encoding="utf-8")
+
+
+# What the rows stand on
+
+
+@pytest.mark.parametrize("subject", truth.SUBJECTS, ids=lambda subject: subject.name)
+def test_straight_line_makes_exactly_its_calls(subject: truth.Subject) -> None:
+    seen: list[tuple[object, object]] = []
+
+    def spy(*args: object, **kwargs: object) -> None:
+        seen.append((args, kwargs))
+
+    spied = truth.Subject(subject.name, spy, subject.args, subject.kwargs)
+    truth.straight_line(spied, 7)(*spied.values)
+    assert seen == [(subject.args, dict(subject.kwargs))] * 7
+
+
+def test_slope_is_the_marginal_call() -> None:
+    base, per_call = 100e-9, 13e-9
+    short = [base + truth.SHORT * per_call] * 3
+    long = [base + truth.LONG * per_call] * 3
+    assert truth.Truth.slope(short, long) == pytest.approx(per_call)
+
+
+@pytest.mark.parametrize("peer", ["stock", "timeit", "pyperf", "ours"])
+def test_contenders_make_exactly_the_calls_of_a_round(peer: str) -> None:
+    if peer == "pyperf":
+        pytest.importorskip("pyperf")
+    seen: list[tuple[object, object]] = []
+
+    def spy(*args: object, **kwargs: object) -> None:
+        seen.append((args, kwargs))
+
+    subject = truth.Subject("spy", spy, (1, 2), {"c": 3})
+    made = {
+        "stock": lambda: contenders.stock_round(subject)[0],
+        "timeit": lambda: contenders.timeit_round(subject),
+        "pyperf": lambda: contenders.pyperf_round(subject),
+        "ours": lambda: contenders.ours_round(subject)[0],
+    }[peer]()
+    seen.clear()
+    assert made(130) > 0
+    assert seen == [((1, 2), {"c": 3})] * 130
+
+
+def test_stock_fixture_is_a_copy_that_nobody_patches() -> None:
+    from pytest_benchmark.fixture import BenchmarkFixture
+
+    module = contenders.stock_fixture_module()
+    assert module.BenchmarkFixture is not BenchmarkFixture
+    assert module is contenders.stock_fixture_module()
+    fixture = contenders.stock_fixture(min_rounds=7, max_time=0.0)
+    assert fixture(lambda: 42) == 42
+    assert len(fixture.stats.stats.data) == 7
+
+
+def test_rank_interval_of_known_data() -> None:
+    # Of 1 to 100 the 95 % interval runs from the 40th to the 61st value; its half is 10.5, the median 50.5.
+    data = [float(value) for value in range(1, 101)]
+    assert suite.rank_interval(data) == pytest.approx(100 * 10.5 / 50.5)
+
+
+def test_batch_interval_sees_a_drift_that_ranks_do_not() -> None:
+    source = random.Random(3)
+    steady = [100 + source.gauss(0, 1) for _ in range(5000)]
+    drifting = [value + (10 if index > 2500 else 0) for index, value in enumerate(steady)]
+    assert suite.batch_interval(steady) < 0.2
+    assert suite.batch_interval(drifting) > 2
+    assert suite.batch_interval(steady[:19]) == suite.rank_interval(steady[:19])
+
+
+def test_spread_between_runs() -> None:
+    assert suite.spread_between_runs([99.0, 101.0]) == pytest.approx(math.sqrt(2))
