@@ -215,14 +215,17 @@ def read_bytes(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> b
     try:
         # Without blocking, so that a pipe that nobody writes to does not stop us.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             status = os.fstat(descriptor)
             if stat.S_ISDIR(status.st_mode):
                 raise ResultsError(f"{shown}: is a folder; give a results file")
             if not stat.S_ISREG(status.st_mode):
                 raise ResultsError(f"{shown}: is no regular file; save the results to one")
             size = status.st_size
-            data = file.read(max_bytes + 1) if size <= max_bytes else b""
+            with open(descriptor, "rb", closefd=False) as file:
+                data = file.read(max_bytes + 1) if size <= max_bytes else b""
+        finally:
+            os.close(descriptor)
     except FileNotFoundError as error:
         raise ResultsError(f"{shown}: no such file; make it with pytest --benchmark-json={shown}") from error
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
