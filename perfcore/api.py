@@ -12,7 +12,7 @@ from typing import Any
 from perfcore import _core
 from perfcore.errors import MeasureError
 from perfcore.judge.stats import Interval, Summary, summarize
-from perfcore.judge.stop import Stop
+from perfcore.judge.stop import MedianPrecision
 from perfcore.measure import clock
 from perfcore.measure.calibration import Calibration, calibrate
 from perfcore.measure.runner import Runner, make_runner, pause_tracers
@@ -173,7 +173,7 @@ class Timer:
         try:
             found = self._calibrate(runner)
             samples = _core.Samples(found.carried)
-            stop = None if self.precision is None else Stop(self.min_rounds, self.precision)
+            stop = None if self.precision is None else MedianPrecision(self.min_rounds, self.precision)
             runner.run(samples, max(0, self._rounds(found) - len(samples)), found.iterations, stop)
             return _measurement(function, runner, samples, found.iterations)
         finally:

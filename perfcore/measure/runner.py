@@ -105,8 +105,8 @@ def run_until(run: Callable[[int], None], samples: _core.Samples, rounds: int, s
     if stop is None:
         run(rounds)
         return len(samples) - before
-    while (done := len(samples) - before) < rounds:
-        run(max(1, min(stop.next_look(done), rounds) - done))
+    while (left := rounds - (len(samples) - before)) > 0:
+        run(max(1, min(stop.next_look(len(samples)) - len(samples), left)))
         if stop.reached(samples):
             break
     return len(samples) - before
