@@ -222,8 +222,8 @@ def read_bytes(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> b
             if not stat.S_ISREG(status.st_mode):
                 raise ResultsError(f"{shown}: is no regular file; save the results to one")
             size = status.st_size
-            with open(descriptor, "rb", closefd=False) as file:
-                data = file.read(max_bytes + 1) if size <= max_bytes else b""
+            with open(descriptor, "rb", buffering=0, closefd=False) as file:
+                data = file.readall() if size <= max_bytes else b""  # one block of the file's size
         finally:
             os.close(descriptor)
     except FileNotFoundError as error:
