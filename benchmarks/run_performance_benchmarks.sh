@@ -1,0 +1,171 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Installs what is missing, builds perfcore into .venv, runs the benchmarks, and checks them against the baseline (or
+# makes the first one). See --help.
+set -uo pipefail
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$ROOT" || exit 2
+# shellcheck source=../.ci/lib.sh
+. .ci/lib.sh
+
+RESULTS=benchmarks/results
+BASELINE=$RESULTS/baseline/baseline_results.json
+VENV=.venv
+
+usage() {
+    cat <<'TEXT'
+usage: benchmarks/run_performance_benchmarks.sh [--quick] [--filter EXPR] [--profile] [--update-baseline]
+                                                [--python 3.11|3.12]
+
+Runs `pytest benchmarks --benchmark-only` on perfcore's loops. Where something is missing it is installed first: system
+packages (with sudo where not root), a virtual environment in .venv, perfcore itself built from this checkout.
+
+  --quick            at most 0.5 s for each benchmark instead of 1 s, less where 1 % precision is reached sooner
+  --filter EXPR      only the benchmarks that match, as in pytest -k; makes no first baseline
+  --profile          also run each benchmark once under cProfile and show its slowest functions
+  --update-baseline  make this run the baseline instead of checking against it
+  --python VERSION   use this Python (default: the one of .venv, else the newest of 3.12 and 3.11 found)
+
+Files, under benchmarks/results/: daily/DATE_TIME_results.json (this run), latest.json (a copy of it),
+baseline/baseline_results.json.
+
+Exit code: 0 passed, 1 a regression or a failed benchmark, 2 could not measure or judge.
+TEXT
+}
+
+quick= filter= profile= update= version=
+while [ $# -gt 0 ]; do
+    case $1 in
+    --quick) quick=yes ;;
+    --filter)
+        [ -n "${2:-}" ] || die "--filter takes an expression, as pytest -k does"
+        filter=$2
+        shift
+        ;;
+    --filter=?*) filter=${1#*=} ;;
+    --profile) profile=yes ;;
+    --update-baseline) update=yes ;;
+    --python)
+        [[ ${2:-} =~ ^3\.1[12]$ ]] || die "--python takes 3.11 or 3.12"
+        version=$2
+        shift
+        ;;
+    -h | --help)
+        usage
+        exit 0
+        ;;
+    *) die "unknown argument: $1 (see --help)" ;;
+    esac
+    shift
+done
+
+# --- what is needed ----------------------------------------------------------------------------------------------
+
+# Print the interpreter that .venv was made from, when there is one and it will do.
+venv_python() {
+    local path
+    [ -x "$VENV/bin/python" ] || return 1
+    for wanted in ${version:-3.12 3.11}; do
+        path=$(python_path "$VENV/bin/python" "$wanted") && printf '%s %s\n' "$wanted" "$path" && return 0
+    done
+    return 1
+}
+
+choose_python() {
+    local wanted path
+    read -r wanted path < <(venv_python) && python_complete "$path" && {
+        version=$wanted python=$path
+        return 0
+    }
+    for wanted in ${version:-3.12 3.11}; do
+        path=$(find_python "$wanted") || continue
+        complete_python "$path" "$wanted" || continue
+        version=$wanted python=$path
+        return 0
+    done
+    return 1
+}
+
+python=
+install_build_packages || die "the system packages named above could not be installed"
+choose_python || {
+    # shellcheck disable=SC2086 # the versions are words
+    install_some_python ${version:-3.12 3.11} && choose_python
+} || die "no usable Python ${version:-3.12 or 3.11} on this machine; install one (e.g. apt-get install python3.11 python3.11-dev python3.11-venv)"
+
+# Editable, so that one can go on working in .venv; rebuilt when a source changed.
+build() {
+    local stamp
+    make_venv "$VENV" "$python" || return 1
+    stamp=$(fingerprint "$("$VENV/bin/python" -VV)" editable)
+    if [ "$(cat "$VENV/.built" 2>/dev/null)" != "$stamp" ] || ! "$VENV/bin/python" -c 'import perfcore._core' 2>/dev/null; then
+        say "building perfcore for Python $version in $VENV"
+        rm -f "$VENV/.built"
+        quietly "$VENV/bin/python" -m pip install -q --no-build-isolation -e '.[test]' || return 1
+        printf '%s\n' "$stamp" >"$VENV/.built"
+    fi
+}
+build || die "perfcore could not be built; the output above says why"
+
+# --- the run -----------------------------------------------------------------------------------------------------
+
+# What a shell may hold and a measurement must not inherit.
+unset PYTHONPATH PYTHONHOME PYTHONMALLOC PYTHONDEVMODE PYTEST_ADDOPTS
+
+mkdir -p "$RESULTS/daily" "$RESULTS/baseline" || die "cannot write to $RESULTS"
+results=$RESULTS/daily/$(date +%Y-%m-%d_%H%M%S)_results.json
+pytest=("$VENV/bin/python" -m pytest benchmarks --benchmark-only --benchmark-json="$results" --benchmark-disable-gc)
+if [ -n "$quick" ]; then
+    pytest+=(--benchmark-max-time=0.5 --perfcore-precision=1%)
+fi
+[ -n "$filter" ] && pytest+=(-k "$filter")
+[ -n "$profile" ] && pytest+=(--benchmark-cprofile=tottime --benchmark-cprofile-top=10)
+
+say "running: ${pytest[*]}"
+"${pytest[@]}" </dev/null
+status=$?
+[ -s "$results" ] || rm -f "$results"
+case $status in
+0) ;;
+1)
+    [ -f "$results" ] && say "results of the benchmarks that passed: $results"
+    say "FAILED: a benchmark failed; nothing is judged and the baseline is as it was"
+    exit 1
+    ;;
+5)
+    die "no benchmark matches${filter:+ --filter $filter}"
+    ;;
+*)
+    [ -f "$results" ] && say "what was measured so far: $results"
+    die "pytest ended with exit code $status; nothing is judged and the baseline is as it was"
+    ;;
+esac
+[ -f "$results" ] || die "pytest passed but wrote no results: did every benchmark skip itself?"
+cp "$results" "$RESULTS/.latest.json.new" && mv "$RESULTS/.latest.json.new" "$RESULTS/latest.json" ||
+    die "cannot write $RESULTS/latest.json"
+
+# --- the verdict -------------------------------------------------------------------------------------------------
+
+perfcore=("$VENV/bin/perfcore")
+say
+if [ -n "$update" ] && [ -f "$BASELINE" ]; then
+    # --force: the user has asked for these figures, slower or not; the old baseline stays beside as .previous.json.
+    "${perfcore[@]}" baseline update "$results" --baseline "$BASELINE" --force
+    status=$?
+elif [ ! -f "$BASELINE" ] && [ -n "$filter" ] && [ -z "$update" ]; then
+    note "there is no baseline yet, and a filtered run makes none: run once without --filter, or with --update-baseline"
+    status=0
+elif [ ! -f "$BASELINE" ]; then
+    say "no baseline yet: this run becomes it"
+    "${perfcore[@]}" baseline save "$results" --baseline "$BASELINE"
+    status=$?
+else
+    "${perfcore[@]}" check "$results" --baseline "$BASELINE" --fail-on-regression
+    status=$?
+fi
+
+say
+say "results:  $results"
+say "latest:   $RESULTS/latest.json"
+[ -f "$BASELINE" ] && say "baseline: $BASELINE"
+exit "$status"

@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: MIT
+"""Message passing with the standard library: queues, processes, serialization, routing.
+
+These are the figures that a faster queue, codec or router has to beat. Nothing sleeps and nothing is mocked; set-up
+(processes, event loops, messages) stays outside the clock, and every benchmark checks that its work was done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import multiprocessing
+import pickle
+import queue
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import cycle
+from typing import Any
+
+import pytest
+
+Message = dict[str, Any]
+Throughput = Callable[[int], None]
+
+ENDPOINTS = 10
+batch_sizes = pytest.mark.parametrize("size", [1, 10, 50, 100], ids="batch-{}".format)
+
+
+# --- queues in one process: put a batch, get it back ---
+
+
+@pytest.mark.benchmark(group="queue round trip, one thread")
+@batch_sizes
+@pytest.mark.parametrize("kind", [queue.Queue, queue.SimpleQueue], ids=lambda kind: kind.__name__)
+def test_queue(benchmark: Any, throughput: Throughput, messages: list[Message], kind: Any, size: int) -> None:
+    """One call puts a batch of messages one by one, then gets each of them."""
+    batch, channel = messages[:size], kind()
+
+    def round_trip() -> list[Message]:
+        for message in batch:
+            channel.put(message)
+        return [channel.get() for _ in batch]
+
+    throughput(size)
+    assert benchmark(round_trip) == batch
+    assert channel.empty()
+
+
+@pytest.mark.benchmark(group="queue round trip, one thread")
+@batch_sizes
+def test_deque(benchmark: Any, throughput: Throughput, messages: list[Message], size: int) -> None:
+    """One call appends a batch of messages one by one, then pops each from the left."""
+    batch: list[Message] = messages[:size]
+    channel: deque[Message] = deque()
+
+    def round_trip() -> list[Message]:
+        for message in batch:
+            channel.append(message)
+        return [channel.popleft() for _ in batch]
+
+    throughput(size)
+    assert benchmark(round_trip) == batch
+    assert not channel
+
+
+@pytest.mark.benchmark(group="queue round trip, one thread")
+@batch_sizes
+def test_asyncio_queue(
+    benchmark: Any, throughput: Throughput, messages: list[Message], size: int, request: pytest.FixtureRequest
+) -> None:
+    """One call awaits the putting of a batch of messages one by one, then the getting of each."""
+    if request.config.getoption("perfcore", "off") == "off":
+        pytest.skip("pytest-benchmark alone cannot time a coroutine function")
+    batch: list[Message] = messages[:size]
+    channel: asyncio.Queue[Message] = asyncio.Queue()
+
+    async def round_trip() -> list[Message]:
+        for message in batch:
+            await channel.put(message)
+        return [await channel.get() for _ in batch]
+
+    throughput(size)
+    assert benchmark(round_trip) == batch
+    assert channel.empty()
+
+
+# --- between processes: a batch goes out as one list, another process sends it back ---
+
+
+def echo_pipe(connection: Any) -> None:
+    """Send back whatever comes, until None does. Runs in the other process."""
+    while (batch := connection.recv()) is not None:
+        connection.send(batch)
+
+
+def echo_queue(inbox: Any, outbox: Any) -> None:
+    """Send back whatever comes, until None does. Runs in the other process."""
+    while (batch := inbox.get()) is not None:
+        outbox.put(batch)
+
+
+@pytest.fixture(scope="module")
+def pipe_to_echo() -> Iterator[Any]:
+    """Yield one end of a Pipe; a process at the other end echoes."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=echo_pipe, args=(there,), daemon=True)
+    process.start()
+    there.close()
+    yield here
+    here.send(None)
+    process.join(30)
+    here.close()
+    assert process.exitcode == 0
+
+
+@pytest.fixture(scope="module")
+def queues_to_echo() -> Iterator[tuple[Any, Any]]:
+    """Yield a Queue to a process that echoes, and the Queue back."""
+    context = multiprocessing.get_context("spawn")
+    out, back = context.Queue(), context.Queue()
+    process = context.Process(target=echo_queue, args=(out, back), daemon=True)
+    process.start()
+    yield out, back
+    out.put(None)
+    process.join(30)
+    for channel in (out, back):
+        channel.close()
+        channel.join_thread()
+    assert process.exitcode == 0
+
+
+@pytest.mark.benchmark(group="round trip between two processes")
+@batch_sizes
+def test_multiprocessing_pipe(
+    benchmark: Any, throughput: Throughput, messages: list[Message], pipe_to_echo: Any, size: int
+) -> None:
+    """One call sends a batch as one list through a Pipe to another process and receives it back."""
+    batch = messages[:size]
+    pipe_to_echo.send(batch)  # the other process is up and warm
+    assert pipe_to_echo.recv() == batch
+
+    def round_trip() -> list[Message]:
+        pipe_to_echo.send(batch)
+        return pipe_to_echo.recv()
+
+    throughput(size)
+    assert benchmark(round_trip) == batch
+
+
+@pytest.mark.benchmark(group="round trip between two processes")
+@batch_sizes
+def test_multiprocessing_queue(
+    benchmark: Any, throughput: Throughput, messages: list[Message], queues_to_echo: tuple[Any, Any], size: int
+) -> None:
+    """One call puts a batch as one list on a Queue to another process and gets it back from a second Queue."""
+    batch = messages[:size]
+    out, back = queues_to_echo
+    out.put(batch)
+    assert back.get(timeout=60) == batch
+
+    def round_trip() -> list[Message]:
+        out.put(batch)
+        return back.get()
+
+    throughput(size)
+    assert benchmark(round_trip) == batch
+
+
+# --- serialization of 100 messages, each on its own ---
+
+CODECS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "json": (json.dumps, json.loads),
+    "pickle": (pickle.dumps, pickle.loads),
+}
+
+
+@pytest.mark.benchmark(group="encode 100 messages")
+@pytest.mark.parametrize("codec", CODECS)
+def test_encode(benchmark: Any, throughput: Throughput, messages: list[Message], codec: str) -> None:
+    """One call encodes 100 messages, each into a text or bytes of its own."""
+    batch = messages[:100]
+    encode, decode = CODECS[codec]
+
+    def encode_all() -> list[Any]:
+        return [encode(message) for message in batch]
+
+    throughput(100)
+    encoded = benchmark(encode_all)
+    assert [decode(one) for one in encoded] == batch
+    benchmark.extra_info["bytes_per_message"] = sum(map(len, encoded)) / len(encoded)
+
+
+@pytest.mark.benchmark(group="decode 100 messages")
+@pytest.mark.parametrize("codec", CODECS)
+def test_decode(benchmark: Any, throughput: Throughput, messages: list[Message], codec: str) -> None:
+    """One call decodes 100 messages from their own texts or bytes."""
+    batch = messages[:100]
+    encode, decode = CODECS[codec]
+    encoded = [encode(message) for message in batch]
+
+    def decode_all() -> list[Message]:
+        return [decode(one) for one in encoded]
+
+    throughput(100)
+    assert benchmark(decode_all) == batch
+
+
+# --- routing of 1000 messages over 10 endpoints, each a deque ---
+
+
+class Router:
+    """Ten inboxes, and five ways to choose among them."""
+
+    def __init__(self) -> None:
+        self.inboxes: list[deque[Message]] = [deque() for _ in range(ENDPOINTS)]
+        self.by_name = {f"agent-{number:02d}": inbox for number, inbox in enumerate(self.inboxes)}
+        self.turn = cycle(self.inboxes)
+        # Every inbox listens to one prefix of topics; two listen to all of them.
+        prefixes = [
+            "world.",
+            "world.sensor.",
+            "team.",
+            "team.plan",
+            "log",
+            "world.time",
+            "team.",
+            "world.sensor.v",
+            "",
+            "",
+        ]
+        self.subscriptions = list(zip(prefixes, self.inboxes, strict=True))
+
+    def direct(self, messages: list[Message]) -> None:
+        """Deliver each message to its receiver."""
+        for message in messages:
+            self.by_name[message["receiver"]].append(message)
+
+    def round_robin(self, messages: list[Message]) -> None:
+        """Deliver to each inbox in turn."""
+        for message in messages:
+            next(self.turn).append(message)
+
+    def hashed(self, messages: list[Message]) -> None:
+        """Deliver all messages of one sender to one inbox."""
+        for message in messages:
+            self.inboxes[hash(message["sender"]) % ENDPOINTS].append(message)
+
+    def topic(self, messages: list[Message]) -> None:
+        """Deliver to every inbox that subscribes to a prefix of the message's topic."""
+        for message in messages:
+            topic = message["topic"]
+            for prefix, inbox in self.subscriptions:
+                if topic.startswith(prefix):
+                    inbox.append(message)
+
+    def broadcast(self, messages: list[Message]) -> None:
+        """Deliver every message to every inbox."""
+        for message in messages:
+            for inbox in self.inboxes:
+                inbox.append(message)
+
+    def drain(self) -> list[int]:
+        """Empty the inboxes; return how many messages each held."""
+        counts = [len(inbox) for inbox in self.inboxes]
+        for inbox in self.inboxes:
+            inbox.clear()
+        return counts
+
+
+def expected_counts(way: str, messages: list[Message]) -> list[int]:
+    """Say what each inbox must hold, worked out per inbox instead of per message."""
+    router = Router()
+    if way == "direct":
+        return [sum(message["receiver"] == name for message in messages) for name in router.by_name]
+    if way == "round_robin":
+        return [len(messages) // ENDPOINTS] * ENDPOINTS
+    if way == "hashed":
+        places = [hash(message["sender"]) % ENDPOINTS for message in messages]
+        return [places.count(number) for number in range(ENDPOINTS)]
+    if way == "topic":
+        return [sum(message["topic"].startswith(prefix) for message in messages) for prefix, _ in router.subscriptions]
+    return [len(messages)] * ENDPOINTS
+
+
+@pytest.mark.benchmark(group="route 1000 messages over 10 endpoints")
+@pytest.mark.parametrize("way", ["direct", "round_robin", "hashed", "topic", "broadcast"])
+def test_routing(benchmark: Any, throughput: Throughput, messages: list[Message], way: str) -> None:
+    """One call routes 1000 messages to the inboxes of 10 endpoints and empties them."""
+    router = Router()
+    route = getattr(router, way)
+
+    def route_and_drain() -> list[int]:
+        route(messages)
+        return router.drain()
+
+    throughput(len(messages))
+    counts = benchmark(route_and_drain)
+    assert counts == expected_counts(way, messages)
+    benchmark.extra_info["deliveries_per_call"] = sum(counts)
+
+
+if __name__ == "__main__":
+    sys.exit(pytest.main([__file__, "--benchmark-only", *sys.argv[1:]]))
