@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from perfcore.measure.runner import Runner
+if TYPE_CHECKING:
+    from perfcore.measure.runner import Runner
 
 # More than this share of interrupted rounds, and the summary names the benchmark.
 POLLUTED_SHARE = 0.1
@@ -43,11 +44,11 @@ class Record:
         entry: dict[str, Any] = {"kernel": self.kernel}
         if self.kernel != "stock":
             stats = self.metadata.stats
-            low, high, level = stats.median_ci
+            interval = stats.median_ci
             entry |= {
                 "percentiles": stats.percentiles,
                 "mad": stats.mad,
-                "median_ci": {"low": low, "high": high, "level": level},
+                "median_ci": interval and dict(zip(("low", "high", "level"), interval, strict=True)),
             }
         entry["flags"] = self.flags
         return entry

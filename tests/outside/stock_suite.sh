@@ -27,11 +27,12 @@ venv/bin/pip install --quiet --disable-pip-version-check "pytest-benchmark[aspec
 venv/bin/pip uninstall --quiet --yes perfcore
 
 suite() {
-    # Inner sessions of the suite read COLUMNS; its configuration comes along, its source does not.
+    # Inner sessions of the suite read COLUMNS and call the command line by name; its configuration comes along, its
+    # source does not.
     rm -rf "run-$1"
     mkdir "run-$1"
     cp -r "pytest_benchmark-$release/tests" "pytest_benchmark-$release/pytest.ini" "run-$1/"
-    (cd "run-$1" && COLUMNS=80 PYTHONPATH=tests PYTHONUNBUFFERED=yes ../venv/bin/python -m pytest -q \
+    (cd "run-$1" && PATH="$work/venv/bin:$PATH" COLUMNS=80 PYTHONPATH=tests PYTHONUNBUFFERED=yes ../venv/bin/python -m pytest -q \
         -p no:cacheprovider --junitxml="../$1.xml" tests >"../$1.log" 2>&1) || true
     tail -n 1 "$1.log"
 }

@@ -54,7 +54,7 @@ def command(folder: Path, mode: str, *options: str) -> list[str]:
 def environment(folder: Path) -> dict[str, str]:
     """Return the environment of a scratch suite's run."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "COV_"))}
-    return {**kept, "OBSERVED": str(folder / "observed.json"), "COLUMNS": "200", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**kept, "OBSERVED": str(folder / "observed.json"), "COLUMNS": "200"}
 
 
 def write_suite(folder: Path, **sources: str) -> None:

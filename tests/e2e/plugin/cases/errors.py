@@ -77,13 +77,34 @@ def test_teardown_raises_looped(benchmark, note):
         note(calls=len(calls), teardowns=teardown.calls)
 
 
-@pytest.mark.parametrize("counts", [
-    {"rounds": 0}, {"rounds": -1}, {"rounds": "x"}, {"rounds": 1.5}, {"rounds": True}, {"iterations": 0}, {"iterations": None},
-    {"warmup_rounds": -1}, {"warmup_rounds": "x"}, {"iterations": 2, "setup": list}, {"rounds": 2, "setup": 5},
-    {"setup": lambda: 5}, {"setup": lambda: (1, 2, 3)}, {"setup": lambda: ((1,), 5)}, {"setup": lambda: ((), {"bad": 1})},
-    {"args": (1,), "setup": lambda: ((1,), {})}, {"kwargs": {"x": 1}, "setup": lambda: ((1,), {})},
-    {"args": (1,), "setup": lambda: None}, {"args": 5}, {"kwargs": 5}, {"args": None}, {"teardown": 5}, {"nonsense": 1},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "counts",
+    [
+        {"rounds": 0},
+        {"rounds": -1},
+        {"rounds": "x"},
+        {"rounds": 1.5},
+        {"rounds": True},
+        {"iterations": 0},
+        {"iterations": None},
+        {"warmup_rounds": -1},
+        {"warmup_rounds": "x"},
+        {"iterations": 2, "setup": list},
+        {"rounds": 2, "setup": 5},
+        {"setup": lambda: 5},
+        {"setup": lambda: (1, 2, 3)},
+        {"setup": lambda: ((1,), 5)},
+        {"setup": lambda: ((), {"bad": 1})},
+        {"args": (1,), "setup": lambda: ((1,), {})},
+        {"kwargs": {"x": 1}, "setup": lambda: ((1,), {})},
+        {"args": (1,), "setup": lambda: None},
+        {"args": 5},
+        {"kwargs": 5},
+        {"args": None},
+        {"teardown": 5},
+        {"nonsense": 1},
+    ],
+)
 def test_pedantic_arguments(benchmark, note, counts):
     calls = []
 
@@ -95,7 +116,7 @@ def test_pedantic_arguments(benchmark, note, counts):
     error = None
     try:
         benchmark.pedantic(function, **counts)
-    except Exception as caught:
+    except Exception as caught:  # noqa: BLE001 - whatever stock raises
         error = type(caught).__name__
     note(calls=len(calls), error=error, has_error=benchmark.has_error, mode=benchmark._mode)
 

@@ -31,7 +31,7 @@ def observe(benchmark, note, clock, call):
     error = None
     try:
         call()
-    except Exception as caught:
+    except Exception as caught:  # noqa: BLE001 - whatever stock raises
         error = type(caught).__name__
     stats = benchmark.stats
     figures = {"iterations": stats.iterations, "data": [str(x) for x in stats.stats.data]} if stats else {}
@@ -59,7 +59,9 @@ def test_marker(benchmark, note):
     observe(benchmark, note, clock, lambda: benchmark(clock.work, 1, 2))
 
 
-@pytest.mark.parametrize("counts", [{}, {"rounds": 5}, {"rounds": 4, "iterations": 3}, {"rounds": 3, "warmup_rounds": 2}])
+@pytest.mark.parametrize(
+    "counts", [{}, {"rounds": 5}, {"rounds": 4, "iterations": 3}, {"rounds": 3, "warmup_rounds": 2}]
+)
 def test_pedantic(benchmark, note, counts):
     clock = Clock()
     observe(benchmark, note, clock, lambda: benchmark.pedantic(clock.work, **counts))

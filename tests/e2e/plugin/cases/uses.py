@@ -39,13 +39,26 @@ def generator():
 
 
 CALLS = {
-    "free": (free, (1,), {}), "all": (free, (1, 2, 3, 4), {"c": 5, "d": 6}), "odd": (free, (1,), {"a-b": 1, "class": 2, "é": 3}),
-    "lambda": (lambda: 7, (), {}), "method": (Thing().method, (3,), {}), "extra": (Thing().method, (), {"extra": 4}),
-    "class": (Thing.made, (), {}), "static": (Thing.still, (4,), {}), "object": (Thing(), (4,), {}), "type": (int, ("12",), {}),
-    "partial": (functools.partial(free, 1, c=9), (8,), {}), "builtin": (len, ("abc",), {}), "keyword": (sorted, ([3, 1],), {"reverse": True}),
-    "math": (math.sqrt, (4.0,), {}), "getter": (operator.itemgetter(1), ("abc",), {}), "bound": ([1, 2, 2].count, (2,), {}),
-    "cached": (functools.cache(free), (1,), {}), "many": (max, tuple(range(60)), {}), "none": (lambda: None, (), {}),
-}  # fmt: skip
+    "free": (free, (1,), {}),
+    "all": (free, (1, 2, 3, 4), {"c": 5, "d": 6}),
+    "odd": (free, (1,), {"a-b": 1, "class": 2, "é": 3}),
+    "lambda": (lambda: 7, (), {}),
+    "method": (Thing().method, (3,), {}),
+    "extra": (Thing().method, (), {"extra": 4}),
+    "class": (Thing.made, (), {}),
+    "static": (Thing.still, (4,), {}),
+    "object": (Thing(), (4,), {}),
+    "type": (int, ("12",), {}),
+    "partial": (functools.partial(free, 1, c=9), (8,), {}),
+    "builtin": (len, ("abc",), {}),
+    "keyword": (sorted, ([3, 1],), {"reverse": True}),
+    "math": (math.sqrt, (4.0,), {}),
+    "getter": (operator.itemgetter(1), ("abc",), {}),
+    "bound": ([1, 2, 2].count, (2,), {}),
+    "cached": (functools.cache(free), (1,), {}),
+    "many": (max, tuple(range(60)), {}),
+    "none": (lambda: None, (), {}),
+}
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -94,9 +107,11 @@ def test_set_up_arguments(benchmark, note):
         seen.append((a, b))
         return a
 
-    teardown = {} if "teardown" not in benchmark.pedantic.__code__.co_varnames else {
-        "teardown": lambda a, b: torn.append((a, b))
-    }  # fmt: skip
+    teardown = (
+        {}
+        if "teardown" not in benchmark.pedantic.__code__.co_varnames
+        else {"teardown": lambda a, b: torn.append((a, b))}
+    )
     result = benchmark.pedantic(function, setup=prepare, rounds=4, warmup_rounds=2, **teardown)
     note(result=result, given=given, seen=seen, torn=torn)
 
@@ -119,9 +134,17 @@ def test_changed_on_the_fixture(benchmark, note):
 
 
 @pytest.mark.benchmark(
-    group="marked", min_time=1e-6, max_time=0.01, min_rounds=9, timer=time.monotonic, disable_gc=True, warmup=True,
-    warmup_iterations=20, calibration_precision=5, cprofile=True,
-)  # fmt: skip
+    group="marked",
+    min_time=1e-6,
+    max_time=0.01,
+    min_rounds=9,
+    timer=time.monotonic,
+    disable_gc=True,
+    warmup=True,
+    warmup_iterations=20,
+    calibration_precision=5,
+    cprofile=True,
+)
 def test_marker(benchmark, note):
     note(result=benchmark(free, 1), disable_gc=benchmark.stats.options["disable_gc"], group=benchmark.stats.group)
     note(profiled=benchmark.stats.cprofile_stats is not None)
