@@ -1,6 +1,8 @@
 from collections.abc import Callable, Iterable
 from typing import Any, final
 
+from typing_extensions import Buffer
+
 @final
 class Samples:
     def __new__(cls, values: Iterable[float] | Samples = ..., /) -> Samples: ...
@@ -69,3 +71,11 @@ def judge_medians(
     critical: float,
     /,
 ) -> tuple[str, str, float, float, float, float]: ...
+def summarize(
+    samples: Buffer,
+    /,
+    *,
+    compensated_sum: bool | None = None,
+    legacy_hd15iqr: bool = False,
+    level: float = 0.95,
+) -> dict[str, Any]: ...

@@ -49,5 +49,6 @@ int round_loop_setup(PyObject *module) PC_NODISCARD;
 int samples_setup(PyObject *module) PC_NODISCARD;
 int results_setup(PyObject *module) PC_NODISCARD;
 int verdict_setup(PyObject *module) PC_NODISCARD;
+int stats_setup(PyObject *module) PC_NODISCARD;
 
 #endif

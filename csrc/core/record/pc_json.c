@@ -36,7 +36,7 @@ static int grow(void **block, size_t *capacity, size_t count, size_t extra, size
     size_t wanted;
     if (__builtin_add_overflow(count, extra, &wanted))
         return -ENOMEM;
-    if (PC_LIKELY(wanted <= *capacity))
+    if (PC_LIKELY(*block != NULL && wanted <= *capacity))
         return 0;
     size_t bigger = *capacity + *capacity / 2 + 16;
     if (bigger < wanted)

@@ -66,7 +66,7 @@ static pc_json_code check_escape(const char **at, const char *end)
     if (end - text < 2)
         return PC_JSON_TRUNCATED;
     if (text[1] != 'u') {
-        if (memchr("\"\\/bfnrt", text[1], 8) == NULL)
+        if (text[1] == '\0' || strchr("\"\\/bfnrt", text[1]) == NULL)
             return PC_JSON_ESCAPE;
         *at = text + 2;
         return PC_JSON_FINE;

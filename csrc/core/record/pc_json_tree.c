@@ -93,6 +93,16 @@ static void sort_by_key(const cJSON **nodes, size_t count)
     }
 }
 
+// Of two members of one object, the one further on.
+static const cJSON *later(const cJSON *one, const cJSON *other)
+{
+    for (const cJSON *next = one->next; next != NULL; next = next->next) {
+        if (next == other)
+            return other;
+    }
+    return one;
+}
+
 // Find a child of `object` whose key another child has too; NULL if there is none.
 static int find_twin(const cJSON *object, const cJSON **twin)
 {
@@ -119,7 +129,7 @@ static int find_twin(const cJSON *object, const cJSON **twin)
         sort_by_key(nodes, count);
         for (size_t i = 1; i < count && found == NULL; i++) {
             if (strcmp(nodes[i - 1]->string, nodes[i]->string) == 0)
-                found = nodes[i];
+                found = later(nodes[i - 1], nodes[i]);
         }
         pc_free(nodes);
     }

@@ -86,8 +86,8 @@ static bool from_product(uint64_t mantissa, int64_t power, double *value)
         return false;
     int upper = (int)(high >> 63);
     uint64_t bits = high >> (upper + 9); // 54 bits: one more than a double holds
-    // floor(log2(10^power)), exact over the range of double.
-    int64_t exponent = (((152170 + 65536) * power) >> 16) + 63 + upper - zeros + 1023;
+    // floor(log2(10^power)) as 217706 / 65536 * power, exact over the range of double; nothing negative is shifted.
+    int64_t exponent = ((217706 * (power + 65536)) >> 16) - 217706 + 63 + upper - zeros + 1023;
     // Exactly half-way between two doubles is possible for few powers only: to even, then.
     if (low <= 1 && power >= -4 && power <= 23 && (bits & 3) == 1 && bits << (upper + 9) == high)
         bits &= ~(uint64_t)1;

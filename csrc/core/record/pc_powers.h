@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The powers of five that pc_number multiplies by: for each q, the 128 leading bits of 5^q (high word, low word) with
-// the top bit set; negative powers are reciprocals rounded up, as the method requires. Any exponent outside the table
-// takes the slow path, so the range is what measurements are made of (1e-45 to 1e64 at 19 digits), not all of double.
-// tests/unit/test_number.py computes every row again.
+// the top bit set; negative powers are reciprocals, rounded up from -27 on and down below, as the method requires. Any
+// exponent outside the table takes the slow path, so the range is what measurements are made of (1e-45 to 1e64 at 19
+// digits), not all of double.
+// tests/unit/test_json.py computes every row again.
 // Source: D. Lemire, "Number parsing at a gigabyte per second", Software: Practice and Experience 51(8), 2021.
 #ifndef PC_POWERS_H
 #define PC_POWERS_H

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: MIT
+"""``perfcore check``: judge a results file against a baseline."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from perfcore.cli import Parser
+from perfcore.cli.options import add_baseline, add_judging, add_reading, write_json
+from perfcore.cli.text import change, painted, printable, say, seconds, table
+from perfcore.errors import ResultsError
+
+if TYPE_CHECKING:
+    from perfcore.judge.verdict import Check, Verdict
+    from perfcore.record.results import Results
+
+_EXAMPLES = """\
+examples:
+  perfcore check results.json
+  perfcore check results.json --baseline old.json --fail-on-regression
+  perfcore check results.json --warning 3% --critical 8% --json
+
+exit codes:
+  0  passed, or there are regressions but not --fail-on-regression
+  1  a regression is critical, with --fail-on-regression
+  2  could not judge: a file is missing or wrong, or nothing could be compared
+"""
+
+
+def parser() -> Parser:
+    """Return the parser of this command."""
+    made = Parser(
+        prog="perfcore check",
+        description="Judge a results file against a baseline: medians, with an allowance for the noise of the rounds.",
+        epilog=_EXAMPLES,
+    )
+    made.add_argument("results", metavar="RESULTS", help="what pytest --benchmark-json wrote")
+    add_baseline(made)
+    made.add_argument("--fail-on-regression", action="store_true", help="exit 1 when a regression is critical")
+    add_judging(made)
+    add_reading(made)
+    return made
+
+
+def judge(args: argparse.Namespace, results: Results) -> Check:
+    """Judge results against the baseline that the options and the configuration name.
+
+    Raises:
+        PerfcoreError: the baseline or the configuration is wrong, or nothing could be compared.
+
+    """
+    from perfcore.config import load_config
+    from perfcore.judge.thresholds import Thresholds
+    from perfcore.judge.verdict import check_results
+    from perfcore.record.baseline import load_baseline
+
+    config = load_config()
+    baseline = load_baseline(args.baseline or config.baseline, max_bytes=args.max_size)
+    check = check_results(
+        baseline,
+        results,
+        Thresholds(args.warning or config.thresholds.warning, args.critical or config.thresholds.critical),
+        allow_backend_mismatch=args.allow_backend_mismatch,
+        strict_environment=args.strict_environment,
+    )
+    if not check.verdicts:
+        raise ResultsError(
+            f"{results.path}: nothing in common with the baseline {baseline.path}; give files of the same suite"
+        )
+    if not check.compared:
+        raise ResultsError(f"{results.path}: nothing could be compared: {check.verdicts[0].reason}")
+    return check
+
+
+def report_json(check: Check, **more: Any) -> dict[str, Any]:
+    """Return a check as a JSON document."""
+    from perfcore.judge.verdict import EVIDENCE
+
+    return {
+        "schema": 1,
+        "results": str(check.results.path),
+        "baseline": str(check.baseline.path),
+        "thresholds": asdict(check.thresholds),
+        "evidence": EVIDENCE,
+        "environment_differences": check.differences,
+        "advisory": check.advisory,
+        "verdicts": [asdict(verdict) for verdict in check.verdicts],
+        "new": check.new,
+        "gone": check.gone,
+        "counts": check.counts,
+        "passed": check.passed,
+        **more,
+    }
+
+
+def _row(verdict: Verdict, advisory: bool) -> tuple[str, ...]:
+    known = verdict.low == verdict.low
+    words = verdict.status + (" (advisory)" if advisory and verdict.comparable else "")
+    return (
+        printable(verdict.fullname),
+        seconds(verdict.baseline_median),
+        seconds(verdict.median),
+        change(verdict.ratio),
+        f"{change(verdict.low)} to {change(verdict.high)}" if known else "-",
+        words + (f": {printable(verdict.reason)}" if verdict.reason else ""),
+    )
+
+
+def print_check(check: Check) -> None:
+    """Print a check: the table, the worst first, and what stands beside it."""
+    from perfcore.judge.verdict import EVIDENCE, STATUSES
+
+    verdicts = sorted(check.verdicts, key=lambda verdict: STATUSES.index(verdict.status))
+    header = ("benchmark", "baseline", "now", "change", "with the allowance", "verdict")
+    lines = table(header, (_row(verdict, check.advisory) for verdict in verdicts))
+    say(lines[0])
+    for verdict, line in zip(verdicts, lines[1:], strict=True):
+        say(painted(line, verdict.status))
+    say("")
+    for title, names in (("new, not in the baseline", check.new), ("gone, only in the baseline", check.gone)):
+        if names:
+            say(f"{title} ({len(names)}):")
+            for name in names:
+                say(f"  {printable(name)}")
+    if check.differences:
+        ending = "so the verdicts are advisory" if check.advisory else "and the verdicts count (--strict-environment)"
+        say(f"the environments differ, {ending}:")
+        for difference in check.differences:
+            say(f"  {printable(difference)}")
+    say(f"evidence: {EVIDENCE}")
+
+
+def _summary(check: Check, *, fail: bool) -> str:
+    counts = ", ".join(f"{count} {status}" for status, count in check.counts.items() if count)
+    if not check.counts["critical"]:
+        ending = "passed"
+    elif check.advisory:
+        ending = "passed, because the verdicts are advisory; let them count with --strict-environment"
+    elif fail:
+        ending = "FAILED"
+    else:
+        ending = "regressions; they fail the check with --fail-on-regression"
+    return f"{len(check.verdicts)} judged: {counts}: {ending}"
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command and return its exit code."""
+    from perfcore.record.results import load_results
+
+    check = judge(args, load_results(args.results, max_bytes=args.max_size))
+    code = 1 if args.fail_on_regression and not check.passed else 0
+    if args.json:
+        write_json(report_json(check, command="check", exit_code=code))
+    else:
+        print_check(check)
+        say(_summary(check, fail=args.fail_on_regression))
+    return code

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+"""Options that several commands share, and the JSON they write."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from perfcore.cli.text import say
+from perfcore.errors import ConfigError
+
+
+def fraction(text: str) -> float:
+    """Convert ``5%`` or ``0.05``, for argparse."""
+    from perfcore.judge.thresholds import parse_fraction
+
+    try:
+        return parse_fraction(text)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def mebibytes(text: str) -> int:
+    """Convert a size in MiB to bytes, for argparse."""
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= 2**20:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; give MiB, a whole number from 1 to {2**20}")
+    return int(text) * 2**20
+
+
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """Add what every command that reads files takes."""
+    from perfcore.cli import MAX_MEBIBYTES
+
+    parser.add_argument("--json", action="store_true", help="write JSON instead of a table")
+    parser.add_argument(
+        "--max-size",
+        type=mebibytes,
+        default=MAX_MEBIBYTES * 2**20,
+        metavar="MIB",
+        help=f"refuse files over this many MiB ({MAX_MEBIBYTES})",
+    )
+
+
+def add_baseline(parser: argparse.ArgumentParser) -> None:
+    """Add ``--baseline``."""
+    parser.add_argument(
+        "--baseline",
+        type=Path,
+        metavar="FILE",
+        help="the baseline (default: [tool.perfcore] baseline in pyproject.toml, else "
+        "benchmarks/results/baseline/baseline.json beside it)",
+    )
+
+
+def add_judging(parser: argparse.ArgumentParser) -> None:
+    """Add what decides a verdict."""
+    parser.add_argument("--warning", type=fraction, metavar="P", help="slow-down that is a warning, like 5%% or 0.05")
+    parser.add_argument("--critical", type=fraction, metavar="P", help="slow-down that is critical, like 10%%")
+    parser.add_argument(
+        "--allow-backend-mismatch",
+        action="store_true",
+        help="compare figures of different backends, kernels or timers; without it they are undecided",
+    )
+    parser.add_argument(
+        "--strict-environment",
+        action="store_true",
+        help="let verdicts count although the files come from different environments; without it they are advisory "
+        "and fail nothing",
+    )
+
+
+def write_json(document: dict[str, Any]) -> None:
+    """Print a document as JSON; figures that are not finite become null."""
+    say(json.dumps(_finite(document), indent=2, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

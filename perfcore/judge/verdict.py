@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: MIT
+"""The verdict on benchmarks against a baseline, from one run of each.
+
+Medians are compared with an allowance for noise that each file's own rounds give (see csrc/core/judge/pc_verdict.h for
+the rule). The rounds of one process do not hold the noise between processes, so the verdict says what it rests on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+
+from perfcore import _core
+from perfcore.judge.thresholds import Thresholds, percent
+from perfcore.record.environment import differences
+from perfcore.record.results import STOCK, Benchmark, Results
+
+EVIDENCE = "medians of one run each; allowance from the rounds' own spread; the process-to-process noise is not in it"
+
+# From worst to best, as reports list them.
+STATUSES = ("critical", "warning", "undecided", "improvement", "ok")
+
+_UNUSABLE = {
+    "baseline median": "the baseline's median is not above zero",
+    "median": "the median is not above zero",
+    "no spread": "a file has neither samples nor iqr, so the noise is unknown",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of one benchmark.
+
+    Attributes:
+        fullname: the benchmark.
+        status: one of ``STATUSES``.
+        ratio: new median over the baseline's; NaN where there is no comparison.
+        low: the ratio with the allowance taken off.
+        high: the ratio with the allowance added.
+        allowance: relative noise of both runs together (0.02 is 2 %); NaN where unknown.
+        baseline_median: seconds.
+        median: seconds.
+        reason: why it is undecided; empty when it is not.
+        comparable: False when the two were not compared at all.
+
+    """
+
+    fullname: str
+    status: str
+    ratio: float
+    low: float
+    high: float
+    allowance: float
+    baseline_median: float
+    median: float
+    reason: str
+    comparable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The verdicts on a whole file.
+
+    Attributes:
+        baseline: what was compared with.
+        results: what was judged.
+        thresholds: the limits used.
+        verdicts: one for each benchmark that both files have, in the order of ``results``.
+        new: names that only ``results`` has.
+        gone: names that only ``baseline`` has.
+        differences: what differs between the environments.
+        strict_environment: whether verdicts count although the environments differ.
+
+    """
+
+    baseline: Results
+    results: Results
+    thresholds: Thresholds
+    verdicts: tuple[Verdict, ...]
+    new: tuple[str, ...]
+    gone: tuple[str, ...]
+    differences: tuple[str, ...]
+    strict_environment: bool
+
+    @property
+    def advisory(self) -> bool:
+        """Whether the verdicts only inform, because the files come from different environments."""
+        return bool(self.differences) and not self.strict_environment
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many verdicts there are of each status."""
+        found = Counter(verdict.status for verdict in self.verdicts)
+        return {status: found[status] for status in STATUSES}
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing is critical; advisory verdicts do not count."""
+        return self.advisory or self.counts["critical"] == 0
+
+    @property
+    def compared(self) -> int:
+        """How many benchmarks were really compared."""
+        return sum(verdict.comparable for verdict in self.verdicts)
+
+
+def _side(benchmark: Benchmark) -> tuple[float, float, float]:
+    """Return (median, MAD, IQR) in seconds, NaN where the file does not tell."""
+    own = benchmark.perfcore or {}
+    mad = own.get("mad")
+    if benchmark.data is not None and len(benchmark.data):
+        mad = _core.summarize(benchmark.data)["mad"]
+    iqr = benchmark.stats.get("iqr")
+    return (benchmark.median, math.nan if mad is None else float(mad), math.nan if iqr is None else float(iqr))
+
+
+def _mismatch(baseline: Benchmark, head: Benchmark, backends: tuple[str, str]) -> str:
+    """Say why two figures do not mean the same; empty if they do."""
+    old, new = backends
+    if old != new:
+        return f"measured by {new}, the baseline by {old}"
+    old, new = (str((one.perfcore or {}).get("kernel", STOCK)) for one in (baseline, head))
+    if old != new:
+        return f"measured with the kernel {new}, the baseline with {old}"
+    timers = baseline.options.get("timer"), head.options.get("timer")
+    if None not in timers and timers[0] != timers[1]:
+        return f"measured with the timer {timers[1]}, the baseline with {timers[0]}"
+    return ""
+
+
+def _explain(code: str, ratio: float, allowance: float, thresholds: Thresholds) -> str:
+    if code == "noise":
+        enough = math.log(ratio) - math.log1p(thresholds.warning)
+        return (
+            f"past {percent(thresholds.warning)}, but the rounds spread by {allowance:.1%}; "
+            f"a spread under {enough:.1%} would decide"
+        )
+    return _UNUSABLE.get(code, "")
+
+
+def unfit(benchmark: Benchmark) -> str:
+    """Say why nothing can be compared with a benchmark; empty if it can."""
+    side = _side(benchmark)
+    _, code, *_ = _core.judge_medians(side, side, Thresholds().warning, Thresholds().critical)
+    return _UNUSABLE.get(code, "").replace("the baseline's", "the")
+
+
+def judge_benchmark(
+    baseline: Benchmark,
+    head: Benchmark,
+    thresholds: Thresholds,
+    *,
+    backends: tuple[str, str] = (STOCK, STOCK),
+    allow_backend_mismatch: bool = False,
+) -> Verdict:
+    """Judge one benchmark against its baseline.
+
+    Args:
+        baseline: the old figures.
+        head: the new ones.
+        thresholds: when a slow-down is a warning, and when critical.
+        backends: what ran the two, as the files say.
+        allow_backend_mismatch: compare figures of different backends, kernels or timers all the same.
+
+    """
+    reason = "" if allow_backend_mismatch else _mismatch(baseline, head, backends)
+    if reason:
+        nan = math.nan
+        return Verdict(
+            head.fullname, "undecided", nan, nan, nan, nan, baseline.median, head.median, reason, comparable=False
+        )
+    status, code, ratio, low, high, allowance = _core.judge_medians(
+        _side(baseline), _side(head), thresholds.warning, thresholds.critical
+    )
+    return Verdict(
+        fullname=head.fullname,
+        status=status,
+        ratio=ratio,
+        low=low,
+        high=high,
+        allowance=allowance,
+        baseline_median=baseline.median,
+        median=head.median,
+        reason=_explain(code, ratio, allowance, thresholds),
+        comparable=code in ("", "noise"),
+    )
+
+
+def check_results(
+    baseline: Results,
+    results: Results,
+    thresholds: Thresholds | None = None,
+    *,
+    allow_backend_mismatch: bool = False,
+    strict_environment: bool = False,
+) -> Check:
+    """Judge every benchmark that two files have in common.
+
+    Args:
+        baseline: what to compare with.
+        results: what to judge.
+        thresholds: by default 5 % for a warning and 10 % for critical.
+        allow_backend_mismatch: compare figures of different backends, kernels or timers all the same.
+        strict_environment: let verdicts count although the environments differ; else they are advisory.
+
+    """
+    limits = thresholds or Thresholds()
+    old = {benchmark.fullname: benchmark for benchmark in baseline.benchmarks}
+    names = {benchmark.fullname for benchmark in results.benchmarks}
+    return Check(
+        baseline=baseline,
+        results=results,
+        thresholds=limits,
+        verdicts=tuple(
+            judge_benchmark(
+                old[head.fullname],
+                head,
+                limits,
+                backends=(baseline.backend, results.backend),
+                allow_backend_mismatch=allow_backend_mismatch,
+            )
+            for head in results.benchmarks
+            if head.fullname in old
+        ),
+        new=tuple(head.fullname for head in results.benchmarks if head.fullname not in old),
+        gone=tuple(name for name in old if name not in names),
+        differences=tuple(differences(baseline, results)),
+        strict_environment=strict_environment,
+    )

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: MIT
+"""pytest-benchmark's ``Stats``, computed in C over ``perfcore.Samples``.
+
+Every field has the value, and where it shows the type, that pytest-benchmark's own class gives. Where that class does
+something that only its own arithmetic can do (samples that are infinite, not numbers or not floats, no samples at all,
+a standard deviation that overflows), its own arithmetic does it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+from pytest_benchmark.stats import Stats
+
+from perfcore import _core
+
+__all__ = ["SampleStats"]
+
+
+@cache
+def legacy_hd15iqr() -> bool:
+    """Tell whether the installed pytest-benchmark's ``hd15iqr`` is the first sample above the fence.
+
+    It was up to 5.3.0; later it is the last sample within. Asked of the class itself, not of its version.
+    """
+    probe = Stats()  # type: ignore[no-untyped-call]
+    probe.data = [1.0, 2.0, 3.0, 4.0, 100.0]
+    return bool(probe.hd15iqr == 100.0)
+
+
+class SampleStats(Stats):
+    """Statistics over samples that stay in C: 8 bytes each, summarized at once, and again only when some were added.
+
+    Args:
+        samples: Where the samples are, and where ``update`` puts more; a new ``Samples`` by default.
+
+    """
+
+    def __init__(self, samples: _core.Samples | None = None) -> None:
+        # Not Stats.__init__: it assigns `data`, which is computed here.
+        self._samples = _core.Samples() if samples is None else samples
+        self._objects: list[Any] | None = None  # all samples, once one of them is not a float
+        self._list: list[Any] = []
+        self._values: dict[str, Any] | None = None  # the summary, or None where stock arithmetic has to do
+        self._stock: Stats | None = None
+        self._summarized = -1  # how many samples those are of
+
+    @property
+    def samples(self) -> _core.Samples:
+        """The samples as floats, without a copy. Samples that are no floats are only in ``data``."""
+        return self._samples
+
+    def __len__(self) -> int:
+        return len(self._samples) if self._objects is None else len(self._objects)
+
+    def __bool__(self) -> bool:
+        return len(self) > 0
+
+    __nonzero__ = __bool__
+
+    def update(self, duration: Any) -> None:
+        """Add one sample."""
+        if self._objects is None:
+            if type(duration) is float:
+                self._samples.append(duration)
+                return
+            # Another type of number, from a timer of the user's own: the results have that type too.
+            self._objects = self._samples.tolist()
+        self._objects.append(duration)
+
+    @property
+    def data(self) -> list[Any]:
+        """The samples as a list, made when asked for; the same one as long as no sample is added."""
+        if self._objects is not None:
+            return self._objects
+        if len(self._list) != len(self._samples):
+            self._list = self._samples.tolist()
+        return self._list
+
+    @data.setter
+    def data(self, values: Iterable[Any]) -> None:
+        values = list(values)
+        floats = all(type(value) is float for value in values)
+        self._samples = _core.Samples(values if floats else ())
+        self._objects = None if floats else values
+        self._list = []
+        self._summarized = -1
+
+    def _summary(self) -> dict[str, Any] | None:
+        """Return the fields, or None where ``_stock`` has to compute them."""
+        length = len(self)
+        if self._summarized != length:
+            self._values = self._stock = None
+            if self._objects is None and length:
+                self._values = self._summarize()
+            if self._values is None:
+                self._stock = Stats()  # type: ignore[no-untyped-call]
+                self._stock.data = self.data
+            self._summarized = length
+        return self._values
+
+    def _summarize(self) -> dict[str, Any] | None:
+        try:
+            values: dict[str, Any] = _core.summarize(self._samples, legacy_hd15iqr=legacy_hd15iqr())
+        except ValueError:  # a sample that is not finite
+            return None
+        if math.isinf(values["stddev"]):
+            return None  # statistics.stdev raises OverflowError
+        if values["rounds"] == 1:
+            values["stddev"] = 0
+        if values["total"] == 0:
+            values["ops"] = 0
+        values["outliers"] = f"{values['stddev_outliers']};{values['iqr_outliers']}"
+        return values
+
+    def _field(self, name: str) -> Any:
+        values = self._summary()
+        return getattr(self._stock, name) if values is None else values[name]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all fields."""
+        values = self._summary() or {}
+        return {name: values[name] if name in values else getattr(self, name) for name in self.fields}
+
+    @property
+    def sorted_data(self) -> list[Any]:
+        """The samples in ascending order."""
+        return sorted(self.data)
+
+    @property
+    def percentiles(self) -> dict[str, float] | None:
+        """Quantiles by name: ``p50``, ``p90``, ``p95``, ``p99``, ``p99.9``. None where they are not defined."""
+        values = self._summary()
+        if values is None:
+            return None
+        names = {"p50": "p50", "p90": "p90", "p95": "p95", "p99": "p99", "p99.9": "p999"}
+        return {name: values[key] for name, key in names.items()}
+
+    @property
+    def mad(self) -> float | None:
+        """The median distance from the median, not scaled. None where it is not defined."""
+        values = self._summary()
+        return None if values is None else values["mad"]
+
+    @property
+    def median_ci(self) -> tuple[float, float, float] | None:
+        """Confidence interval of the median: low end, high end, level. None when there are too few samples."""
+        values = self._summary()
+        if values is None or math.isnan(values["median_level"]):
+            return None
+        return values["median_low"], values["median_high"], values["median_level"]
+
+
+def _delegate(name: str) -> property:
+    def field(self: SampleStats) -> Any:
+        return self._field(name)
+
+    field.__name__ = name
+    return property(field, doc=f"pytest-benchmark's ``{name}``.")
+
+
+for _name in Stats.fields:
+    setattr(SampleStats, _name, _delegate(_name))

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+"""The bindings of the statistics leak nothing, on success and on every kind of failure."""
+
+from __future__ import annotations
+
+import gc
+import math
+import sys
+from array import array
+
+import pytest
+
+from perfcore import _core
+from perfcore.judge.stats import summarize
+from perfcore.pytest_plugin.stats import SampleStats
+
+GOOD = array("d", [1.0, 2.0, 3.5, 7.0, 2.5, 2.25])
+LONG = array("d", [float(i % 97) for i in range(5000)])
+
+
+def refused(*args, **kwargs):
+    with pytest.raises((TypeError, ValueError, BufferError)):
+        _core.summarize(*args, **kwargs)
+
+
+def stats_object():
+    stats = SampleStats(_core.Samples(GOOD))
+    stats.as_dict()
+    stats.update(3.0)
+    assert stats.median_ci is not None
+    assert len(stats.data) == 7
+
+
+CASES = {
+    "short": lambda: _core.summarize(GOOD),
+    "long": lambda: _core.summarize(LONG, compensated_sum=True, legacy_hd15iqr=True, level=0.9),
+    "all magnitudes": lambda: _core.summarize(array("d", [1e-300, 1.0, 1e300])),
+    "summary": lambda: summarize(GOOD),
+    "stats": stats_object,
+    "list": lambda: refused([1.0]),
+    "format": lambda: refused(array("f", [1.0])),
+    "dimensions": lambda: refused(memoryview(bytes(16)).cast("d", [1, 2])),
+    "strided": lambda: refused(memoryview(GOOD)[::2]),
+    "empty": lambda: refused(array("d")),
+    "nan": lambda: refused(array("d", [math.nan])),
+    "level": lambda: refused(GOOD, level=2.0),
+    "keyword": lambda: refused(GOOD, levels=2.0),
+}
+
+
+CALLS = 200
+
+
+def growth(call):
+    """How many blocks CALLS calls leave: the least of three differences, since other allocations come and go."""
+
+    def blocks_after(times):
+        for _ in range(times):
+            call()
+        gc.collect()
+        return sys.getallocatedblocks()
+
+    blocks_after(50)
+    found = []
+    for _ in range(3):
+        before = blocks_after(5)
+        found.append(blocks_after(CALLS) - before)
+    return min(found)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_no_block_is_left(name):
+    assert growth(CASES[name]) < CALLS / 2
+
+
+def test_a_leak_would_be_seen():
+    kept = []
+    assert growth(lambda: kept.append(_core.summarize(GOOD))) >= CALLS

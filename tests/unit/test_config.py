@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+"""[tool.perfcore]: what it sets, and that every mistake is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from perfcore.config import BASELINE, Config, find_pyproject, load_config
+from perfcore.errors import ConfigError
+from perfcore.judge.thresholds import Thresholds
+
+
+def project(folder: Path, text: str) -> Path:
+    (folder / "pyproject.toml").write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_defaults_beside_the_pyproject(tmp_path: Path) -> None:
+    config = load_config(project(tmp_path, "[project]\nname = 'x'\n"))
+    assert config == Config(tmp_path / "pyproject.toml", tmp_path / BASELINE, Thresholds(0.05, 0.10))
+
+
+def test_values_from_a_folder_below(tmp_path: Path) -> None:
+    project(
+        tmp_path,
+        '[tool.perfcore]\nbaseline = "b/base.json"\n[tool.perfcore.thresholds]\nwarning = "3%"\ncritical = 0.2\n',
+    )
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+    config = load_config(below)
+    assert config.baseline == tmp_path / "b" / "base.json"
+    assert config.thresholds == Thresholds(0.03, 0.2)
+    assert find_pyproject(below) == tmp_path / "pyproject.toml"
+
+
+def test_no_pyproject_is_all_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "is_file", lambda _: False)
+    assert load_config(tmp_path) == Config()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[tool.perfcore]\nbaselin = 1", r"\[tool.perfcore\]: unknown key 'baselin'; did you mean 'baseline'\?"),
+        ("[tool.perfcore]\nxyz = 1", r"\[tool.perfcore\]: unknown key 'xyz'; known keys: baseline, thresholds"),
+        ("[tool.perfcore.thresholds]\nwarn = 1", r"\[tool.perfcore.thresholds\]: unknown key 'warn'; did you mean"),
+        ("[tool.perfcore]\nbaseline = 1", r"tool.perfcore.baseline: must be the path of a file, not 1"),
+        ("[tool.perfcore]\nbaseline = ''", r"tool.perfcore.baseline: must be the path"),
+        ("[tool.perfcore]\nthresholds = '5%'", r"tool.perfcore.thresholds: must be a table, not str"),
+        ("[tool]\nperfcore = 5", r"tool.perfcore: must be a table, not int"),
+        ("tool = 5", r"tool: must be a table"),
+        ("[tool.perfcore.thresholds]\nwarning = 5", r"tool.perfcore.thresholds.warning: 5 may mean 5% or 500%"),
+        ("[tool.perfcore.thresholds]\ncritical = 'x'", r"tool.perfcore.thresholds.critical: 'x' is no threshold"),
+        ("[tool.perfcore.thresholds]\nwarning = '20%'", r"tool.perfcore.thresholds: warning is 20% and critical 10%"),
+        ("[tool.perfcore", r"not TOML: "),
+    ],
+)
+def test_mistakes_name_file_and_key(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^{tmp_path}/pyproject\.toml: {message}"):
+        load_config(project(tmp_path, text))
+
+
+def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="not TOML"):
+        load_config(tmp_path)
