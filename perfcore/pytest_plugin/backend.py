@@ -107,12 +107,12 @@ class Backend:
             correct=self.options.correct,
         )
 
-    def begin(self, runner: Runner, iterations: int) -> tuple[Record, _core.Samples]:
+    def begin(self, runner: Runner, iterations: int, *, calibrated: bool) -> tuple[Record, _core.Samples]:
         """Register the benchmark with pytest-benchmark's session; return its record and its empty samples."""
         samples = _core.Samples()
         metadata = self.fixture._make_stats(iterations)
         metadata.stats = SampleStats(samples)
-        record = Record(metadata, runner.kernel(iterations), runner)
+        record = Record(metadata, runner.kernel(iterations), runner, calibrated=calibrated)
         self._keep(record)
         return record, samples
 
@@ -165,7 +165,7 @@ class Backend:
             )
         iterations = calibration.iterations
         rounds = min(max(ceil(fixture._max_time / calibration.duration), fixture._min_rounds), sys.maxsize)
-        record, samples = self.begin(runner, iterations)
+        record, samples = self.begin(runner, iterations, calibrated=True)
         self.say(f"  Running {rounds} rounds x {iterations} iterations ...")
         started = wall_time()
         with record, Paused():
@@ -227,7 +227,8 @@ class Backend:
             return stock(*args, **kwargs)
         finally:
             if self.fixture.stats is not before:
-                self._keep(Record(self.fixture.stats, "stock", None))
+                calibrated = "pedantic" not in str(self.fixture._mode)
+                self._keep(Record(self.fixture.stats, "stock", None, calibrated=calibrated))
 
 
 def _await_once(runner: Runner) -> Any:

@@ -11,12 +11,15 @@ from __future__ import annotations
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
+from pathlib import Path
 
 
 def outcomes(path: str) -> dict[str, str]:
     """Return the outcome of every test of a report; parametrized twins of one name are numbered."""
     seen: Counter[str] = Counter()
-    found = {}
+    found: dict[str, str] = {}
+    if not Path(path).exists():  # nothing was collected; the log beside it says why
+        return found
     for case in ElementTree.parse(path).getroot().iter("testcase"):  # noqa: S314 - a report that we made
         name = f"{case.get('classname')}::{case.get('name')}"
         seen[name] += 1

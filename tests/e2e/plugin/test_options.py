@@ -127,6 +127,7 @@ def test_json_entry(tmp_path):
         assert ours["percentiles"]["p50"] == stats["median"]
         assert stats["min"] <= ours["percentiles"]["p90"] <= ours["percentiles"]["p99.9"] <= stats["max"]
         assert ours["mad"] >= 0
+        assert ours["calibrated"] == (entry["name"] != "test_sleep")
         interval = ours["median_ci"]
         assert interval["low"] <= stats["median"] <= interval["high"]
         assert interval["level"] >= 0.95
@@ -153,7 +154,7 @@ def test_own_timer(benchmark):
     write_suite(tmp_path, test_it=source, conftest=TO_FLOAT)
     output = run(tmp_path, "on", *QUICK, "--benchmark-json=out.json").json()
     assert [entry["perfcore"]["kernel"] for entry in output["benchmarks"]] == ["stock", "timer"]
-    assert output["benchmarks"][0]["perfcore"] == {"kernel": "stock", "flags": {}}
+    assert output["benchmarks"][0]["perfcore"] == {"kernel": "stock", "calibrated": True, "flags": {}}
 
 
 TO_FLOAT = """
