@@ -59,9 +59,10 @@ def main(label: str, off: str, on: str) -> int:
         found, entries = outcomes(f"{path}.xml"), benchmarks(f"{path}.json")
         runs[mode] = found, entries
         kernels = Counter(entry.get("perfcore", {}).get("kernel", "stock") for entry in entries.values())
+        count = f"{len(stuck(entries, calibrated))} of {len(calibrated)} calibrated stuck"
         print(
             f"{label} {mode:>3}: {dict(sorted(Counter(found.values()).items()))}, {len(entries)} benchmarks, "
-            f"{len(stuck(entries, calibrated))} of {len(calibrated)} calibrated stuck, {seconds(f'{path}.xml'):.1f} s, kernels {dict(kernels)}"
+            f"{count}, {seconds(f'{path}.xml'):.1f} s, kernels {dict(kernels)}"
         )
     (before, stock), (after, ours) = runs["off"], runs["on"]
     for name in sorted(before.keys() | after.keys()):
