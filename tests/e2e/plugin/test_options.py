@@ -80,7 +80,8 @@ def test_option(tmp_path, name):
     assert tables(on.out) == tables(off.out)
     assert sorted(on.warnings) == sorted(off.warnings)
     assert files(on.folder) == files(off.folder)
-    if "out.json" in files(off.folder):
+    # Release 4.0 leaves an empty file where there is nothing to write.
+    if "out.json" in files(off.folder) and (off.folder / "out.json").stat().st_size:
         before, after = (strip(seen.json()) for seen in (off, on))
         assert keys(before) <= keys(after)
         added = keys(after) - keys(before)
@@ -230,13 +231,27 @@ def test_saved_runs_compare(tmp_path):
         assert "Comparing against benchmarks from" in seen.out
         assert "test_sleep (NOW)" in seen.out
         assert "machine_info is different" not in seen.out
+    elsewhere = tmp_path / "elsewhere"  # release 4.0 cannot load a conftest with this pytest
+    elsewhere.mkdir()
     listing = subprocess.run(
-        [sys.executable, "-m", "pytest_benchmark", "compare", "--csv=table"],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "pytest_benchmark",
+            f"--storage=file://{tmp_path}/.benchmarks",
+            "compare",
+            "--csv=table",
+        ],
+        cwd=elsewhere,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert listing.returncode == 0, listing.stderr
-    assert "test_sleep (0002_on)" in listing.stdout or "0002_on" in listing.stdout
-    assert len((tmp_path / "table.csv").read_text().splitlines()) == 7
+    assert "0001_of" in listing.stdout
+    assert "0002_on" in listing.stdout
+    rows = re.findall(r"^s\w+.* \(000[12]_o|^test_s\w+.* \(000[12]_o", listing.stdout, re.M)
+    assert len(rows) == 6, listing.stdout
 
 
 @pytest.mark.parametrize("mode", ["off", "on"])

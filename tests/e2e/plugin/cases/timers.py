@@ -6,6 +6,10 @@ import time
 from decimal import Decimal
 
 import pytest
+from pytest_benchmark.timers import compute_timer_precision
+
+# Other releases read the timer for a second of wall time to find its precision: their counts are not repeatable.
+COUNTED = 100 in compute_timer_precision.__code__.co_consts
 
 
 class Clock:
@@ -28,6 +32,10 @@ class Clock:
 
 def observe(benchmark, note, clock, call):
     benchmark._timer = clock.read
+    repeatable = COUNTED
+    if clock.kind is float and not COUNTED:
+        type(benchmark)._precisions[clock.read] = clock.tick
+        repeatable = True
     error = None
     try:
         call()
@@ -36,7 +44,8 @@ def observe(benchmark, note, clock, call):
     stats = benchmark.stats
     figures = {"iterations": stats.iterations, "data": [str(x) for x in stats.stats.data]} if stats else {}
     note(error=error, has_error=benchmark.has_error)
-    note.strict(calls=clock.calls, readings=clock.readings, **figures)
+    if repeatable or benchmark._mode == "benchmark.pedantic(...)":
+        note.strict(calls=clock.calls, readings=clock.readings, **figures)
 
 
 @pytest.mark.parametrize("step", [1e-9, 3e-7, 4.9e-6, 5e-6, 1e-3, 2.0])
