@@ -240,7 +240,6 @@ def test_saved_runs_compare(tmp_path):
             "pytest_benchmark",
             f"--storage=file://{tmp_path}/.benchmarks",
             "compare",
-            "--csv=table",
         ],
         cwd=elsewhere,
         capture_output=True,
