@@ -49,7 +49,7 @@ class MedianPrecision:
         interval = summary.median_ci
         if interval is None or summary.median <= 0 or len(samples) < 2 * _BLOCKS:
             return inf
-        within = (interval[1] - interval[0]) / 2
+        within = (interval.high - interval.low) / 2
         view = memoryview(samples)
         size = len(view) // _BLOCKS
         try:
