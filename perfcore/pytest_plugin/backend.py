@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from contextlib import closing, nullcontext
 from math import ceil
 from time import time as wall_time  # bound now: a benchmark may weave time.time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -23,13 +23,15 @@ from perfcore import _core
 from perfcore.measure import clock
 from perfcore.measure.calibration import calibrate
 from perfcore.measure.runner import Runner, is_coroutine_function, make_runner
-from perfcore.measure.stop import Stop
 from perfcore.pytest_plugin import pedantic
 from perfcore.pytest_plugin.compat import Stock
 from perfcore.pytest_plugin.options import Options
 from perfcore.pytest_plugin.pause import Paused
 from perfcore.pytest_plugin.record import Record
 from perfcore.pytest_plugin.stats import SampleStats
+
+if TYPE_CHECKING:
+    from perfcore.judge.stop import MeanPrecision, MedianPrecision
 
 
 class RunningLoopWarning(pytest.PytestWarning):
@@ -105,12 +107,12 @@ class Backend:
             correct=self.options.correct,
         )
 
-    def begin(self, runner: Runner, iterations: int) -> tuple[Record, _core.Samples]:
+    def begin(self, runner: Runner, iterations: int, *, calibrated: bool) -> tuple[Record, _core.Samples]:
         """Register the benchmark with pytest-benchmark's session; return its record and its empty samples."""
         samples = _core.Samples()
         metadata = self.fixture._make_stats(iterations)
         metadata.stats = SampleStats(samples)
-        record = Record(metadata, runner.kernel(iterations), runner)
+        record = Record(metadata, runner.kernel(iterations), runner, calibrated=calibrated)
         self._keep(record)
         return record, samples
 
@@ -163,7 +165,7 @@ class Backend:
             )
         iterations = calibration.iterations
         rounds = min(max(ceil(fixture._max_time / calibration.duration), fixture._min_rounds), sys.maxsize)
-        record, samples = self.begin(runner, iterations)
+        record, samples = self.begin(runner, iterations, calibrated=True)
         self.say(f"  Running {rounds} rounds x {iterations} iterations ...")
         started = wall_time()
         with record, Paused():
@@ -176,19 +178,22 @@ class Backend:
             stop = self._stop()
             runner.run(samples, rounds - len(samples), iterations, stop)
         if stop is not None and len(samples) < rounds:
-            target = f"±{stop.precision:.2%} of the {stop.statistic}"
-            self.say(f"  Reached precision (target {target}) after {len(samples)} rounds.")
+            self.say(f"  Reached precision (target ±{stop.precision:.2%}) after {len(samples)} rounds.")
         self.say(f"  Ran for {form(wall_time() - started)}s.")
         return iterations
 
-    def _stop(self) -> Stop | None:
+    def _stop(self) -> MeanPrecision | MedianPrecision | None:
         """Return the stopping rule: pytest-benchmark's own of the mean where it is set, ours of the median, or none."""
         fixture = self.fixture
-        own = getattr(fixture, "_precision", None)
-        if own is not None:
-            return Stop(fixture._min_rounds, own, fixture._confidence, "mean", None)
+        of_mean = getattr(fixture, "_precision", None)
+        if of_mean is not None:
+            from perfcore.judge.stop import MeanPrecision
+
+            return MeanPrecision(fixture._min_rounds, of_mean, fixture._confidence, every_round=self.options.strict)
         if self.options.precision is not None:
-            return Stop(fixture._min_rounds, self.options.precision, 0.95, "median", fixture._max_time)
+            from perfcore.judge.stop import MedianPrecision
+
+            return MedianPrecision(fixture._min_rounds, self.options.precision)
         return None
 
     def _timer_step(self) -> Any:
@@ -222,7 +227,8 @@ class Backend:
             return stock(*args, **kwargs)
         finally:
             if self.fixture.stats is not before:
-                self._keep(Record(self.fixture.stats, "stock", None))
+                calibrated = "pedantic" not in str(self.fixture._mode)
+                self._keep(Record(self.fixture.stats, "stock", None, calibrated=calibrated))
 
 
 def _await_once(runner: Runner) -> Any:

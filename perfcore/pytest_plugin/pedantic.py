@@ -73,7 +73,7 @@ def run(backend: Backend, plan: Plan) -> Any:
     if plan.kwargs is None:
         plan.kwargs = {}
     with closing(backend.make_runner(plan.target, tuple(plan.args), dict(plan.kwargs))) as runner:
-        record, samples = backend.begin(runner, plan.iterations)
+        record, samples = backend.begin(runner, plan.iterations, calibrated=False)
         with record:
             if plan.iterations > 1:
                 _run_looped(plan, runner, samples)

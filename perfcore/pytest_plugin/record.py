@@ -3,20 +3,25 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from perfcore.measure.runner import Runner
+if TYPE_CHECKING:
+    from perfcore.measure.runner import Runner
 
 # More than this share of interrupted rounds, and the summary names the benchmark.
 POLLUTED_SHARE = 0.1
 
 
 class Record:
-    """One benchmark: its Metadata of pytest-benchmark, its kernel, what disturbed it."""
+    """One benchmark: its Metadata of pytest-benchmark, its kernel, what disturbed it.
 
-    def __init__(self, metadata: Any, kernel: str, runner: Runner | None) -> None:
+    ``calibrated`` tells whether we chose the number of calls in a round, or the test did (pedantic).
+    """
+
+    def __init__(self, metadata: Any, kernel: str, runner: Runner | None, *, calibrated: bool = True) -> None:
         self.metadata = metadata
         self.kernel = kernel
+        self.calibrated = calibrated
         self.flags: dict[str, Any] = {}
         self._runner = runner
         self._stock_as_dict = metadata.as_dict
@@ -40,7 +45,7 @@ class Record:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the benchmark's own "perfcore" entry."""
-        entry: dict[str, Any] = {"kernel": self.kernel}
+        entry: dict[str, Any] = {"kernel": self.kernel, "calibrated": self.calibrated}
         if self.kernel != "stock":
             stats = self.metadata.stats
             interval = stats.median_ci  # None, as the others, where it is not defined: too few rounds, infinite samples

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from perfcore import __version__
-from perfcore.measure import clock
 from perfcore.pytest_plugin.compat import Stock
 from perfcore.pytest_plugin.record import POLLUTED_SHARE, Record
 
@@ -20,6 +19,8 @@ _NAMES_SHOWN = 5
 
 def header_on(stock: Stock, timer: Any) -> str:
     """Return the header line of a session whose benchmarks run on the C loops."""
+    from perfcore.measure import clock
+
     identifier = clock.clock_id(timer)
     if identifier is None:
         reading = f"timer {stock.timer_name(timer)}"
@@ -58,9 +59,8 @@ def write_table(terminal: pytest.TerminalReporter, records: Iterable[Record], co
     ]
     if not rows:
         return
-    unit, scale = _unit(min(record.metadata.stats.median for record in rows))
-    titles = [f"Name (time in {unit})", *columns]
-    cells = [[record.metadata.name, *(_cell(record, column, scale) for column in columns)] for record in rows]
+    titles = ["Name", *columns]
+    cells = [[record.metadata.name, *(_cell(record, column) for column in columns)] for record in rows]
     widths = [max(len(row[i]) for row in [titles, *cells]) for i in range(len(titles))]
     lines = ["    ".join(_aligned(row, widths)).rstrip() for row in [titles, *cells]]
     rule = "-" * max(map(len, lines))
@@ -73,27 +73,27 @@ def write_table(terminal: pytest.TerminalReporter, records: Iterable[Record], co
     terminal.write_line(rule)
 
 
-def _unit(seconds: float) -> tuple[str, float]:
-    return next((unit, scale) for limit, unit, scale in _UNITS if seconds < limit)
+def _time(seconds: float) -> str:
+    unit, scale = next((unit, scale) for limit, unit, scale in _UNITS if abs(seconds) < limit)
+    return f"{seconds * scale:,.2f} {unit}"
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
     return [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
 
 
-def _cell(record: Record, column: str, scale: float) -> str:
+def _cell(record: Record, column: str) -> str:
     stats = record.metadata.stats
     if column == "kernel":
         return record.kernel
     if column == "flags":
         interrupted = record.flags.get("interrupted_rounds", 0)
         return f"{interrupted} interrupted" if interrupted else "-"
-    if column == "mad":
-        return "-" if stats.mad is None else f"{stats.mad * scale:,.4f}"
     if column == "ci":
         interval = stats.median_ci
-        return "-" if interval is None else f"{interval.low * scale:,.4f}..{interval.high * scale:,.4f}"
-    return "-" if stats.percentiles is None else f"{stats.percentiles[column] * scale:,.4f}"
+        return "-" if interval is None else f"{_time(interval[0])} .. {_time(interval[1])}"
+    figures = {"mad": stats.mad, **(stats.percentiles or {})}
+    return "-" if figures.get(column) is None else _time(figures[column])
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -22,7 +22,9 @@ def record():
 
 
 names = st.one_of(
-    st.sampled_from(["class", "None", "__debug__", "function", "turns", "rest", "kernel", "range", "_", "a0", "k0", "args"]),
+    st.sampled_from(
+        ["class", "None", "__debug__", "function", "turns", "rest", "kernel", "range", "_", "a0", "k0", "args"]
+    ),
     st.sampled_from(["ﬁ", "a b", "a-b", "", "1a", "µ", "self", "a=1, b", "x):\n  boom(", "await", "print"]),
     st.text(max_size=8),
 )

@@ -188,9 +188,7 @@ class TestSetup:
         numbers = itertools.count()
         target, down = Recorder(), Recorder()
         samples = Samples()
-        loop = self.run(
-            target, 3, setup=lambda: ((next(numbers),), {"k": 1}), teardown=down, samples=samples
-        )
+        loop = self.run(target, 3, setup=lambda: ((next(numbers),), {"k": 1}), teardown=down, samples=samples)
         assert target.calls == [((0,), {"k": 1}), ((1,), {"k": 1}), ((2,), {"k": 1})]
         assert down.calls == target.calls
         assert len(samples) == 3

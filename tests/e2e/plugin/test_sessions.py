@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: MIT
+"""Which sessions perfcore takes over, and what it says."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from harness import QUICK, command, environment, run, write_suite
+
+SUITE = """
+import sys
+
+def test_len(benchmark, note):
+    benchmark(len, ())
+    note(ours="_raw" in vars(benchmark))
+
+def test_plain(note):
+    note(loaded=[name for name in ("perfcore._core", "perfcore.pytest_plugin.backend") if name in sys.modules])
+"""
+
+
+@pytest.fixture
+def suite(tmp_path):
+    folder = tmp_path / "suite"
+    write_suite(folder, test_it=SUITE)
+    return folder
+
+
+def header(out: str) -> str:
+    return next((line for line in out.splitlines() if line.startswith("perfcore:")), "")
+
+
+def test_header_on(suite):
+    seen = run(suite, "on", *QUICK)
+    assert re.fullmatch(
+        r"perfcore: \S+ on \(C round loop, CLOCK_MONOTONIC, empty pair \d+ ns; pytest-benchmark \S+\)", header(seen.out)
+    ), seen.out
+    assert seen.facts()["test_it.py::test_len"] == {"ours": True}
+
+
+def test_header_names_the_timer(suite):
+    assert "CLOCK_PROCESS_CPUTIME_ID" in header(run(suite, "on", *QUICK, "--benchmark-timer=time.process_time").out)
+    assert "timer time.perf_counter_ns" in header(
+        run(suite, "on", "--benchmark-timer=time.perf_counter_ns", "--benchmark-max-time=1").out
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--perfcore=off"], "--perfcore=off"),
+        (["-p", "no:benchmark"], "pytest-benchmark is not active"),
+        (["--benchmark-disable"], "benchmarks are disabled"),
+        (["--benchmark-skip"], "benchmarks are skipped"),
+    ],
+)
+def test_header_off(suite, options, reason):
+    seen = run(suite, "on", *options)
+    assert header(seen.out) == f"perfcore: off ({reason})"
+    facts = seen.facts()
+    assert facts["test_it.py::test_plain"] == {"loaded": []}, "an idle plugin must not load the loops"
+    assert facts.get("test_it.py::test_len", {"ours": False}) == {"ours": False}
+
+
+def test_blocked(suite):
+    seen = run(suite, "absent", *QUICK)
+    assert header(seen.out) == ""
+    assert seen.facts()["test_it.py::test_len"] == {"ours": False}
+
+
+def test_unknown_release(tmp_path):
+    # A release with something new in its constructor keeps its own loops.
+    newer = """
+import pytest_benchmark.fixture as stock
+
+def init(self, *args, rounds_of_luck=7, _init=stock.BenchmarkFixture.__init__, **kwargs):
+    _init(self, *args, **kwargs)
+
+stock.BenchmarkFixture.__init__ = init
+"""
+    folder = tmp_path / "suite"
+    write_suite(folder, test_it=SUITE, conftest=newer)
+    seen = run(folder, "on", *QUICK)
+    assert re.search(
+        r"^perfcore: off \(pytest-benchmark \S+ has .*rounds_of_luck.* in BenchmarkFixture", seen.out, re.M
+    )
+    assert seen.facts()["test_it.py::test_len"] == {"ours": False}
+    assert seen.code == 0
+
+
+FOREIGN = """
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+class Theirs(BenchmarkFixture):
+    def _raw(self, function, *args, **kwargs):
+        self.extra_info["theirs"] = True
+        return super()._raw(function, *args, **kwargs)
+
+@pytest.fixture
+def benchmark(benchmark):
+    benchmark.__class__ = Theirs
+    vars(benchmark).pop("_raw", None)
+    return benchmark
+"""
+
+
+def test_another_plugin_owns_the_fixture(tmp_path):
+    folder = tmp_path / "suite"
+    write_suite(folder, test_it="def test_len(benchmark):\n    assert benchmark(len, ()) == 0\n", conftest=FOREIGN)
+    seen = run(folder, "on", *QUICK, "--benchmark-json=out.json")
+    assert seen.out.count("perfcore: off for 1 test, whose `benchmark` is conftest.Theirs") == 1, seen.out
+    assert seen.json()["benchmarks"][0]["extra_info"] == {"theirs": True}
+
+
+PATCHED = """
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+stock = BenchmarkFixture._raw
+
+def patched(self, function, *args, **kwargs):
+    self.extra_info["patched"] = True
+    return stock(self, function, *args, **kwargs)
+
+BenchmarkFixture._raw = patched
+"""
+
+
+def test_a_conftest_that_patches_the_class_is_obeyed(tmp_path):
+    folder = tmp_path / "suite"
+    write_suite(folder, test_it=SUITE, conftest=PATCHED)
+    seen = run(folder, "on", *QUICK, "--benchmark-json=out.json")
+    assert seen.code == 0, seen.out
+    assert seen.json()["benchmarks"][0]["extra_info"] == {"patched": True}
+
+
+NESTED = """
+pytest_plugins = "pytester"
+
+INNER = '''
+def test_inner(benchmark):
+    assert benchmark(len, ()) == 0
+    assert "_raw" in vars(benchmark)
+'''
+
+def test_outer(pytester, benchmark):
+    pytester.makepyfile(INNER)
+    benchmark._max_time = 0.01
+    assert benchmark(len, ()) == 0
+    pytester.runpytest_inprocess("-p", "no:cacheprovider", "--benchmark-max-time=0.01").assert_outcomes(passed=1)
+    off = pytester.runpytest_inprocess("-p", "no:cacheprovider", "--perfcore=off", "--benchmark-max-time=0.01")
+    off.assert_outcomes(failed=1)
+"""
+
+
+def test_nested_sessions(tmp_path):
+    folder = tmp_path / "suite"
+    folder.mkdir()
+    (folder / "conftest.py").write_text('pytest_plugins = "pytester"\n', encoding="utf-8")
+    (folder / "test_it.py").write_text(NESTED.replace('pytest_plugins = "pytester"\n', ""), encoding="utf-8")
+    seen = run(folder, "on", *QUICK)
+    assert seen.code == 0, seen.out
+
+
+def test_the_plugin_imports_little():
+    code = (
+        "import sys, perfcore.pytest_plugin as plugin; "
+        "print([name for name in sys.modules if name.startswith(('perfcore', 'pytest_benchmark', 'asyncio'))])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "pytest_benchmark" not in out
+    assert "_core" not in out
+    assert "asyncio" not in out
+
+
+SLOW = {
+    "benchmark": "benchmark(sorted, [3, 1, 2])",
+    "pedantic": "benchmark.pedantic(sorted, ([3, 1, 2],), rounds=10**9)",
+    "looped": "benchmark.pedantic(sorted, ([3, 1, 2],), rounds=10**7, iterations=1000)",
+    "setup": "benchmark.pedantic(sorted, setup=lambda: (([3, 1, 2],), {}), rounds=10**9)",
+    "timer": "vars(benchmark).update(_timer=time.perf_counter_ns, _min_rounds=10**9) or benchmark(sorted, [3, 1, 2])",
+}
+
+
+@pytest.mark.parametrize("mode", ["off", "on"])
+@pytest.mark.parametrize("call", SLOW)
+def test_interrupt(tmp_path, call, mode):
+    folder = tmp_path / "suite"
+    source = f"""
+import gc, pathlib, sys, time
+
+def test_endless(benchmark):
+    pathlib.Path("started").touch()
+    try:
+        {SLOW[call]}
+    finally:
+        state = [gc.isenabled(), sys.gettrace() is None, benchmark.has_error]
+        pathlib.Path("state").write_text(repr(state))
+"""
+    write_suite(folder, test_it=source)
+    process = subprocess.Popen(
+        command(folder, mode, "--benchmark-max-time=3600"),
+        cwd=folder,
+        env=environment(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not (folder / "started").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == pytest.ExitCode.INTERRUPTED, out
+    assert "KeyboardInterrupt" in out
+    assert (folder / "state").read_text() == "[True, True, False]"
