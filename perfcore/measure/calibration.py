@@ -17,6 +17,13 @@ from perfcore.measure.kernel import UNROLL
 
 # A batch confirms the one before it unless it is faster by more than this factor.
 _AGREEMENT = 0.8
+# A short call is repeated before its duration is believed: it gets faster over its first calls (specialisation, caches,
+# the branch predictor), and two of those agree without being warm. Only under _SETTLING_LIMIT times the least round.
+_SETTLING_CALLS = 16
+_SETTLING_LIMIT = 20
+# One call makes a round only if it is this much longer than the least one: rounds are faster than calibration, which is
+# interrupted by Python.
+_SINGLE_MARGIN = 1.25
 # Untimed turns that let the interpreter specialise the unrolled calls before they are judged: 3.11 needs eight.
 _SPECIALISING_TURNS = 10
 _SPECIALISING_LIMIT_S = 1e-6
@@ -101,13 +108,17 @@ def calibrate(
             if iterations >= UNROLL and not specialised:
                 _specialise(runner, iterations, duration)
                 specialised = True
+            if iterations < UNROLL and min_time <= duration < min_time * _SETTLING_LIMIT:
+                duration = min(duration, *(runner.time(iterations) for _ in range(_SETTLING_CALLS)))
             duration, last = _confirm(runner, iterations, duration, max_time)
         say(f"Measured {iterations} iterations: {duration:.9f}s.")
-        if duration >= min_time:
+        if duration >= min_time * (_SINGLE_MARGIN if iterations == 1 and not strict else 1):
             break
         if duration >= min_time_estimate:
             iterations = ceil(min_time * iterations / duration)
-            if iterations == 1:
+            if not strict:
+                iterations = max(iterations, 2)
+            elif iterations == 1:
                 break
         else:
             iterations *= 10
