@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import importlib.util
+import functools
+import inspect
 import statistics
-import sys
 import time
 import timeit
 from collections.abc import Callable
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 from benchmarks.peers.truth import Subject
@@ -27,30 +27,15 @@ class Silent:
         return swallow
 
 
-def stock_fixture_module() -> ModuleType:
-    """Return a second copy of ``pytest_benchmark.fixture``, which nobody has patched."""
-    name = "pytest_benchmark._stock_fixture_of_the_league"
-    if name not in sys.modules:
-        original = importlib.util.find_spec("pytest_benchmark.fixture")
-        if original is None or original.origin is None:
-            raise ImportError("pytest_benchmark.fixture has no source file")
-        spec = importlib.util.spec_from_file_location(name, original.origin)
-        if spec is None or spec.loader is None:
-            raise ImportError(f"cannot load {original.origin}")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
-
-
-def make_fixture(fixture_class: Any, **changes: Any) -> Any:
+def stock_fixture(**changes: Any) -> Any:
     """Return a `BenchmarkFixture` with pytest-benchmark's default options, as its plugin makes it for a test."""
+    from pytest_benchmark.fixture import BenchmarkFixture
     from pytest_benchmark.utils import NameWrapper
 
     options: dict[str, Any] = {
         "node": SimpleNamespace(name="league", nodeid="league::league"),
         "disable_gc": False,
-        "timer": NameWrapper(time.perf_counter),
+        "timer": NameWrapper(time.perf_counter),  # type: ignore[no-untyped-call]
         "min_rounds": 5,
         "min_time": 0.000005,
         "max_time": 1.0,
@@ -68,13 +53,30 @@ def make_fixture(fixture_class: Any, **changes: Any) -> Any:
         "cprofile_dump": None,
     }
     options |= changes
-    accepted = fixture_class.__init__.__code__.co_varnames
-    return fixture_class(**{name: value for name, value in options.items() if name in accepted})
+    accepted = inspect.signature(BenchmarkFixture).parameters
+    return BenchmarkFixture(  # type: ignore[no-untyped-call]
+        **{name: value for name, value in options.items() if name in accepted}
+    )
 
 
-def stock_fixture(**changes: Any) -> Any:
-    """Return pytest-benchmark's own fixture."""
-    return make_fixture(stock_fixture_module().BenchmarkFixture, **changes)
+@functools.cache
+def installed_stock() -> Any:
+    """Return what our plugin knows of the installed pytest-benchmark."""
+    from perfcore.pytest_plugin.compat import probe
+
+    return probe()
+
+
+def ours_fixture(**changes: Any) -> Any:
+    """Return the same fixture, taken over by our plugin as it does for a test under default options."""
+    from perfcore.pytest_plugin.backend import Backend
+    from perfcore.pytest_plugin.options import Options
+
+    fixture = stock_fixture(**changes)
+    options = Options(on=True, strict=False, precision=None, correct=False, columns=())
+    records: list[Any] = []
+    Backend(fixture, installed_stock(), options, records.append).adopt()
+    return fixture
 
 
 def stock_round(subject: Subject) -> tuple[RoundTimer, int]:
@@ -88,15 +90,14 @@ def stock_round(subject: Subject) -> tuple[RoundTimer, int]:
 
 def ours_round(subject: Subject, *, correct: bool = False) -> tuple[RoundTimer, int]:
     """Return one round of our runner as a results file would have it, and the iterations that our calibration picks."""
-    from pytest_benchmark.timers import compute_timer_precision
-
     from perfcore._core import Samples
+    from perfcore.measure import clock
     from perfcore.measure.calibration import calibrate
     from perfcore.measure.runner import make_runner
 
     runner = make_runner(subject.function, subject.args, dict(subject.kwargs), correct=correct)
     chosen = calibrate(
-        runner, min_time=5e-6, max_time=1.0, timer_precision=compute_timer_precision(time.perf_counter)
+        runner, min_time=5e-6, max_time=1.0, timer_precision=clock.precision(time.perf_counter)
     ).iterations
 
     def one_round(count: int) -> float:
@@ -117,7 +118,7 @@ def ours_single(subject: Subject, rounds: int, *, correct: bool) -> Callable[[],
     def median() -> float:
         samples = Samples()
         runner.run(samples, rounds, 1)
-        return statistics.median(samples)
+        return statistics.median(samples.tolist())
 
     return median
 
@@ -136,8 +137,6 @@ def pyperf_round(subject: Subject) -> RoundTimer:
     Arguments go the way pyperf's documentation gives them: positional ones to ``bench_func`` (which makes a partial
     of them), keyword ones by ``functools.partial``.
     """
-    import functools
-
     import pyperf  # type: ignore[import-untyped]
 
     class Capture(pyperf.Runner):  # type: ignore[misc]

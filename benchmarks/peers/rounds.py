@@ -47,7 +47,7 @@ def check_rounds(fixture: Any, rounds: int, spent: float) -> float:
 @row("round-wall", unit="ns", peers=(STOCK,), target={STOCK: TimesLess(5)})
 def round_wall(context: Context) -> Iterator[Case]:
     """Measure the wall time per round of one iteration, over the whole fixture call."""
-    rounds = 2_000 if context.quick else 20_000
+    rounds = 20_000 if context.quick else 100_000
     makers: dict[str, Callable[[], float]] = {OURS: lambda: wall_of_rounds(contenders.ours_fixture, rounds)}
     if context.has(STOCK):
         makers[STOCK] = lambda: wall_of_rounds(contenders.stock_fixture, rounds)
@@ -57,7 +57,7 @@ def round_wall(context: Context) -> Iterator[Case]:
 @row("pedantic-wall", unit="ns", peers=(STOCK,), target={STOCK: TimesLess(15)})
 def pedantic_wall(context: Context) -> Iterator[Case]:
     """Measure the wall time per round of one iteration of benchmark.pedantic."""
-    rounds = 2_000 if context.quick else 20_000
+    rounds = 20_000 if context.quick else 100_000
     makers: dict[str, Callable[[], float]] = {OURS: lambda: wall_of_pedantic(contenders.ours_fixture, rounds)}
     if context.has(STOCK):
         makers[STOCK] = lambda: wall_of_pedantic(contenders.stock_fixture, rounds)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 
 from benchmarks.peers import contenders
 from benchmarks.peers.harness import OURS
-from benchmarks.peers.truth import C_WORK, SUBJECTS, WORK, Subject, Truth
+from benchmarks.peers.truth import C_WORK, ROOT, SUBJECTS, WORK, Subject, Truth
 
 STOCK = "pytest-benchmark"
 CORRECTED = "perfcore, corrected"
@@ -89,7 +89,7 @@ def bias(subject: Subject, peers: Sequence[str]) -> Gauge:
 
 
 OVERHEAD_SUBJECTS = SUBJECTS
-BIAS_SUBJECTS = (SUBJECTS[4], C_WORK, SUBJECTS[0], WORK)
+BIAS_SUBJECTS = (ROOT, SUBJECTS[4], C_WORK, SUBJECTS[0], WORK)
 
 
 def main(mode: str, repeats: int, peers: Sequence[str]) -> int:

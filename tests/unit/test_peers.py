@@ -10,6 +10,7 @@ import statistics
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 # At the end: an installed perfcore must win over the source tree.
 sys.path.append(str(ROOT))
 
-from benchmarks.peers import cli, contenders, harness, render, suite, truth  # noqa: E402
+from benchmarks.peers import cli, contenders, harness, render, rounds, suite, timing, truth  # noqa: E402
 from benchmarks.peers.harness import Case, Context, Line, Registry, Run, measure_rows  # noqa: E402
 from benchmarks.peers.spread import AtMost, Spread, TimesLess, median_interval, quantile, ratio, verdict  # noqa: E402
 
@@ -461,15 +462,41 @@ def test_contenders_make_exactly_the_calls_of_a_round(peer: str) -> None:
     assert seen == [((1, 2), {"c": 3})] * 130
 
 
-def test_stock_fixture_is_a_copy_that_nobody_patches() -> None:
-    from pytest_benchmark.fixture import BenchmarkFixture
+@pytest.mark.parametrize("make", [contenders.stock_fixture, contenders.ours_fixture])
+@pytest.mark.parametrize("wall", [rounds.wall_of_rounds, rounds.wall_of_pedantic])
+def test_fixtures_run_exactly_the_rounds_that_are_divided_by(make: Any, wall: Any) -> None:
+    assert wall(make, 37) > 0
 
-    module = contenders.stock_fixture_module()
-    assert module.BenchmarkFixture is not BenchmarkFixture
-    assert module is contenders.stock_fixture_module()
-    fixture = contenders.stock_fixture(min_rounds=7, max_time=0.0)
-    assert fixture(lambda: 42) == 42
-    assert len(fixture.stats.stats.data) == 7
+
+def test_rounds_that_were_not_run_are_noticed() -> None:
+    fixture = contenders.stock_fixture()
+    fixture.pedantic(len, args=("",), rounds=5, iterations=2)
+    with pytest.raises(RuntimeError, match="expected 5 rounds of 1 iteration, got 5 of 2"):
+        rounds.check_rounds(fixture, 5, 1.0)
+
+
+def test_only_ours_is_on_our_loops() -> None:
+    ours, stock = contenders.ours_fixture(), contenders.stock_fixture()
+    assert type(ours) is type(stock)
+    assert "_raw" in vars(ours)
+    assert "_raw" not in vars(stock)
+
+
+def gauged(true: list[float], ours: list[float]) -> dict[str, Any]:
+    return {"iterations": 64, "true": [t * 1e-9 for t in true], "figures": {"perfcore": [o * 1e-9 for o in ours]}}
+
+
+def test_overhead_is_taken_in_quiet_repeats_against_the_truth_of_the_same_repeat() -> None:
+    quiet = gauged([10, 10, 10.5, 20], [11, 11, 11.5, 29])
+    busy = gauged([20, 21, 22, 10], [40, 41, 42, 11])
+    figures, g, count = timing.over_truth([quiet, busy])
+    assert figures["perfcore"] == [pytest.approx(1.0)]  # the slow repeat of the one is out, and all of the busy process
+    assert (g, count) == (pytest.approx(10.0), 3)
+
+
+def test_overhead_needs_a_quiet_process() -> None:
+    with pytest.raises(RuntimeError, match="too busy"):
+        timing.over_truth([gauged([10, 20, 30], [11, 21, 31])])
 
 
 def test_rank_interval_of_known_data() -> None:

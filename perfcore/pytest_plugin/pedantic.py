@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+"""``benchmark.pedantic``: the test says how many rounds, what to set up before each and what to tear down after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from perfcore import _core
+from perfcore.measure.runner import Runner
+from perfcore.pytest_plugin.pause import Paused
+
+if TYPE_CHECKING:
+    from perfcore.pytest_plugin.backend import Backend
+
+
+class Call(NamedTuple):
+    """A callable with its arguments."""
+
+    function: Callable[..., Any]
+    args: Any
+    kwargs: Any
+
+
+@dataclass(slots=True)
+class Plan:
+    """The arguments of ``benchmark.pedantic``."""
+
+    target: Callable[..., Any]
+    args: Any
+    kwargs: Any
+    setup: Callable[[], Any] | None
+    teardown: Callable[..., Any] | None
+    rounds: int
+    warmup_rounds: int
+    iterations: int
+
+    def valid(self) -> bool:
+        """Whether stock accepts the counts; where it does not, stock is left to say so in its own words."""
+        return (
+            isinstance(self.iterations, int)
+            and self.iterations >= 1
+            and isinstance(self.rounds, int)
+            and self.rounds >= 1
+            and isinstance(self.warmup_rounds, int)
+            and self.warmup_rounds >= 0
+            and not (self.iterations > 1 and self.setup)
+        )
+
+    def stock_arguments(self) -> dict[str, Any]:
+        """Return the keyword arguments for the stock method; before 5.2 it knows no teardown."""
+        names = ("args", "kwargs", "setup", "rounds", "warmup_rounds", "iterations")
+        arguments = {name: getattr(self, name) for name in names}
+        if self.teardown is not None:
+            arguments["teardown"] = self.teardown
+        return arguments
+
+    def make_arguments(self) -> tuple[Any, Any]:
+        """Return the arguments of one call, from `setup` where it gives them."""
+        args, kwargs = self.args, self.kwargs
+        maybe = self.setup() if self.setup else None
+        if maybe:
+            if args or kwargs:
+                raise TypeError("Can't use `args` or `kwargs` if `setup` returns the arguments.")
+            args, kwargs = maybe
+        return args, kwargs
+
+
+def run(backend: Backend, plan: Plan) -> Any:
+    """Run the plan; return what the test gets."""
+    if plan.kwargs is None:
+        plan.kwargs = {}
+    with closing(backend.make_runner(plan.target, tuple(plan.args), dict(plan.kwargs))) as runner:
+        record, samples = backend.begin(runner, plan.iterations)
+        with record:
+            if plan.iterations > 1:
+                _run_looped(plan, runner, samples)
+            else:
+                _run_single(plan, runner, samples)
+        result = runner.result if plan.iterations == 1 else _result_of_looped(plan, runner)
+        if backend.fixture.cprofile:
+            _profile(backend, plan, runner)
+        return result
+
+
+def _run_looped(plan: Plan, runner: Runner, samples: _core.Samples) -> None:
+    """Run rounds of many calls. There is no set-up: stock allows none with more than one iteration."""
+    for _ in range(plan.warmup_rounds):
+        with Paused():
+            runner.time(plan.iterations)
+        _tear_down(plan, plan.args, plan.kwargs)
+    if plan.teardown is None:
+        with Paused():
+            runner.run(samples, plan.rounds, plan.iterations)
+        return
+    for _ in range(plan.rounds):
+        with Paused():
+            runner.run(samples, 1, plan.iterations)
+        _tear_down(plan, plan.args, plan.kwargs)
+
+
+def _run_single(plan: Plan, runner: Runner, samples: _core.Samples) -> None:
+    """Run rounds of one call."""
+    if plan.setup or plan.teardown is not None:
+        # The runner pauses tracers around the call alone: coverage sees set-up and tear-down.
+        runner.run_with_setup(None, plan.warmup_rounds, plan.setup or None, plan.teardown)
+        runner.run_with_setup(samples, plan.rounds, plan.setup or None, plan.teardown)
+        return
+    with Paused():
+        for _ in range(plan.warmup_rounds):
+            runner.time(1)
+        runner.run(samples, plan.rounds, 1)
+
+
+def _result_of_looped(plan: Plan, runner: Runner) -> Any:
+    """Make the extra call of stock: looped rounds keep no result."""
+    if runner.kernel(1) == "coroutine":
+        runner.time(1)
+        result = runner.result
+    else:
+        result = plan.target(*plan.args, **plan.kwargs)
+    _tear_down(plan, plan.args, plan.kwargs)
+    return result
+
+
+def _profile(backend: Backend, plan: Plan, runner: Runner) -> None:
+    """Profile the target with one set of arguments, tearing down after each call."""
+    loops = backend.profile_loops(plan.iterations)
+    if runner.kernel(1) == "coroutine":
+        # Set-up and tear-down may be coroutine functions too; they run, and are profiled, on the runner's loop.
+        backend.profile(Call(runner.run_with_setup, (None, 1, plan.setup or None, plan.teardown), {}), loops)
+        return
+    args, kwargs = plan.make_arguments()
+    backend.profile(Call(plan.target, args, kwargs), loops, lambda: _tear_down(plan, args, kwargs))
+
+
+def _tear_down(plan: Plan, args: Any, kwargs: Any) -> None:
+    if plan.teardown is not None:
+        plan.teardown(*args, **kwargs)

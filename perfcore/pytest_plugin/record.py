@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+"""What perfcore knows about one benchmark beyond pytest-benchmark's statistics, and how it gets into the JSON."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from perfcore.measure.runner import Runner
+
+# More than this share of interrupted rounds, and the summary names the benchmark.
+POLLUTED_SHARE = 0.1
+
+
+class Record:
+    """One benchmark: its Metadata of pytest-benchmark, its kernel, what disturbed it."""
+
+    def __init__(self, metadata: Any, kernel: str, runner: Runner | None) -> None:
+        self.metadata = metadata
+        self.kernel = kernel
+        self.flags: dict[str, Any] = {}
+        self._runner = runner
+        self._stock_as_dict = metadata.as_dict
+        # The entry is made where pytest-benchmark makes it, so that it is never matched to the wrong benchmark and
+        # survives hooks that build the JSON anew.
+        metadata.as_dict = self._as_dict
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        # However the rounds ended, take over what disturbed them and let the runner go.
+        if self._runner is not None:
+            self.flags, self._runner = self._runner.flags, None
+
+    @property
+    def polluted(self) -> bool:
+        """Whether too many rounds were interrupted for the figures to be trusted as they stand."""
+        rounds = len(self.metadata.stats.data)
+        return bool(rounds) and self.flags.get("interrupted_rounds", 0) > POLLUTED_SHARE * rounds
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the benchmark's own "perfcore" entry."""
+        entry: dict[str, Any] = {"kernel": self.kernel}
+        if self.kernel != "stock":
+            stats = self.metadata.stats
+            low, high, level = stats.median_ci
+            entry |= {
+                "percentiles": stats.percentiles,
+                "mad": stats.mad,
+                "median_ci": {"low": low, "high": high, "level": level},
+            }
+        entry["flags"] = self.flags
+        return entry
+
+    def _as_dict(self, *args: Any, **kwargs: Any) -> Any:
+        result = self._stock_as_dict(*args, **kwargs)
+        # Nested "stats" is the form of the file; tables ask for the flat one.
+        if isinstance(result, dict) and "stats" in result:
+            result["perfcore"] = self.as_dict()
+        return result

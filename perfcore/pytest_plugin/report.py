@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""What the terminal shows: the header line, the second table, the summary lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pytest
+
+from perfcore import __version__
+from perfcore.measure import clock
+from perfcore.pytest_plugin.compat import Stock
+from perfcore.pytest_plugin.record import POLLUTED_SHARE, Record
+
+_CLOCK_NAMES = {0: "CLOCK_REALTIME", 1: "CLOCK_MONOTONIC", 2: "CLOCK_PROCESS_CPUTIME_ID", 3: "CLOCK_THREAD_CPUTIME_ID"}
+_UNITS = ((1e-6, "ns", 1e9), (1e-3, "us", 1e6), (1.0, "ms", 1e3), (float("inf"), "s", 1.0))
+_NAMES_SHOWN = 5
+
+
+def header_on(stock: Stock, timer: Any) -> str:
+    """Return the header line of a session whose benchmarks run on the C loops."""
+    identifier = clock.clock_id(timer)
+    if identifier is None:
+        reading = f"timer {stock.timer_name(timer)}"
+    else:
+        reading = f"{_CLOCK_NAMES.get(identifier, identifier)}, empty pair {clock.overhead(timer) * 1e9:.0f} ns"
+    return f"perfcore: {__version__} on (C round loop, {reading}; pytest-benchmark {stock.release})"
+
+
+def header_off(reason: str) -> str:
+    """Return the header line of a session that is left to pytest-benchmark."""
+    return f"perfcore: off ({reason})"
+
+
+def polluted_line(records: Sequence[Record]) -> str | None:
+    """Return the line that names the benchmarks with too many interrupted rounds, or None."""
+    names = [record.metadata.name for record in records if record.polluted]
+    if not names:
+        return None
+    noun = "benchmark" if len(names) == 1 else "benchmarks"
+    return f"perfcore: {len(names)} {noun} had more than {POLLUTED_SHARE:.0%} of rounds interrupted: {_listed(names)}"
+
+
+def foreign_line(types: Sequence[str]) -> str | None:
+    """Return the line that says which fixtures were left alone, or None."""
+    if not types:
+        return None
+    noun = "test" if len(types) == 1 else "tests"
+    kinds = ", ".join(sorted(set(types)))
+    return f"perfcore: off for {len(types)} {noun}, whose `benchmark` is {kinds}, not pytest-benchmark's own"
+
+
+def write_table(terminal: pytest.TerminalReporter, records: Iterable[Record], columns: Sequence[str]) -> None:
+    """Print the second table."""
+    rows = [
+        record for record in records if record.kernel != "stock" and record.metadata and not record.metadata.has_error
+    ]
+    if not rows:
+        return
+    unit, scale = _unit(min(record.metadata.stats.median for record in rows))
+    titles = [f"Name (time in {unit})", *columns]
+    cells = [[record.metadata.name, *(_cell(record, column, scale) for column in columns)] for record in rows]
+    widths = [max(len(row[i]) for row in [titles, *cells]) for i in range(len(titles))]
+    lines = ["    ".join(_aligned(row, widths)).rstrip() for row in [titles, *cells]]
+    rule = "-" * max(map(len, lines))
+    terminal.ensure_newline()
+    terminal.section("perfcore", sep="-", yellow=True)
+    terminal.write_line(lines[0])
+    terminal.write_line(rule)
+    for line in lines[1:]:
+        terminal.write_line(line)
+    terminal.write_line(rule)
+
+
+def _unit(seconds: float) -> tuple[str, float]:
+    return next((unit, scale) for limit, unit, scale in _UNITS if seconds < limit)
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    return [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+
+
+def _cell(record: Record, column: str, scale: float) -> str:
+    stats = record.metadata.stats
+    if column == "kernel":
+        return record.kernel
+    if column == "flags":
+        interrupted = record.flags.get("interrupted_rounds", 0)
+        return f"{interrupted} interrupted" if interrupted else "-"
+    if column == "mad":
+        return f"{stats.mad * scale:,.4f}"
+    if column == "ci":
+        low, high, _level = stats.median_ci
+        return f"{low * scale:,.4f}..{high * scale:,.4f}"
+    return f"{stats.percentiles[column] * scale:,.4f}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _NAMES_SHOWN
+    return ", ".join(names[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""The state of one pytest session: whether perfcore runs its benchmarks, and what it recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from perfcore import __version__
+from perfcore.pytest_plugin import compat
+from perfcore.pytest_plugin.options import read_options
+from perfcore.pytest_plugin.record import Record
+
+SCHEMA = 1
+
+
+class Session:
+    """What lives as long as a pytest session."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.options = read_options(config)
+        self._config = config
+        self._stock: compat.Stock | None = None
+        self._records: list[Record] = []
+        self._foreign: list[str] = []
+        self.reason = self._why_off()
+
+    def _why_off(self) -> str | None:
+        """Return why pytest-benchmark's own loops run, or None where ours do."""
+        if not self.options.on:
+            return "--perfcore=off"
+        benchmarks = getattr(self._config, "_benchmarksession", None)
+        if benchmarks is None:
+            return "pytest-benchmark is not active"
+        if benchmarks.skip:
+            return "benchmarks are skipped"
+        if benchmarks.disabled:
+            return "benchmarks are disabled"
+        try:
+            self._stock = compat.probe()
+        except compat.UnknownStockError as error:
+            return str(error)
+        return None
+
+    def header(self) -> str:
+        """Return the header line."""
+        from perfcore.pytest_plugin import report
+
+        if self._stock is None or self.reason is not None:
+            return report.header_off(self.reason or "")
+        timer = self._config._benchmarksession.options["timer"].target  # type: ignore[attr-defined]
+        return report.header_on(self._stock, timer)
+
+    def adopt(self, fixture: object) -> None:
+        """Take over a `benchmark` fixture that is pytest-benchmark's with its timing methods intact."""
+        if self._stock is None or "_raw" in getattr(fixture, "__dict__", ()):
+            return
+        if not self._stock.accepts(fixture):
+            self._foreign.append(f"{type(fixture).__module__}.{type(fixture).__qualname__}")
+            return
+        from perfcore.pytest_plugin.backend import Backend
+
+        Backend(fixture, self._stock, self.options, self._records.append).adopt()
+
+    def describe(self, output: Any) -> None:
+        """Add the run's own "perfcore" entry to a results file."""
+        if self._stock is None or not isinstance(output, dict):
+            return
+        from perfcore.record.environment import environment
+
+        output["perfcore"] = {
+            "schema": SCHEMA,
+            "version": __version__,
+            "backend": "perfcore",
+            "environment": environment(),
+            "options": self.options.as_dict(),
+        }
+
+    def summarise(self, terminal: pytest.TerminalReporter) -> None:
+        """Print the second table and what the user should know."""
+        if self._stock is None or self._config._benchmarksession.quiet:  # type: ignore[attr-defined]
+            return
+        from perfcore.pytest_plugin import report
+
+        if self.options.columns:
+            report.write_table(terminal, self._records, self.options.columns)
+        for line in (report.polluted_line(self._records), report.foreign_line(self._foreign)):
+            if line is not None:
+                terminal.write_line(line, yellow=True)
+
+
+_KEY = pytest.StashKey[Session]()
+
+
+def session_of(config: pytest.Config) -> Session:
+    """Return the session's state, made at the first question (when pytest-benchmark is configured)."""
+    session = config.stash.get(_KEY, None)
+    if session is None:
+        session = config.stash[_KEY] = Session(config)
+    return session

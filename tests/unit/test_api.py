@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: MIT
+"""perfcore.measure and perfcore.compare, as a script or a notebook uses them."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import itertools
+import subprocess
+import sys
+
+import pytest
+
+import perfcore
+from perfcore.api import Timer
+
+QUICK = Timer(max_time=0.02)
+
+
+def test_measure_gives_figures_a_person_can_read():
+    found = QUICK.measure(sorted, [3, 1, 2])
+    assert found.name == "sorted"
+    assert found.rounds == len(found.samples) >= 5
+    assert found.kernel == "unrolled"
+    assert found.summary.min <= found.median <= found.summary.max
+    assert found.interval.low <= found.median <= found.interval.high
+    assert found.median < 1e-4
+    text = str(found)
+    assert text.startswith("sorted: ")
+    assert "95 % interval" in text
+    assert f"{found.rounds} rounds of {found.iterations} calls, unrolled" in text
+    assert memoryview(found.samples).format == "d"
+
+
+def test_measure_passes_the_arguments_and_returns_what_a_slow_call_returned():
+    found = Timer(max_time=0.001).measure(lambda a, *, b: sum(range(100_000)) * 0 + a + b, 1, b=2)
+    assert (found.result, found.iterations, found.kernel) == (3, 1, "vectorcall")
+    assert found.rounds == 5
+
+
+def test_the_package_itself_is_the_function():
+    code = """
+import perfcore
+calls = []
+found = perfcore.measure(calls.append, 5)
+assert found.rounds and set(calls) == {5}, found
+from perfcore.measure import runner
+assert callable(perfcore.measure) and perfcore.measure.runner is runner
+import perfcore.measure
+assert str(perfcore.compare(int, int)).count("\\n") == 2
+"""
+    subprocess.run([sys.executable, "-P", "-c", code], check=True, timeout=120)
+
+
+def test_a_coroutine_function_is_awaited():
+    async def target(delay):
+        await asyncio.sleep(delay)
+        return "done"
+
+    found = Timer(max_time=0.05).measure(target, 0.005)
+    assert found.kernel == "coroutine"
+    assert found.result == "done"
+    assert 0.0049 < found.median < 0.1
+
+
+def test_what_the_function_raises_comes_through():
+    def fail():
+        raise LookupError("inside")
+
+    with pytest.raises(LookupError, match="inside"):
+        QUICK.measure(fail)
+    with pytest.raises(LookupError, match="inside"):
+        QUICK.compare(int, fail)
+
+
+def test_tracers_are_back_afterwards():
+    before = sys.gettrace()
+    mark = lambda *_: None  # noqa: E731
+    sys.settrace(mark)
+    try:
+        QUICK.measure(int)
+        after = sys.gettrace()
+    finally:
+        sys.settrace(before)
+    assert after is mark
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"min_rounds": 0}, "min_rounds must be at least 1, not 0"),
+        ({"max_time": 0}, "must be above 0"),
+        ({"min_time": float("nan")}, "must be above 0"),
+        ({"precision": 1.0}, "between 0 and 1, not 1.0"),
+    ],
+)
+def test_options_that_make_no_sense(options, message):
+    with pytest.raises(perfcore.MeasureError, match=message):
+        Timer(**options)
+
+
+def test_something_that_cannot_be_called():
+    with pytest.raises(perfcore.MeasureError, match="wrap an expression in a lambda"):
+        perfcore.measure(5)
+
+
+def test_inside_a_running_event_loop():
+    async def coroutine():
+        pass
+
+    async def main():
+        perfcore.measure(coroutine)
+
+    with pytest.raises(perfcore.MeasureError, match="event loop is running"):
+        asyncio.run(main())
+
+
+def test_precision_ends_early_and_max_time_bounds_it():
+    ticks = itertools.count()
+    steady = Timer(timer=lambda: float(next(ticks)), min_time=0.5, max_time=1e6, precision=0.01)
+    assert steady.measure(int).rounds == 20, "no spread at all: the first look is enough"
+    wild = itertools.accumulate(itertools.cycle([1.0, 5.0, 2.0, 9.0]))
+    never = Timer(timer=lambda: next(wild), min_time=0.5, max_time=500, precision=0.0001)
+    assert never.measure(int).rounds > 100
+
+
+def test_compare_sees_a_known_ratio():
+    def work(turns):
+        for _ in range(turns):
+            pass
+
+    found = Timer(max_time=0.3).compare(functools.partial(work, 10_000), functools.partial(work, 20_000))
+    assert 1.8 < found.ratio < 2.2
+    assert found.interval.low < found.ratio < found.interval.high
+    assert found.interval.low > 1
+    assert found.pairs >= 6
+    assert "is slower" in str(found)
+    assert "in this one process" in str(found)
+
+
+def test_compare_runs_both_sides_equally_often():
+    calls = {"a": 0, "b": 0}
+
+    def base():
+        calls["a"] += 1
+        sum(range(20_000))
+
+    def head():
+        calls["b"] += 1
+        sum(range(20_000))
+
+    found = Timer(max_time=0.1).compare(base, head)
+    assert abs(found.base.rounds - found.head.rounds) <= max(found.base.rounds, found.head.rounds) / 2
+    assert found.base.rounds % found.pairs == 0
+    assert found.interval.low < 1.5
+    assert found.interval.high > 0.67
+
+
+def test_compare_with_a_timer_that_stands_still():
+    with pytest.raises(perfcore.MeasureError, match="no time pass"):
+        Timer(timer=lambda: 0.0, min_time=1e-9, max_time=1e-9).compare(int, int)
+
+
+def test_import_is_light():
+    code = (
+        "import sys; before = set(sys.modules); import perfcore; "
+        "print(*sorted(name for name in set(sys.modules) - before if not name.startswith('perfcore')))"
+    )
+    loaded = subprocess.run([sys.executable, "-P", "-S", "-c", "import sys; " + code], capture_output=True, text=True)
+    if loaded.returncode:  # -S hides site-packages: fall back to a normal start
+        loaded = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    assert set(loaded.stdout.split()) <= {"__future__", "typing", "collections.abc", "_typing", "functools", "operator"}
+
+
+def test_unknown_names_and_dir():
+    with pytest.raises(AttributeError, match="no attribute 'nothing_like_it'"):
+        perfcore.nothing_like_it  # noqa: B018
+    for name in dir(perfcore):
+        assert getattr(perfcore, name) is not None
