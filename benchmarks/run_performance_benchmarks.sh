@@ -23,7 +23,7 @@ packages (with sudo where not root), a virtual environment in .venv, perfcore it
   --quick            at most 0.5 s for each benchmark instead of 1 s, less where 1 % precision is reached sooner
   --filter EXPR      only the benchmarks that match, as in pytest -k; makes no first baseline
   --profile          also run each benchmark once under cProfile and show its slowest functions
-  --update-baseline  make this run the baseline instead of checking against it
+  --update-baseline  make this run the baseline instead of checking against it; the old one stays as .previous.json
   --python VERSION   use this Python (default: the one of .venv, else the newest of 3.12 and 3.11 found)
 
 Files, under benchmarks/results/: daily/DATE_TIME_results.json (this run), latest.json (a copy of it),
@@ -58,6 +58,9 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
+
+[ -z "$filter" ] || [ -z "$update" ] ||
+    die "--update-baseline with --filter would leave only the filtered benchmarks in the baseline; give one of the two"
 
 # --- what is needed ----------------------------------------------------------------------------------------------
 
@@ -152,8 +155,8 @@ if [ -n "$update" ] && [ -f "$BASELINE" ]; then
     # --force: the user has asked for these figures, slower or not; the old baseline stays beside as .previous.json.
     "${perfcore[@]}" baseline update "$results" --baseline "$BASELINE" --force
     status=$?
-elif [ ! -f "$BASELINE" ] && [ -n "$filter" ] && [ -z "$update" ]; then
-    note "there is no baseline yet, and a filtered run makes none: run once without --filter, or with --update-baseline"
+elif [ ! -f "$BASELINE" ] && [ -n "$filter" ]; then
+    note "there is no baseline yet, and a filtered run makes none: run once without --filter"
     status=0
 elif [ ! -f "$BASELINE" ]; then
     say "no baseline yet: this run becomes it"

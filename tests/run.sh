@@ -224,9 +224,11 @@ analyze_gcc() {
     return $status
 }
 
+# shiftNegativeLHS: a right shift of a negative number is implementation-defined, and arithmetic in gcc and clang; a left
+# shift is UBSan's to catch.
 analyze_cppcheck() {
     cppcheck --quiet --std=c11 --library=posix --enable=warning,performance,portability --inline-suppr \
-        --suppress=missingIncludeSystem --error-exitcode=1 -D_GNU_SOURCE -Icsrc/core csrc/core
+        --suppress=missingIncludeSystem --suppress=shiftNegativeLHS --error-exitcode=1 -D_GNU_SOURCE -Icsrc/core csrc/core
 }
 
 checks() {

@@ -56,6 +56,7 @@ static int emit(scanner *scan, const char *text, size_t length)
     scan->json.skeleton = block;
     if (status < 0)
         return status;
+    assert(scan->json.skeleton != NULL && length > 0); // there is room for a byte at least, so there is a block
     memcpy(scan->json.skeleton + scan->json.skeleton_length, text, length);
     scan->json.skeleton_length += length;
     return 0;
