@@ -24,7 +24,7 @@ def run_python(arguments: Sequence[str], cwd: Path = ROOT) -> tuple[float, str]:
     done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=cwd, check=False)
     spent = perf_counter() - start
     if done.returncode:
-        tail = (done.stdout + done.stderr).strip()[-500:]
+        tail = (done.stdout + done.stderr).strip()[-300:]
         raise RuntimeError(f"python {' '.join(arguments)} ended with {done.returncode}: {tail}")
     return spent, done.stdout
 
