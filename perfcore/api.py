@@ -124,9 +124,7 @@ class Comparison:
         else:
             verdict = "no difference seen"
         bounds = f" (95 % interval {self.interval.low:.3f} to {self.interval.high:.3f})" if self.interval else ""
-        lines.append(
-            f"ratio {self.ratio:.3f}{bounds}, {self.pairs} pairs of blocks: {verdict}, in this one process"
-        )
+        lines.append(f"ratio {self.ratio:.3f}{bounds}, {self.pairs} pairs of blocks: {verdict}, in this one process")
         return "\n".join(lines)
 
 
@@ -228,9 +226,7 @@ class Timer:
     def _runner(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Runner:
         if not callable(function):
             raise MeasureError(f"only a callable can be measured, not {function!r}; wrap an expression in a lambda")
-        return make_runner(
-            function, args, kwargs, timer=self.timer, disable_gc=self.disable_gc, correct=self.correct
-        )
+        return make_runner(function, args, kwargs, timer=self.timer, disable_gc=self.disable_gc, correct=self.correct)
 
     def _calibrate(self, runner: Runner) -> Calibration:
         step = clock.precision(self.timer) if clock.known_timer(self.timer) else 0.0
@@ -240,12 +236,8 @@ class Timer:
         return max(self.min_rounds, ceil(self.max_time / found.duration))
 
 
-def _measurement(
-    function: Callable[..., Any], runner: Runner, samples: _core.Samples, iterations: int
-) -> Measurement:
-    return Measurement(
-        _name(function), samples, iterations, runner.kernel(iterations), runner.flags, runner.result
-    )
+def _measurement(function: Callable[..., Any], runner: Runner, samples: _core.Samples, iterations: int) -> Measurement:
+    return Measurement(_name(function), samples, iterations, runner.kernel(iterations), runner.flags, runner.result)
 
 
 def measure(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Measurement:

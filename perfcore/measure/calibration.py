@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Protocol
 
+from perfcore.errors import MeasureError
 from perfcore.measure.kernel import UNROLL
 
 # A batch confirms the one before it unless it is faster by more than this factor.
@@ -27,6 +28,10 @@ _SINGLE_MARGIN = 1.25
 # Untimed turns that let the interpreter specialise the unrolled calls before they are judged: 3.11 needs eight.
 _SPECIALISING_TURNS = 10
 _SPECIALISING_LIMIT_S = 1e-6
+
+
+# A timer that has not moved by then never will; stock would multiply the calls by ten for ever.
+_STANDSTILL_CALLS = 1_000_000
 
 
 class Rounds(Protocol):
@@ -94,6 +99,9 @@ def calibrate(
         strict: make exactly the calls that pytest-benchmark makes.
         log: receives one line for each step.
 
+    Raises:
+        MeasureError: the timer stands still (not under `strict`).
+
     """
     say = log or (lambda _line: None)
     min_time = max(min_time, timer_precision * calibration_precision)
@@ -111,6 +119,10 @@ def calibrate(
             if iterations < UNROLL and min_time <= duration < min_time * _SETTLING_LIMIT:
                 duration = min(duration, *(runner.time(iterations) for _ in range(_SETTLING_CALLS)))
             duration, last = _confirm(runner, iterations, duration, max_time)
+            if duration <= 0 and iterations > _STANDSTILL_CALLS:
+                raise MeasureError(
+                    f"the timer saw no time pass in {iterations} calls: use one that moves, or longer calls"
+                )
         say(f"Measured {iterations} iterations: {duration:.9f}s.")
         if duration >= min_time * (_SINGLE_MARGIN if iterations == 1 and not strict else 1):
             break
