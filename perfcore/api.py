@@ -95,8 +95,8 @@ class Measurement:
 class Comparison:
     """Two callables measured in turns in one process.
 
-    What this leaves out: both ran in one process, so what a new process would change (memory layout, hash seed) is not in the
-    interval.
+    What this leaves out: both ran in one process, so what a new process would change (memory layout, hash seed) is not
+    in the interval.
 
     Attributes:
         base: the first callable's measurement.
@@ -183,8 +183,8 @@ class Timer:
     def compare(self, base: Callable[[], Any], head: Callable[[], Any], /) -> Comparison:
         """Measure two callables in turns (A B, B A, ...) in this process and return the ratio of their times.
 
-        Blocks of about 5 ms alternate, so that a change of the processor's speed meets both; a pair of neighbouring blocks
-        gives one ratio. Use ``functools.partial`` or a lambda for arguments.
+        Blocks of about 5 ms alternate, so that a change of the processor's speed meets both; a pair of neighbouring
+        blocks gives one ratio. Use ``functools.partial`` or a lambda for arguments.
 
         Raises:
             MeasureError: one of the two cannot be called or measured this way.

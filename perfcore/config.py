@@ -11,7 +11,7 @@ from typing import Any
 from perfcore.errors import ConfigError
 from perfcore.judge.thresholds import CRITICAL, WARNING, Thresholds, parse_fraction
 
-BASELINE = "benchmarks/results/baseline/baseline.json"
+BASELINE = "benchmarks/results/baseline/baseline_results.json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,8 +41,9 @@ def seconds_of_as_dict(stats: Any) -> float:
 @row("statistics", unit="ms", peers=(STOCK,))
 def statistics_row(context: Context) -> Iterator[Case]:
     """Compute the statistics of the samples of one benchmark: the first Stats.as_dict() after the rounds."""
-    from perfcore.pytest_plugin.stats import SampleStats
     from pytest_benchmark.stats import Stats
+
+    from perfcore.pytest_plugin.stats import SampleStats
 
     def make_ours() -> Any:
         return SampleStats()

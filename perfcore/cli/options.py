@@ -51,7 +51,7 @@ def add_baseline(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="the baseline (default: [tool.perfcore] baseline in pyproject.toml, else "
-        "benchmarks/results/baseline/baseline.json beside it)",
+        "benchmarks/results/baseline/baseline_results.json beside it)",
     )
 
 

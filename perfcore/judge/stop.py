@@ -21,8 +21,9 @@ _BLOCKS = 10
 class MedianPrecision:
     """Stop when the confidence interval of the median is narrow enough.
 
-    Two intervals must be: the distribution-free one from order statistics, which takes the rounds as independent, and the one
-    from the medians of ten consecutive parts of the run (Student's t), which sees the processor's speed drift between them.
+    Two intervals must be: the distribution-free one from order statistics, which takes the rounds as independent, and
+    the one from the medians of ten consecutive parts of the run (Student's t), which sees the processor's speed drift
+    between them.
 
     Attributes:
         min_rounds: fewest rounds.
@@ -61,7 +62,7 @@ class MedianPrecision:
 
 
 class MeanPrecision:
-    """Stop when the normal confidence interval of the mean is narrow enough: pytest-benchmark 5.3's ``--benchmark-precision``.
+    """Stop when the normal confidence interval of the mean is narrow enough: 5.3's ``--benchmark-precision``.
 
     Attributes:
         min_rounds: fewest rounds; never under 2.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Measure: clocks, kernels, calibration and the runners of rounds.
 
-The package can also be called: ``perfcore.measure(function, *args, **kwargs)`` is `perfcore.api.measure`. Importing a module of
-a package binds the package's name in its parent, so the two could not share the name in any other way.
+The package can also be called: ``perfcore.measure(function, *args, **kwargs)`` is `perfcore.api.measure`. Importing a
+module of a package binds the package's name in its parent, so the two could not share the name in any other way.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 Since CPython 3.11 a call from bytecode to a Python function stays inside the evaluation loop, while a call from C
 enters it anew, at 6-10 ns a call on 3.12. So the fastest and truest loop is straight-line bytecode: the callable and
 its arguments as locals, 64 calls in a row. Measured over the marginal cost of one more call: 0.5-1.3 ns with 64 in a
-row, 1.5-2 with 16, and little better with 128. ``range`` is specialised by the interpreter, ``itertools.repeat`` is not.
+row, 1.5-2 with 16, and little better with 128. ``range`` is specialised by the interpreter, ``itertools.repeat`` not.
 """
 
 from __future__ import annotations

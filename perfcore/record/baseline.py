@@ -24,7 +24,7 @@ def load_baseline(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -
 
 
 def previous_path(path: str | os.PathLike[str]) -> Path:
-    """Return where the baseline before this one is kept: ``baseline.previous.json`` beside ``baseline.json``."""
+    """Return where the baseline before this one is kept: ``baseline_results.previous.json`` beside it."""
     return Path(path).with_suffix(".previous.json")
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import os
 from array import array
 
 import pytest
@@ -51,6 +52,7 @@ def test_nothing_is_left(name, assert_flat):
     assert_flat(CASES[name])
 
 
+@pytest.mark.skipif(os.environ.get("PYTHONMALLOC") == "malloc", reason="the counters stand still: LSan judges here")
 def test_a_leak_would_be_seen(assert_flat):
     kept = []
     with pytest.raises(AssertionError, match="blocks more"):

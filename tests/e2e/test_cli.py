@@ -27,7 +27,7 @@ def clean_environment(**more: str) -> dict[str, str]:
 def run(tmp_path: Path) -> Run:
     def call(*args: object, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "perfcore", *map(str, args)],
+            [sys.executable, "-P", "-m", "perfcore", *map(str, args)],
             cwd=tmp_path,
             env=clean_environment(**environment),
             capture_output=True,
@@ -245,7 +245,7 @@ def test_paths_that_are_not_utf8(tmp_path: Path, run: Run) -> None:
     os.rename(tmp_path / "good.json", path)
     for args in ((path,), (path, "--json")):
         done = subprocess.run(
-            [sys.executable, "-m", "perfcore", "check", *args, "--baseline", path],
+            [sys.executable, "-P", "-m", "perfcore", "check", *args, "--baseline", path],
             env=clean_environment(),
             capture_output=True,
             check=False,
@@ -256,7 +256,7 @@ def test_paths_that_are_not_utf8(tmp_path: Path, run: Run) -> None:
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_any_encoding_of_stdout(run: Run, files: Path, encoding: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "perfcore", "check", "new.json", "--baseline", "base.json"],
+        [sys.executable, "-P", "-m", "perfcore", "check", "new.json", "--baseline", "base.json"],
         cwd=files,
         env=clean_environment(PYTHONUTF8="0", PYTHONIOENCODING=encoding),
         capture_output=True,
@@ -271,7 +271,7 @@ def test_any_encoding_of_stdout(run: Run, files: Path, encoding: str) -> None:
 
 def test_save_then_check(run: Run, files: Path) -> None:
     saved = run("baseline", "save", "base.json")
-    path = files / "benchmarks" / "results" / "baseline" / "baseline.json"
+    path = files / "benchmarks" / "results" / "baseline" / "baseline_results.json"
     assert (saved.returncode, saved.stderr) == (0, "")
     assert "6 benchmarks" in saved.stdout
     assert path.read_bytes() == (files / "base.json").read_bytes()
@@ -401,7 +401,7 @@ from perfcore.cli import main
 sys.exit(main(["check", "a.json", "--baseline", "a.json"]))
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-P", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "perfcore: interrupted\n")
 
@@ -409,7 +409,7 @@ sys.exit(main(["check", "a.json", "--baseline", "a.json"]))
 def test_a_reader_that_goes_away(files: Path) -> None:
     write(files / "many.json", *(benchmark(f"test_{i}") for i in range(3000)))
     with subprocess.Popen(
-        [sys.executable, "-m", "perfcore", "check", "many.json", "--baseline", "many.json"],
+        [sys.executable, "-P", "-m", "perfcore", "check", "many.json", "--baseline", "many.json"],
         cwd=files,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -426,7 +426,7 @@ def test_a_reader_that_goes_away(files: Path) -> None:
 def test_a_full_disk_under_stdout(files: Path) -> None:
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "perfcore", "check", "fine.json", "--baseline", "base.json"],
+            [sys.executable, "-P", "-m", "perfcore", "check", "fine.json", "--baseline", "base.json"],
             cwd=files,
             stdout=full,
             stderr=subprocess.PIPE,
@@ -441,7 +441,7 @@ def on_a_terminal(folder: Path, **environment: str) -> str:
     parent, child = pty.openpty()
     try:
         with subprocess.Popen(
-            [sys.executable, "-m", "perfcore", "check", "new.json", "--baseline", "base.json"],
+            [sys.executable, "-P", "-m", "perfcore", "check", "new.json", "--baseline", "base.json"],
             cwd=folder,
             env=clean_environment(**environment),
             stdout=child,
@@ -480,7 +480,7 @@ heavy = {"perfcore._core", "json", "tomllib", "difflib", "pytest", "pytest_bench
 sys.exit(f"imported {heavy}" if heavy else code)
 """
     done = subprocess.run(
-        [sys.executable, "-S", "-c", "import sys; sys.path[:0] = " + repr(sys.path) + code],
+        [sys.executable, "-P", "-S", "-c", "import sys; sys.path[:0] = " + repr(sys.path) + code],
         capture_output=True,
         text=True,
         check=False,

@@ -166,10 +166,11 @@ def test_import_is_light():
         "import sys; before = set(sys.modules); import perfcore; "
         "print(*sorted(name for name in set(sys.modules) - before if not name.startswith('perfcore')))"
     )
-    loaded = subprocess.run([sys.executable, "-P", "-S", "-c", "import sys; " + code], capture_output=True, text=True)
-    if loaded.returncode:  # -S hides site-packages: fall back to a normal start
-        loaded = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
-    assert set(loaded.stdout.split()) <= {"__future__", "typing", "collections.abc", "_typing", "functools", "operator"}
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    top_level = {name.partition(".")[0] for name in done.stdout.split()}
+    assert top_level <= sys.stdlib_module_names
+    # What makes an import slow: none of these for a bare `import perfcore`.
+    assert not top_level & {"dataclasses", "inspect", "json", "logging", "subprocess", "asyncio", "sqlite3", "argparse"}
 
 
 def test_unknown_names_and_dir():

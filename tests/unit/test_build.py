@@ -35,7 +35,7 @@ def setup_py(folder: Path, *, prologue: str = "", **changes: str) -> list[str]:
     arguments = ["setup.py", "-q", "build_ext", "-b", str(folder / "build"), "-t", str(folder / "build")]
     code = f"{prologue}\nimport runpy, sys\nsys.argv = {arguments}\nrunpy.run_path('setup.py', run_name='__main__')"
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-P", "-c", code],
         cwd=ROOT,
         env=environment(**changes),
         capture_output=True,

@@ -271,7 +271,9 @@ assert read["a"] == 1.5, read
 assert read["benchmarks"][0]["stats"]["data"].tolist() == [2.5, 1.25e-300]
 """
     environment = {**os.environ, "LOCPATH": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 

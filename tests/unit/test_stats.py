@@ -355,7 +355,7 @@ def test_import_takes_no_third_party():
         "import sys; import perfcore.judge.stats; "
         "sys.exit(any(name in sys.modules for name in ('pytest', 'pytest_benchmark', 'numpy', 'typing_extensions')))"
     )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-P", "-c", code], check=False).returncode == 0
 
 
 class Unreadable:

@@ -173,7 +173,7 @@ def test_the_plugin_imports_little():
         "import sys, perfcore.pytest_plugin as plugin; "
         "print([name for name in sys.modules if name.startswith(('perfcore', 'pytest_benchmark', 'asyncio'))])"
     )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    out = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True).stdout
     assert "pytest_benchmark" not in out
     assert "_core" not in out
     assert "asyncio" not in out
