@@ -11,10 +11,12 @@
 #include <Python.h>
 
 #include "base/pc_common.h"
+#include "measure/pc_tsc.h"
 
 typedef struct core_state {
     PyTypeObject *samples_type;
     PyTypeObject *round_loop_type;
+    pc_tsc tsc;            // CLOCK_MONOTONIC by the processor's counter, where that is sound
     PyObject *stats_names; // tuple of str: the keys of summarize()'s dict
     PyObject *core_error;  // perfcore.errors.PerfcoreError, imported when first raised
     PyObject *json_error;  // JSONError, of results.c

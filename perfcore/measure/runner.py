@@ -121,6 +121,7 @@ class Disturbance:
         self.switches = 0
         self.exact = True
         self.steal_s: float | None = 0.0
+        self.clock_doubted = 0
 
     @property
     def flags(self) -> dict[str, Any]:
@@ -130,6 +131,7 @@ class Disturbance:
             "interrupted_exact": self.exact,
             "involuntary_switches": self.switches,
             "steal_s": self.steal_s,
+            "clock_doubted": self.clock_doubted,
         }
 
 
@@ -240,6 +242,7 @@ class CallRunner:
         """What disturbed the rounds, under the names that results files use."""
         loop, seen = self._loop, self._disturbance
         seen.interrupted, seen.exact, seen.switches = loop.interrupted, loop.exact, loop.switches
+        seen.clock_doubted = loop.doubted
         return seen.flags
 
     def close(self) -> None:

@@ -145,6 +145,26 @@ class TestTimers:
         loop = loop_over(spin, clock=clock)
         assert 0.0019 < loop.time(1) < 0.5
 
+    @pytest.mark.parametrize("tsc", [True, False])
+    def test_counter_and_clock_tell_the_same_time(self, tsc):
+        loop = loop_over(time.sleep, (0.005,), tsc=tsc)
+        samples = Samples()
+        before = time.perf_counter()
+        loop.run(samples, 10, 1)
+        after = time.perf_counter()
+        # The first run may wait for the counter's rate, so the rounds are within the time around them, not all of it.
+        assert 0.05 <= sum(samples.tolist()) <= after - before
+        assert loop.doubted == 0
+        assert loop.clock_source in ({"tsc", "clock_gettime"} if tsc else {"clock_gettime"})
+
+    @pytest.mark.parametrize(
+        ("options", "source"), [({"timer": time.monotonic_ns}, "timer"), ({"clock": 2}, "clock_gettime")]
+    )
+    def test_the_counter_is_only_for_the_monotonic_clock(self, options, source):
+        loop = loop_over(int, **options)
+        loop.run(Samples(), 2, 1)
+        assert loop.clock_source == source
+
     def test_cpu_time_does_not_see_a_sleep(self):
         loop = loop_over(time.sleep, (0.05,), clock=time.CLOCK_PROCESS_CPUTIME_ID)
         assert loop.time(1) < 0.04

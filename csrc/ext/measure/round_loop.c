@@ -12,6 +12,9 @@
 
 #include <math.h>
 
+// How long short rounds may follow each other without a look at signals and other pending work.
+enum { LOOK_NS = 5000 };
+
 static inline PyObject *target_call(const call_target *target)
 {
     size_t count = target->positional | PY_VECTORCALL_ARGUMENTS_OFFSET;
@@ -78,6 +81,21 @@ static int run_by_clock(round_loop *self, const call_target *target, round_outco
     return 0;
 }
 
+static int run_by_tsc(round_loop *self, const call_target *target, round_outcome *outcome, PyObject **result)
+{
+    uint64_t start = pc_tsc_read();
+    PyObject *value = target_call(target);
+    uint64_t end = pc_tsc_read();
+    if (PC_UNLIKELY(value == NULL))
+        return -1;
+    double ns_per_tick = self->tsc->ns_per_tick;
+    outcome->end_ns = (int64_t)((double)end * ns_per_tick);
+    outcome->interrupted = pc_preempt_hit(&self->watch, outcome->end_ns);
+    outcome->seconds = (double)(int64_t)(end - start) * ns_per_tick / PC_NS_PER_S;
+    *result = value;
+    return 0;
+}
+
 int round_run(round_loop *self, const call_target *target, round_outcome *outcome, PyObject **result)
 {
     // What stock does, one question cheaper: on before the round, on after it, whatever the callable did; off before,
@@ -87,22 +105,39 @@ int round_run(round_loop *self, const call_target *target, round_outcome *outcom
     if (self->disable_gc)
         PyGC_Disable();
     pc_preempt_arm(&self->watch);
-    int status =
-        self->timer == NULL ? run_by_clock(self, target, outcome, result) : run_by_timer(self, target, outcome, result);
+    int status;
+    if (PC_LIKELY(self->tsc != NULL))
+        status = run_by_tsc(self, target, outcome, result);
+    else if (self->timer == NULL)
+        status = run_by_clock(self, target, outcome, result);
+    else
+        status = run_by_timer(self, target, outcome, result);
     if (self->collecting)
         PyGC_Enable();
     return status;
 }
 
+// The clock that `end_ns` is on.
+static int64_t round_now(const round_loop *self)
+{
+    if (self->tsc != NULL)
+        return (int64_t)((double)pc_tsc_read() * self->tsc->ns_per_tick);
+    return pc_clock_now_ns(self->clock == CLOCK_MONOTONIC ? CLOCK_MONOTONIC : CLOCK_MONOTONIC_COARSE);
+}
+
 int round_breathe(round_loop *self, int64_t now_ns)
 {
-    // A loop over a builtin never passes through the evaluation loop: nobody else would look.
+    // A loop over a builtin never passes through the evaluation loop: nobody else would look. Looking takes a tenth of
+    // a short round, so short rounds look once in some microseconds.
+    if (now_ns - self->looked_ns < self->look_ns)
+        return 0;
+    self->looked_ns = now_ns;
     if (PyErr_CheckSignals() < 0)
         return -1;
     if (PC_UNLIKELY(now_ns - self->yielded_ns > self->yield_ns)) {
         Py_BEGIN_ALLOW_THREADS
         Py_END_ALLOW_THREADS
-        self->yielded_ns = now_ns;
+        self->yielded_ns = round_now(self);
     }
     return 0;
 }
@@ -133,16 +168,30 @@ int round_enter(round_loop *self)
     self->yield_ns = INT64_MAX;
     if (set_yield_interval(self) < 0)
         return -1;
+    if (self->tsc != NULL && !self->tsc->usable)
+        self->tsc = NULL; // found out of step by another loop
+    if (self->tsc != NULL)
+        self->entered = pc_tsc_refresh(self->tsc);
     self->busy = true;
     self->collecting = PyGC_IsEnabled();
     pc_preempt_begin(&self->watch);
     self->exact = pc_preempt_exact(&self->watch);
-    self->yielded_ns = pc_clock_now_ns(CLOCK_MONOTONIC_COARSE);
+    self->yielded_ns = round_now(self);
+    self->looked_ns = self->yielded_ns;
+    // The coarse clock, which the others are watched with, stands still for milliseconds: look after every round.
+    self->look_ns = self->tsc != NULL || (self->timer == NULL && self->clock == CLOCK_MONOTONIC) ? LOOK_NS : INT64_MIN;
     return 0;
 }
 
 void round_leave(round_loop *self)
 {
+    if (self->tsc != NULL) {
+        pc_tsc_moment now = pc_tsc_now();
+        if (!pc_tsc_agrees(self->tsc, &self->entered, &now)) {
+            self->doubted++;
+            self->tsc->usable = false; // clock_gettime from now on
+        }
+    }
     self->switches += (uint64_t)pc_preempt_end(&self->watch);
     self->busy = false;
 }
@@ -255,14 +304,14 @@ static PyObject *round_loop_run(round_loop *self, PyObject *const *args, Py_ssiz
 
 static PyObject *round_loop_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"function", "args",  "kwargs", "kernel",     "kernel_args",
-                            "unroll",   "timer", "clock",  "disable_gc", NULL};
+    static char *names[] = {"function", "args",  "kwargs",     "kernel", "kernel_args", "unroll",
+                            "timer",    "clock", "disable_gc", "tsc",    NULL};
     PyObject *function, *arguments, *keywords, *kernel = Py_None, *kernel_arguments = Py_None, *timer = Py_None;
     Py_ssize_t unroll = 1;
-    int clock = CLOCK_MONOTONIC, disable_gc = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO!O!|$OOnOip:RoundLoop", names, &function, &PyTuple_Type,
+    int clock = CLOCK_MONOTONIC, disable_gc = 0, tsc = 1;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO!O!|$OOnOipp:RoundLoop", names, &function, &PyTuple_Type,
                                      &arguments, &PyDict_Type, &keywords, &kernel, &kernel_arguments, &unroll, &timer,
-                                     &clock, &disable_gc))
+                                     &clock, &disable_gc, &tsc))
         return NULL;
     if (unroll < 1)
         return PyErr_Format(PyExc_ValueError, "unroll must be at least 1, not %zd", unroll);
@@ -280,6 +329,9 @@ static PyObject *round_loop_new(PyTypeObject *type, PyObject *args, PyObject *kw
     self->disable_gc = disable_gc;
     if (timer != Py_None)
         self->timer = Py_NewRef(timer);
+    core_state *state = core_state_of_type(type);
+    if (tsc && timer == Py_None && clock == CLOCK_MONOTONIC && state->tsc.usable)
+        self->tsc = &state->tsc;
     if (call_target_init(&self->once, function, 0, arguments, keywords) < 0)
         goto error;
     if (kernel != Py_None && call_target_init(&self->kernel, kernel, 2, kernel_arguments, NULL) < 0)
@@ -343,6 +395,18 @@ static PyObject *round_loop_get_exact(round_loop *self, void *Py_UNUSED(closure)
     return PyBool_FromLong(self->exact);
 }
 
+static PyObject *round_loop_get_doubted(round_loop *self, void *Py_UNUSED(closure))
+{
+    return PyLong_FromUnsignedLongLong(self->doubted);
+}
+
+static PyObject *round_loop_get_clock_source(round_loop *self, void *Py_UNUSED(closure))
+{
+    if (self->timer != NULL)
+        return PyUnicode_FromString("timer");
+    return PyUnicode_FromString(self->tsc != NULL && self->tsc->usable ? "tsc" : "clock_gettime");
+}
+
 static PyGetSetDef round_loop_getset[] = {
     {"result", (getter)round_loop_get_result, NULL, "What the last call returned, when rounds have one call each.",
      NULL},
@@ -353,6 +417,10 @@ static PyGetSetDef round_loop_getset[] = {
      NULL},
     {"exact", (getter)round_loop_get_exact, NULL,
      "Whether `interrupted` is exact (by rseq) or a lower bound (asked once a millisecond).", NULL},
+    {"doubted", (getter)round_loop_get_doubted, NULL,
+     "Runs of rounds at whose end the processor's counter and the clock disagreed.", NULL},
+    {"clock_source", (getter)round_loop_get_clock_source, NULL,
+     "What the rounds are timed by: \"tsc\", \"clock_gettime\" or \"timer\".", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -366,10 +434,11 @@ static PyMethodDef round_loop_methods[] = {
 PyDoc_STRVAR(
     round_loop_doc,
     "RoundLoop(function, args, kwargs, *, kernel=None, kernel_args=None, unroll=1, timer=None, clock=1,\n"
-    "          disable_gc=False)\n--\n\n"
+    "          disable_gc=False, tsc=True)\n--\n\n"
     "Rounds of function(*args, **kwargs) between two readings of a clock. `kernel(turns, rest, *kernel_args)`\n"
     "makes turns * unroll + rest calls; rounds of one call do without it. `clock` is a clock_id\n"
-    "of the time module; a `timer` (a callable) is used in its place.");
+    "of the time module; a `timer` (a callable) is used in its place. CLOCK_MONOTONIC is read as the processor's\n"
+    "counter where the kernel keeps time by it, unless `tsc` is false.");
 
 static PyType_Slot round_loop_slots[] = {
     {Py_tp_doc, (void *)round_loop_doc}, {Py_tp_new, round_loop_new},
@@ -387,5 +456,6 @@ static PyType_Spec round_loop_spec = {
 
 int round_loop_setup(PyObject *module)
 {
+    pc_tsc_open(&core_state_of_module(module)->tsc, PC_TSC_SOURCE);
     return core_add_type(module, &round_loop_spec, &core_state_of_module(module)->round_loop_type);
 }

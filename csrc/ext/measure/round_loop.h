@@ -7,6 +7,7 @@
 #include "ext.h"
 #include "measure/pc_clock.h"
 #include "measure/pc_preempt.h"
+#include "measure/pc_tsc.h"
 #include "measure/samples.h"
 
 // A callable with its arguments laid out for vectorcall: slots[0] is the room that PY_VECTORCALL_ARGUMENTS_OFFSET
@@ -28,6 +29,8 @@ typedef struct round_loop {
     size_t unroll;      // calls in one turn of the kernel's first loop
     PyObject *timer;    // a user's timer, or NULL: read `clock`
     clockid_t clock;
+    pc_tsc *tsc;           // of the module: read it for `clock`; NULL: clock_gettime
+    pc_tsc_moment entered; // when the present run of rounds began, if by `tsc`
     bool disable_gc;
     bool collecting;  // the collector was on before this round
     bool busy;        // a round is running: no second one inside it
@@ -37,7 +40,10 @@ typedef struct round_loop {
     uint64_t interrupted; // rounds with an involuntary context switch in them
     uint64_t switches;    // involuntary context switches, between rounds too
     bool exact;           // rseq answered, so `interrupted` is exact
+    uint64_t doubted;     // runs of rounds at whose end counter and clock disagreed
     pc_preempt watch;
+    int64_t look_ns;    // how long to run rounds without a look at signals
+    int64_t looked_ns;  // when they were last looked at
     int64_t yield_ns;   // how long to keep the GIL from others
     int64_t yielded_ns; // when the GIL was last offered to others
 } round_loop;
@@ -45,7 +51,7 @@ typedef struct round_loop {
 // One round: what it took, in seconds for all of its calls (or for a user's timer whatever its difference is).
 typedef struct round_outcome {
     double seconds;
-    int64_t end_ns; // when it ended, on a monotonic clock
+    int64_t end_ns; // when it ended, on the clock of round_now
     bool interrupted;
 } round_outcome;
 

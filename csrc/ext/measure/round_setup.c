@@ -108,31 +108,44 @@ static int paused_round(round_loop *self, const call_target *target, PyObject *p
     return status;
 }
 
-static int one_round(round_loop *self, samples_object *samples, PyObject *setup, PyObject *teardown, PyObject *pause,
-                     const round_arguments *own, double correction_s)
+// What stands around every round of one run.
+typedef struct round_hooks {
+    PyObject *setup, *teardown, *pause; // None where there is none
+    round_arguments own;                // of the loop
+    bool has_arguments;
+    call_target target; // of a round with the loop's own arguments: laid out once
+} round_hooks;
+
+static int one_round(round_loop *self, samples_object *samples, const round_hooks *hooks, double correction_s)
 {
-    bool has_arguments = PyTuple_GET_SIZE(own->args) > 0 || PyDict_GET_SIZE(own->kwargs) > 0;
-    round_arguments arguments = {Py_NewRef(own->args), Py_NewRef(own->kwargs)};
-    call_target target = {.callable = NULL};
+    round_arguments arguments = {Py_NewRef(hooks->own.args), Py_NewRef(hooks->own.kwargs)};
+    call_target given = {.callable = NULL};
+    const call_target *target = &hooks->target;
     PyObject *result = NULL;
     round_outcome outcome;
     int status = -1;
-    if (setup != Py_None && set_up(setup, has_arguments, &arguments) < 0)
+    if (hooks->setup != Py_None) {
+        if (set_up(hooks->setup, hooks->has_arguments, &arguments) < 0)
+            goto done;
+        if (arguments.args != hooks->own.args || arguments.kwargs != hooks->own.kwargs) {
+            if (call_target_init(&given, self->once.callable, 0, arguments.args, arguments.kwargs) < 0)
+                goto done;
+            target = &given;
+        }
+    }
+    if (paused_round(self, target, hooks->pause, &outcome, &result) < 0)
         goto done;
-    if (call_target_init(&target, self->once.callable, 0, arguments.args, arguments.kwargs) < 0)
+    if (samples != NULL && round_store(self, samples, &outcome, 1.0, correction_s) < 0) {
+        Py_DECREF(result);
         goto done;
-    if (paused_round(self, &target, pause, &outcome, &result) < 0)
-        goto done;
-    if (samples != NULL && round_store(self, samples, &outcome, 1.0, correction_s) < 0)
-        goto done;
-    Py_XSETREF(self->result, Py_NewRef(result));
-    if (teardown != Py_None && call_and_drop(teardown, arguments.args, arguments.kwargs) < 0)
+    }
+    Py_XSETREF(self->result, result);
+    if (hooks->teardown != Py_None && call_and_drop(hooks->teardown, arguments.args, arguments.kwargs) < 0)
         goto done;
     status = round_breathe(self, outcome.end_ns);
 
 done:
-    Py_XDECREF(result);
-    call_target_clear(&target);
+    call_target_clear(&given);
     Py_DECREF(arguments.args);
     Py_DECREF(arguments.kwargs);
     return status;
@@ -165,13 +178,17 @@ PyObject *round_loop_run_setup(round_loop *self, PyObject *const *args, Py_ssize
     double correction_s = nargs > 7 ? PyFloat_AsDouble(args[7]) : 0.0;
     if (correction_s == -1.0 && PyErr_Occurred())
         return NULL;
-    round_arguments own = {args[2], args[3]};
-    if (round_enter(self) < 0)
+    round_hooks hooks = {.setup = args[4], .teardown = args[5], .pause = args[6], .own = {args[2], args[3]}};
+    hooks.has_arguments = PyTuple_GET_SIZE(args[2]) > 0 || PyDict_GET_SIZE(args[3]) > 0;
+    if (call_target_init(&hooks.target, self->once.callable, 0, args[2], args[3]) < 0)
         return NULL;
-    int status = 0;
-    for (Py_ssize_t i = 0; i < rounds && status == 0; i++)
-        status = one_round(self, samples, args[4], args[5], args[6], &own, correction_s);
-    round_leave(self);
+    int status = round_enter(self);
+    if (status == 0) {
+        for (Py_ssize_t i = 0; i < rounds && status == 0; i++)
+            status = one_round(self, samples, &hooks, correction_s);
+        round_leave(self);
+    }
+    call_target_clear(&hooks.target);
     if (status < 0)
         return NULL;
     Py_RETURN_NONE;
