@@ -44,6 +44,14 @@ def precision(timer: Timer) -> float:
     return _core.clock_step(clock) or 1e-9
 
 
+def source(timer: Timer) -> str:
+    """Return how the C loop reads the clock of a known timer: "tsc" (the processor's counter) or "clock_gettime"."""
+    clock = clock_id(timer)
+    if clock is None:
+        raise ValueError(f"{timer!r} is not a timer of the standard library")
+    return _core.clock_source(clock)
+
+
 @cache
 def overhead(timer: Timer = time.perf_counter) -> float:
     """Return what an empty pair of readings of a known timer takes, in seconds: the bias of a round of one call."""

@@ -25,7 +25,8 @@ def header_on(stock: Stock, timer: Any) -> str:
     if identifier is None:
         reading = f"timer {stock.timer_name(timer)}"
     else:
-        reading = f"{_CLOCK_NAMES.get(identifier, identifier)}, empty pair {clock.overhead(timer) * 1e9:.0f} ns"
+        source = " by TSC" if clock.source(timer) == "tsc" else ""
+        reading = f"{_CLOCK_NAMES.get(identifier, identifier)}{source}, empty pair {clock.overhead(timer) * 1e9:.0f} ns"
     return f"perfcore: {__version__} on (C round loop, {reading}; pytest-benchmark {stock.release})"
 
 

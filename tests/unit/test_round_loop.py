@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 import pytest
 
+from perfcore import _core
 from perfcore._core import RoundLoop, Samples
 from perfcore.measure.kernel import UNROLL, make_kernel
 
@@ -164,6 +165,11 @@ class TestTimers:
         loop = loop_over(int, **options)
         loop.run(Samples(), 2, 1)
         assert loop.clock_source == source
+
+    @pytest.mark.parametrize("identifier", [time.CLOCK_MONOTONIC, time.CLOCK_PROCESS_CPUTIME_ID])
+    def test_the_cost_of_two_readings(self, identifier):
+        assert 0 < _core.clock_pair(identifier) < 1e-3
+        assert _core.clock_source(identifier) == loop_over(int, clock=identifier).clock_source
 
     def test_cpu_time_does_not_see_a_sleep(self):
         loop = loop_over(time.sleep, (0.05,), clock=time.CLOCK_PROCESS_CPUTIME_ID)

@@ -19,6 +19,17 @@ static int compare_int64(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
+double pc_clock_midmean(int64_t *gaps, size_t count)
+{
+    qsort(gaps, count, sizeof *gaps, compare_int64);
+    size_t first = count / 4;
+    size_t last = count - first;
+    int64_t sum = 0;
+    for (size_t i = first; i < last; i++)
+        sum += gaps[i];
+    return (double)sum / (double)(last - first);
+}
+
 int pc_clock_pair_ns(clockid_t clock, size_t pairs, double *midmean_ns)
 {
     assert(pairs > 0);
@@ -29,14 +40,7 @@ int pc_clock_pair_ns(clockid_t clock, size_t pairs, double *midmean_ns)
         int64_t start = pc_clock_now_ns(clock);
         gaps[i] = pc_clock_now_ns(clock) - start;
     }
-    // A clock of 1 ns steps quantises a gap of 17.6 ns to 17 or 18: the mean of the middle half keeps the fraction.
-    qsort(gaps, pairs, sizeof *gaps, compare_int64);
-    size_t first = pairs / 4;
-    size_t last = pairs - first;
-    int64_t sum = 0;
-    for (size_t i = first; i < last; i++)
-        sum += gaps[i];
-    *midmean_ns = (double)sum / (double)(last - first);
+    *midmean_ns = pc_clock_midmean(gaps, pairs);
     pc_free(gaps);
     return 0;
 }

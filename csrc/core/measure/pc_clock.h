@@ -22,6 +22,10 @@ static inline int64_t pc_clock_now_ns(clockid_t clock)
 // 0 if the kernel knows `clock`, else -EINVAL.
 int pc_clock_check(clockid_t clock) PC_NODISCARD;
 
+// The mean of the middle half of `count` > 0 gaps, which it sorts. A clock of 1 ns steps quantises a gap of 17.6 ns to
+// 17 or 18; the mean keeps the fraction, and leaves out the gaps with a disturbance in them.
+double pc_clock_midmean(int64_t *gaps, size_t count);
+
 // The midmean (mean of the middle half) cost of two readings in a row with nothing between, over `pairs` pairs: what a
 // round of one call has on top of the call. -ENOMEM.
 int pc_clock_pair_ns(clockid_t clock, size_t pairs, double *midmean_ns) PC_NODISCARD;

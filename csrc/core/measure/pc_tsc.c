@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/pc_alloc.h"
 #include "measure/pc_clock.h"
 
 #if defined(__x86_64__)
@@ -74,6 +75,22 @@ pc_tsc_moment pc_tsc_refresh(pc_tsc *tsc)
     if (tsc->ns_per_tick == 0.0 || (double)now.window_ns < 1e-5 * (double)(now.ns - tsc->first.ns))
         tsc->ns_per_tick = (double)(now.ns - tsc->first.ns) / (double)(now.ticks - tsc->first.ticks);
     return now;
+}
+
+int pc_tsc_pair_ns(pc_tsc *tsc, size_t pairs, double *midmean_ns)
+{
+    assert(pairs > 0);
+    int64_t *gaps = pc_alloc(pairs, sizeof *gaps);
+    if (gaps == NULL)
+        return -ENOMEM;
+    (void)pc_tsc_refresh(tsc);
+    for (size_t i = 0; i < pairs; i++) {
+        uint64_t start = pc_tsc_read();
+        gaps[i] = (int64_t)(pc_tsc_read() - start);
+    }
+    *midmean_ns = pc_clock_midmean(gaps, pairs) * tsc->ns_per_tick;
+    pc_free(gaps);
+    return 0;
 }
 
 bool pc_tsc_agrees(const pc_tsc *tsc, const pc_tsc_moment *start, const pc_tsc_moment *end)

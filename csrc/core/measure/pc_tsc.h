@@ -59,6 +59,9 @@ pc_tsc_moment pc_tsc_now(void);
 // Bring the rate up to date and return the moment it was done at. Waits until the baseline is long enough.
 pc_tsc_moment pc_tsc_refresh(pc_tsc *tsc);
 
+// What two readings in a row cost: the midmean over `pairs` pairs. -ENOMEM.
+int pc_tsc_pair_ns(pc_tsc *tsc, size_t pairs, double *midmean_ns) PC_NODISCARD;
+
 // Whether the counter and the clock tell the same time between two moments: within 0.1 % and what the two are known to.
 // They do not after a suspend, a migration of the virtual machine, or a step of the counter.
 bool pc_tsc_agrees(const pc_tsc *tsc, const pc_tsc_moment *start, const pc_tsc_moment *end) PC_NODISCARD;

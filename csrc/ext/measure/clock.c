@@ -20,16 +20,19 @@ static int parse_clock(PyObject *argument, clockid_t *clock)
     return 0;
 }
 
-PyDoc_STRVAR(clock_pair_doc, "clock_pair($module, clock, /)\n--\n\n"
-                             "Return what two readings of the clock in a row cost, in seconds (a float).");
+PyDoc_STRVAR(clock_pair_doc,
+             "clock_pair($module, clock, /)\n--\n\n"
+             "Return what two readings of the clock in a row cost, in seconds (a float), read as RoundLoop does.");
 
-static PyObject *clock_pair(PyObject *Py_UNUSED(module), PyObject *argument)
+static PyObject *clock_pair(PyObject *module, PyObject *argument)
 {
     clockid_t clock;
     if (parse_clock(argument, &clock) < 0)
         return NULL;
+    pc_tsc *tsc = &core_state_of_module(module)->tsc;
     double pair_ns = 0.0;
-    int status = pc_clock_pair_ns(clock, PAIRS, &pair_ns);
+    int status = clock == CLOCK_MONOTONIC && tsc->usable ? pc_tsc_pair_ns(tsc, PAIRS, &pair_ns)
+                                                         : pc_clock_pair_ns(clock, PAIRS, &pair_ns);
     return status < 0 ? core_raise_errno(status) : PyFloat_FromDouble(pair_ns / PC_NS_PER_S);
 }
 
@@ -78,10 +81,23 @@ static PyObject *nothing(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignore
     Py_RETURN_NONE;
 }
 
+PyDoc_STRVAR(clock_source_doc, "clock_source($module, clock, /)\n--\n\n"
+                               "Return what RoundLoop reads for the clock: \"tsc\" or \"clock_gettime\".");
+
+static PyObject *clock_source(PyObject *module, PyObject *argument)
+{
+    clockid_t clock;
+    if (parse_clock(argument, &clock) < 0)
+        return NULL;
+    bool by_tsc = clock == CLOCK_MONOTONIC && core_state_of_module(module)->tsc.usable;
+    return PyUnicode_FromString(by_tsc ? "tsc" : "clock_gettime");
+}
+
 static PyMethodDef clock_functions[] = {
     {"involuntary_switches", involuntary_switches, METH_NOARGS, involuntary_switches_doc},
     {"nothing", nothing, METH_NOARGS, nothing_doc},
     {"clock_pair", clock_pair, METH_O, clock_pair_doc},
+    {"clock_source", clock_source, METH_O, clock_source_doc},
     {"clock_step", clock_step, METH_O, clock_step_doc},
     {"steal_time", steal_time, METH_NOARGS, steal_time_doc},
     {NULL, NULL, 0, NULL},
