@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The round loop: read the clock, call, read the clock, store. What the two files of the RoundLoop type share:
-// round_loop.c (the type, plain rounds) and round_setup.c (rounds with a set-up and a tear-down around each).
+// The round loop: read the clock, call, read the clock, store. What the files of the RoundLoop type share: round_run.c
+// (one round, and what stands between rounds), round_loop.c (the type, plain rounds), round_setup.c (rounds with a
+// set-up and a tear-down around each) and call_target.c (a call laid out for vectorcall).
 #ifndef PC_EXT_ROUND_LOOP_H
 #define PC_EXT_ROUND_LOOP_H
 
