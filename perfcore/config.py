@@ -12,6 +12,8 @@ from perfcore.errors import ConfigError
 from perfcore.judge.thresholds import CRITICAL, WARNING, Thresholds, parse_fraction
 
 BASELINE = "benchmarks/results/baseline/baseline_results.json"
+HISTORY = "benchmarks/results/history.db"
+HISTORY_DAYS = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +24,16 @@ class Config:
         path: the pyproject.toml that was read; None where there is none.
         baseline: where the baseline is kept.
         thresholds: when a slow-down is a warning, and when critical.
+        history: where the history is kept: a file, or the URL of a database.
+        history_days: how long ``perfcore history prune`` keeps a run.
 
     """
 
     path: Path | None = None
     baseline: Path = Path(BASELINE)
     thresholds: Thresholds = field(default_factory=Thresholds)
+    history: str = HISTORY
+    history_days: int = HISTORY_DAYS
 
 
 def _check_keys(path: Path, place: str, table: Mapping[str, Any], known: Iterable[str]) -> None:
@@ -51,6 +57,18 @@ def _threshold(path: Path, table: Mapping[str, Any], key: str, default: float) -
         return parse_fraction(table.get(key, default))
     except ConfigError as error:
         raise ConfigError(f"{path}: tool.perfcore.thresholds.{key}: {error}") from None
+
+
+def _history(path: Path, value: object) -> tuple[str, int]:
+    """Return where the history is, and for how many days a run stays in it."""
+    table = _table(path, "tool.perfcore.history", value)
+    _check_keys(path, "tool.perfcore.history", table, ("url", "days"))
+    where, days = table.get("url", HISTORY), table.get("days", HISTORY_DAYS)
+    if not isinstance(where, str) or not where:
+        raise ConfigError(f"{path}: tool.perfcore.history.url: must be a file or a database's URL, not {where!r}")
+    if not isinstance(days, int) or isinstance(days, bool) or not 1 <= days <= 36500:
+        raise ConfigError(f"{path}: tool.perfcore.history.days: must be a whole number from 1 to 36500, not {days!r}")
+    return (where if "://" in where else str(path.parent / where)), days
 
 
 def find_pyproject(start: Path) -> Path | None:
@@ -82,7 +100,7 @@ def load_config(start: Path | None = None) -> Config:
         raise ConfigError(f"{path}: not TOML: {error}") from error
     tool = _table(path, "tool", document.get("tool", {}))
     table = _table(path, "tool.perfcore", tool.get("perfcore", {}))
-    _check_keys(path, "tool.perfcore", table, ("baseline", "thresholds"))
+    _check_keys(path, "tool.perfcore", table, ("baseline", "thresholds", "history"))
     limits = _table(path, "tool.perfcore.thresholds", table.get("thresholds", {}))
     _check_keys(path, "tool.perfcore.thresholds", limits, ("warning", "critical"))
     baseline = table.get("baseline", BASELINE)
@@ -95,4 +113,5 @@ def load_config(start: Path | None = None) -> Config:
     except ConfigError as error:
         text = str(error)
         raise ConfigError(text if text.startswith(str(path)) else f"{path}: tool.perfcore.{text}") from None
-    return Config(path=path, baseline=path.parent / baseline, thresholds=thresholds)
+    history, days = _history(path, table.get("history", {}))
+    return Config(path, path.parent / baseline, thresholds, history, days)

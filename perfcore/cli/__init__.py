@@ -23,6 +23,8 @@ from perfcore.errors import PerfcoreError
 COMMANDS = {
     "check": "judge a results file against a baseline",
     "baseline": "save, update, show or validate the baseline",
+    "history": "add, list, show or prune the runs that are remembered",
+    "import": "add what pytest-benchmark saved (folders, files) to the history",
 }
 
 MAX_MEBIBYTES = 512  # files larger than this are refused unless --max-size says more
