@@ -25,6 +25,7 @@ COMMANDS = {
     "baseline": "save, update, show or validate the baseline",
     "history": "add, list, show or prune the runs that are remembered",
     "import": "add what pytest-benchmark saved (folders, files) to the history",
+    "trends": "how the benchmarks of the history developed",
 }
 
 MAX_MEBIBYTES = 512  # files larger than this are refused unless --max-size says more

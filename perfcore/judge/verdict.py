@@ -63,7 +63,7 @@ class Check:
     """The verdicts on a whole file.
 
     Attributes:
-        baseline: what was compared with.
+        baseline: the file that was compared with; None where it was a history.
         results: what was judged.
         thresholds: the limits used.
         verdicts: one for each benchmark that both files have, in the order of ``results``.
@@ -71,10 +71,12 @@ class Check:
         gone: names that only ``baseline`` has.
         differences: what differs between the environments.
         strict_environment: whether verdicts count although the environments differ.
+        evidence: what the verdicts rest on.
+        history: the history that was compared with; empty where it was a file.
 
     """
 
-    baseline: Results
+    baseline: Results | None
     results: Results
     thresholds: Thresholds
     verdicts: tuple[Verdict, ...]
@@ -82,6 +84,13 @@ class Check:
     gone: tuple[str, ...]
     differences: tuple[str, ...]
     strict_environment: bool
+    evidence: str = EVIDENCE
+    history: str = ""
+
+    @property
+    def against(self) -> str:
+        """Name what was compared with."""
+        return self.history if self.baseline is None else str(self.baseline.path)
 
     @property
     def advisory(self) -> bool:
