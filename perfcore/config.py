@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from perfcore.errors import ConfigError
-from perfcore.judge.thresholds import CRITICAL, WARNING, Thresholds, parse_fraction
+from perfcore.judge.thresholds import CRITICAL, WARNING, Rule, Thresholds, parse_duration, parse_fraction
 
 BASELINE = "benchmarks/results/baseline/baseline_results.json"
 HISTORY = "benchmarks/results/history.db"
@@ -24,6 +24,7 @@ class Config:
         path: the pyproject.toml that was read; None where there is none.
         baseline: where the baseline is kept.
         thresholds: when a slow-down is a warning, and when critical.
+        rules: other thresholds and absolute limits for the benchmarks that match a pattern.
         history: where the history is kept: a file, or the URL of a database.
         history_days: how long ``perfcore history prune`` keeps a run.
 
@@ -32,6 +33,7 @@ class Config:
     path: Path | None = None
     baseline: Path = Path(BASELINE)
     thresholds: Thresholds = field(default_factory=Thresholds)
+    rules: tuple[Rule, ...] = ()
     history: str = HISTORY
     history_days: int = HISTORY_DAYS
 
@@ -57,6 +59,24 @@ def _threshold(path: Path, table: Mapping[str, Any], key: str, default: float) -
         return parse_fraction(table.get(key, default))
     except ConfigError as error:
         raise ConfigError(f"{path}: tool.perfcore.thresholds.{key}: {error}") from None
+
+
+def _rules(path: Path, value: object) -> tuple[Rule, ...]:
+    """Return the rules of ``[tool.perfcore.thresholds.patterns]``, in the order of the file."""
+    place = "tool.perfcore.thresholds.patterns"
+    rules = []
+    for pattern, settings in _table(path, place, value).items():
+        where = f'{place}."{pattern}"'
+        table = _table(path, where, settings)
+        _check_keys(path, where, table, ("warning", "critical", "max"))
+        found: dict[str, float] = {}
+        for key, setting in table.items():
+            try:
+                found[key] = parse_duration(setting) if key == "max" else parse_fraction(setting)
+            except ConfigError as error:
+                raise ConfigError(f"{path}: {where}.{key}: {error}") from None
+        rules.append(Rule(pattern, found.get("warning"), found.get("critical"), found.get("max")))
+    return tuple(rules)
 
 
 def _history(path: Path, value: object) -> tuple[str, int]:
@@ -102,7 +122,7 @@ def load_config(start: Path | None = None) -> Config:
     table = _table(path, "tool.perfcore", tool.get("perfcore", {}))
     _check_keys(path, "tool.perfcore", table, ("baseline", "thresholds", "history"))
     limits = _table(path, "tool.perfcore.thresholds", table.get("thresholds", {}))
-    _check_keys(path, "tool.perfcore.thresholds", limits, ("warning", "critical"))
+    _check_keys(path, "tool.perfcore.thresholds", limits, ("warning", "critical", "patterns"))
     baseline = table.get("baseline", BASELINE)
     if not isinstance(baseline, str) or not baseline:
         raise ConfigError(f"{path}: tool.perfcore.baseline: must be the path of a file, not {baseline!r}")
@@ -114,4 +134,5 @@ def load_config(start: Path | None = None) -> Config:
         text = str(error)
         raise ConfigError(text if text.startswith(str(path)) else f"{path}: tool.perfcore.{text}") from None
     history, days = _history(path, table.get("history", {}))
-    return Config(path, path.parent / baseline, thresholds, history, days)
+    rules = _rules(path, limits.get("patterns", {}))
+    return Config(path, path.parent / baseline, thresholds, rules, history, days)

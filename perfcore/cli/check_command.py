@@ -56,8 +56,8 @@ def _judge_by_history(args: argparse.Namespace, results: Results) -> Check:
     from perfcore.cli.history_command import open_history
     from perfcore.config import load_config
     from perfcore.judge.history import EVIDENCE, judge_history
-    from perfcore.judge.thresholds import Thresholds
-    from perfcore.judge.verdict import Check
+    from perfcore.judge.thresholds import Thresholds, limits_for
+    from perfcore.judge.verdict import Check, with_limit
     from perfcore.record.history import environment_key, make_run, method
 
     config = load_config()
@@ -76,7 +76,9 @@ def _judge_by_history(args: argparse.Namespace, results: Results) -> Check:
             if backends is None or (point.backend, point.method) == backends
         ]
         if benchmark.fullname in known:
-            verdicts.append(judge_history(benchmark.fullname, benchmark.median, points, limits))
+            thresholds, maximum = limits_for(benchmark.fullname, limits, config.rules)
+            judged = judge_history(benchmark.fullname, benchmark.median, points, thresholds)
+            verdicts.append(with_limit(judged, maximum))
     return Check(
         baseline=None,
         results=results,
@@ -111,12 +113,13 @@ def judge(args: argparse.Namespace, results: Results) -> Check:
         Thresholds(args.warning or config.thresholds.warning, args.critical or config.thresholds.critical),
         allow_backend_mismatch=args.allow_backend_mismatch,
         strict_environment=args.strict_environment,
+        rules=config.rules,
     )
     if not check.verdicts:
         raise ResultsError(
             f"{results.path}: nothing in common with the baseline {baseline.path}; give files of the same suite"
         )
-    if not check.compared:
+    if not check.compared and check.passed:
         raise ResultsError(f"{results.path}: nothing could be compared: {check.verdicts[0].reason}")
     return check
 
@@ -142,7 +145,7 @@ def report_json(check: Check, **more: Any) -> dict[str, Any]:
 
 def _row(verdict: Verdict, advisory: bool) -> tuple[str, ...]:
     known = verdict.low == verdict.low
-    words = verdict.status + (" (advisory)" if advisory and verdict.comparable else "")
+    words = verdict.status + (" (advisory)" if advisory and verdict.comparable and not verdict.over_limit else "")
     return (
         printable(verdict.fullname),
         seconds(verdict.baseline_median),
@@ -181,7 +184,7 @@ def _summary(check: Check, *, fail: bool) -> str:
     counts = ", ".join(f"{count} {status}" for status, count in check.counts.items() if count)
     if not check.counts["critical"]:
         ending = "passed"
-    elif check.advisory:
+    elif check.advisory and check.passed:
         ending = "passed, because the verdicts are advisory; let them count with --strict-environment"
     elif fail:
         ending = "FAILED"

@@ -20,7 +20,7 @@ def project(folder: Path, text: str) -> Path:
 def test_defaults_beside_the_pyproject(tmp_path: Path) -> None:
     config = load_config(project(tmp_path, "[project]\nname = 'x'\n"))
     assert config == Config(
-        tmp_path / "pyproject.toml", tmp_path / BASELINE, Thresholds(0.05, 0.10), str(tmp_path / HISTORY)
+        tmp_path / "pyproject.toml", tmp_path / BASELINE, Thresholds(0.05, 0.10), history=str(tmp_path / HISTORY)
     )
 
 
@@ -73,6 +73,15 @@ def test_no_pyproject_is_all_defaults(tmp_path: Path, monkeypatch: pytest.Monkey
         ("[tool.perfcore.history]\nurl = 5", r"tool.perfcore.history.url: must be a file or a database's URL, not 5"),
         ("[tool.perfcore.history]\ndays = 0", r"tool.perfcore.history.days: must be a whole number from 1 to 36500"),
         ("[tool.perfcore.history]\ndays = true", r"tool.perfcore.history.days: must be a whole number"),
+        (
+            "[tool.perfcore.thresholds.patterns.'*::x']\nmaxi = 1",
+            r'\[tool.perfcore.thresholds.patterns."\*::x"\]: unknown key',
+        ),
+        (
+            "[tool.perfcore.thresholds.patterns.'*::x']\nmax = '50'",
+            r"""tool.perfcore.thresholds.patterns."\*::x".max: '50' is no time; write it like 50 ms""",
+        ),
+        ("[tool.perfcore.thresholds.patterns]\nx = 1", r'tool.perfcore.thresholds.patterns."x": must be a table'),
         ("[tool.perfcore", r"not TOML: "),
     ],
 )

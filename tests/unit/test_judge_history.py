@@ -14,8 +14,9 @@ import pytest
 from results_files import MACHINE, benchmark, write
 
 from perfcore.cli import main
+from perfcore.errors import ConfigError
 from perfcore.judge.history import judge_history, sparkline, student_quantile, trend
-from perfcore.judge.thresholds import Thresholds
+from perfcore.judge.thresholds import Rule, Thresholds, limits_for, parse_duration
 
 DAY = 86400.0
 FLAT = [1e-6] * 12
@@ -149,6 +150,49 @@ def test_other_environments_and_backends_do_not_count(
     saved(project / "new.json", 0, benchmark("a", 1.2e-6), **changes)
     assert main(["check", "new.json", "--history", "--fail-on-regression"]) == 0
     assert "undecided: 0 runs of this environment in the history; 10 more are needed" in capsys.readouterr().out
+
+
+RULES = """
+[tool.perfcore.thresholds.patterns]
+"*::a" = { critical = "30%", warning = "25%" }
+"*::fresh" = { max = "0.9 us" }
+"""
+
+
+def test_rules_and_limits(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with (project / "pyproject.toml").open("a") as file:
+        file.write(RULES)
+    saved(project / "new.json", 0, benchmark("a", 1.2e-6))
+    assert main(["check", "new.json", "--history", "--fail-on-regression"]) == 0
+    assert main(["check", "new.json", "--baseline", "1.json", "--fail-on-regression"]) == 0
+    capsys.readouterr()
+    other = MACHINE | {"python_version": "3.11.7"}
+    saved(project / "new.json", 0, benchmark("a"), benchmark("fresh", 0.8e-6), machine_info=other)
+    assert main(["check", "new.json", "--baseline", "1.json", "--fail-on-regression"]) == 0
+    saved(project / "new.json", 0, benchmark("a"), benchmark("fresh"), machine_info=other)
+    assert main(["check", "new.json", "--baseline", "1.json", "--fail-on-regression"]) == 1
+    assert "critical: over its limit of 900 ns" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"), [("50 ms", 0.05), ("1s", 1.0), (" 2.5e1 µs ", 25e-6), ("3us", 3e-6), ("7 ns", 7e-9)]
+)
+def test_durations(text: str, meant: float) -> None:
+    assert parse_duration(text) == pytest.approx(meant)
+
+
+@pytest.mark.parametrize("wrong", ["50", "-1 s", "0 ms", "1e s", "s", 5, None, "1 min", "1e999 s"])
+def test_no_durations(wrong: object) -> None:
+    with pytest.raises(ConfigError, match="is no time"):
+        parse_duration(wrong)
+
+
+def test_rules_that_make_no_sense_together() -> None:
+    with pytest.raises(ConfigError, match=r"^a: thresholds: warning is 50% and critical 10%"):
+        limits_for("a", Thresholds(), [Rule("*", warning=0.5)])
+    assert limits_for("b", Thresholds(), [Rule("a", warning=0.5)]) == (Thresholds(), None)
+    rules = [Rule("*", 0.01, 0.02, 1.0), Rule("b", critical=0.5)]
+    assert limits_for("b", Thresholds(), rules) == (Thresholds(0.01, 0.5), 1.0)
 
 
 def test_trends(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
