@@ -167,7 +167,8 @@ def print_check(check: Check) -> None:
     for verdict, line in zip(verdicts, lines[1:], strict=True):
         say(painted(line, verdict.status))
     say("")
-    for title, names in (("new, not in the baseline", check.new), ("gone, only in the baseline", check.gone)):
+    other = "history" if check.baseline is None else "baseline"
+    for title, names in ((f"new, not in the {other}", check.new), (f"gone, only in the {other}", check.gone)):
         if names:
             say(f"{title} ({len(names)}):")
             for name in names:

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import time
+import types
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from results_files import MACHINE, benchmark, write
 
 from perfcore.cli import main
 from perfcore.errors import ConfigError
-from perfcore.judge.history import judge_history, sparkline, student_quantile, trend
+from perfcore.judge.history import find_changes, judge_history, sparkline, student_quantile, trend
 from perfcore.judge.thresholds import Rule, Thresholds, limits_for, parse_duration
 
 DAY = 86400.0
@@ -103,6 +105,16 @@ def test_a_trend() -> None:
     assert sparkline([1.0, 1.0, 1.001]) == "▁▁▁"
 
 
+def test_change_points_where_their_module_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("perfcore.judge.changepoint")
+    module.change_points = lambda values: [types.SimpleNamespace(index=len(values) // 2)]  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "perfcore.judge.changepoint", module)
+    assert find_changes(FLAT) == (6,)
+    assert find_changes(FLAT[:9]) == ()
+    monkeypatch.setitem(sys.modules, "perfcore.judge.changepoint", None)
+    assert find_changes(FLAT) == ()
+
+
 # --- the commands ---
 
 
@@ -127,7 +139,7 @@ def test_check_by_history(project: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert main(["check", "new.json", "--history", "--fail-on-regression"]) == 1
     out = capsys.readouterr().out
     assert "+20.0 %" in out
-    assert "new, not in the baseline (1):" in out
+    assert "new, not in the history (1):" in out
     assert "prediction interval" in out
     assert out.endswith("1 judged: 1 critical: FAILED\n")
     assert main(["check", "new.json", "--history", "--json"]) == 0
