@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, NamedTuple
 
 from perfcore.errors import HistoryError
 from perfcore.record import database as db
@@ -59,9 +59,8 @@ class Run:
     figures: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A benchmark's figure in one run."""
+class Point(NamedTuple):
+    """A benchmark's figure in one run: a tuple, because a trend may have ten thousand."""
 
     at: float
     median: float
@@ -69,7 +68,6 @@ class Point:
     environment: str
     backend: str
     method: str
-    key: str
 
 
 def _text(value: object) -> str | None:
@@ -305,7 +303,7 @@ class History:
             conditions.append(run.environment == environment)
         if backend is not None:
             conditions.append(run.backend == backend)
-        columns = (run.at, figure.median, run.commit_id, run.environment, run.backend, figure.method, run.key)
+        columns = (run.at, figure.median, run.commit_id, run.environment, run.backend, figure.method)
         with self._db.reading() as connection:
             for name, number in self._numbers(connection, names).items():
                 query = (
@@ -314,7 +312,7 @@ class History:
                     .where(figure.benchmark_id == number, *conditions)
                     .order_by(run.at, run.id)
                 )
-                points[name] = [Point(*row) for row in connection.execute(query)]
+                points[name] = list(map(Point._make, connection.execute(query)))
         return points
 
     def prune(self, days: float, *, now: float | None = None, dry_run: bool = False) -> int:
