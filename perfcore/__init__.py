@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from perfcore._core import Samples
     from perfcore.api import Comparison, Measurement, Timer, compare, measure
-    from perfcore.errors import ConfigError, MeasureError, PerfcoreError, ResultsError
+    from perfcore.errors import ConfigError, HistoryError, MeasureError, PerfcoreError, ResultsError
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Comparison",
     "ConfigError",
+    "HistoryError",
     "MeasureError",
     "Measurement",
     "PerfcoreError",
@@ -32,6 +33,7 @@ __all__ = [
 _HOMES = {
     "Comparison": "perfcore.api",
     "ConfigError": "perfcore.errors",
+    "HistoryError": "perfcore.errors",
     "MeasureError": "perfcore.errors",
     "Measurement": "perfcore.api",
     "PerfcoreError": "perfcore.errors",

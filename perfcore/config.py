@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from perfcore.errors import ConfigError
-from perfcore.judge.thresholds import CRITICAL, WARNING, Thresholds, parse_fraction
+from perfcore.judge.thresholds import CRITICAL, WARNING, Rule, Thresholds, parse_duration, parse_fraction
 
 BASELINE = "benchmarks/results/baseline/baseline_results.json"
+HISTORY = "benchmarks/results/history.db"
+HISTORY_DAYS = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +24,18 @@ class Config:
         path: the pyproject.toml that was read; None where there is none.
         baseline: where the baseline is kept.
         thresholds: when a slow-down is a warning, and when critical.
+        rules: other thresholds and absolute limits for the benchmarks that match a pattern.
+        history: where the history is kept: a file, or the URL of a database.
+        history_days: how long ``perfcore history prune`` keeps a run.
 
     """
 
     path: Path | None = None
     baseline: Path = Path(BASELINE)
     thresholds: Thresholds = field(default_factory=Thresholds)
+    rules: tuple[Rule, ...] = ()
+    history: str = HISTORY
+    history_days: int = HISTORY_DAYS
 
 
 def _check_keys(path: Path, place: str, table: Mapping[str, Any], known: Iterable[str]) -> None:
@@ -51,6 +59,36 @@ def _threshold(path: Path, table: Mapping[str, Any], key: str, default: float) -
         return parse_fraction(table.get(key, default))
     except ConfigError as error:
         raise ConfigError(f"{path}: tool.perfcore.thresholds.{key}: {error}") from None
+
+
+def _rules(path: Path, value: object) -> tuple[Rule, ...]:
+    """Return the rules of ``[tool.perfcore.thresholds.patterns]``, in the order of the file."""
+    place = "tool.perfcore.thresholds.patterns"
+    rules = []
+    for pattern, settings in _table(path, place, value).items():
+        where = f'{place}."{pattern}"'
+        table = _table(path, where, settings)
+        _check_keys(path, where, table, ("warning", "critical", "max"))
+        found: dict[str, float] = {}
+        for key, setting in table.items():
+            try:
+                found[key] = parse_duration(setting) if key == "max" else parse_fraction(setting)
+            except ConfigError as error:
+                raise ConfigError(f"{path}: {where}.{key}: {error}") from None
+        rules.append(Rule(pattern, found.get("warning"), found.get("critical"), found.get("max")))
+    return tuple(rules)
+
+
+def _history(path: Path, value: object) -> tuple[str, int]:
+    """Return where the history is, and for how many days a run stays in it."""
+    table = _table(path, "tool.perfcore.history", value)
+    _check_keys(path, "tool.perfcore.history", table, ("url", "days"))
+    where, days = table.get("url", HISTORY), table.get("days", HISTORY_DAYS)
+    if not isinstance(where, str) or not where:
+        raise ConfigError(f"{path}: tool.perfcore.history.url: must be a file or a database's URL, not {where!r}")
+    if not isinstance(days, int) or isinstance(days, bool) or not 1 <= days <= 36500:
+        raise ConfigError(f"{path}: tool.perfcore.history.days: must be a whole number from 1 to 36500, not {days!r}")
+    return (where if "://" in where else str(path.parent / where)), days
 
 
 def find_pyproject(start: Path) -> Path | None:
@@ -82,9 +120,9 @@ def load_config(start: Path | None = None) -> Config:
         raise ConfigError(f"{path}: not TOML: {error}") from error
     tool = _table(path, "tool", document.get("tool", {}))
     table = _table(path, "tool.perfcore", tool.get("perfcore", {}))
-    _check_keys(path, "tool.perfcore", table, ("baseline", "thresholds"))
+    _check_keys(path, "tool.perfcore", table, ("baseline", "thresholds", "history"))
     limits = _table(path, "tool.perfcore.thresholds", table.get("thresholds", {}))
-    _check_keys(path, "tool.perfcore.thresholds", limits, ("warning", "critical"))
+    _check_keys(path, "tool.perfcore.thresholds", limits, ("warning", "critical", "patterns"))
     baseline = table.get("baseline", BASELINE)
     if not isinstance(baseline, str) or not baseline:
         raise ConfigError(f"{path}: tool.perfcore.baseline: must be the path of a file, not {baseline!r}")
@@ -95,4 +133,6 @@ def load_config(start: Path | None = None) -> Config:
     except ConfigError as error:
         text = str(error)
         raise ConfigError(text if text.startswith(str(path)) else f"{path}: tool.perfcore.{text}") from None
-    return Config(path=path, baseline=path.parent / baseline, thresholds=thresholds)
+    history, days = _history(path, table.get("history", {}))
+    rules = _rules(path, limits.get("patterns", {}))
+    return Config(path, path.parent / baseline, thresholds, rules, history, days)

@@ -10,6 +10,10 @@ class ResultsError(PerfcoreError):
     """A results or baseline file cannot be read or is not one."""
 
 
+class HistoryError(PerfcoreError):
+    """The history's database is missing, cannot be reached or used, or what needs it is not installed."""
+
+
 class ConfigError(PerfcoreError):
     """A value of ``[tool.perfcore]`` or of an option is wrong; the text names the key."""
 

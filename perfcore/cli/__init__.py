@@ -23,6 +23,12 @@ from perfcore.errors import PerfcoreError
 COMMANDS = {
     "check": "judge a results file against a baseline",
     "baseline": "save, update, show or validate the baseline",
+    "compare": "show results files side by side",
+    "merge": "make one results file of those that several jobs wrote",
+    "export": "write a results file as CSV, JSON or Markdown",
+    "history": "add, list, show or prune the runs that are remembered",
+    "import": "add what pytest-benchmark saved (folders, files) to the history",
+    "trends": "how the benchmarks of the history developed",
 }
 
 MAX_MEBIBYTES = 512  # files larger than this are refused unless --max-size says more

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from perfcore.cli import Parser
-from perfcore.cli.options import add_baseline, add_judging, add_reading, write_json
+from perfcore.cli.options import add_baseline, add_database, add_judging, add_reading, write_json
 from perfcore.cli.text import change, painted, printable, say, seconds, table
 from perfcore.errors import ResultsError
 
@@ -21,6 +21,7 @@ examples:
   perfcore check results.json
   perfcore check results.json --baseline old.json --fail-on-regression
   perfcore check results.json --warning 3% --critical 8% --json
+  perfcore check results.json --history
 
 exit codes:
   0  passed, or there are regressions but not --fail-on-regression
@@ -39,9 +40,57 @@ def parser() -> Parser:
     made.add_argument("results", metavar="RESULTS", help="what pytest --benchmark-json wrote")
     add_baseline(made)
     made.add_argument("--fail-on-regression", action="store_true", help="exit 1 when a regression is critical")
+    made.add_argument(
+        "--history",
+        action="store_true",
+        help="judge against the last runs of the same environment in the history, not against the baseline",
+    )
+    add_database(made)
     add_judging(made)
     add_reading(made)
     return made
+
+
+def _judge_by_history(args: argparse.Namespace, results: Results) -> Check:
+    """Judge results against the runs of the history that mean the same and are older."""
+    from perfcore.cli.history_command import open_history
+    from perfcore.config import load_config
+    from perfcore.judge.history import EVIDENCE, judge_history
+    from perfcore.judge.thresholds import Thresholds, limits_for
+    from perfcore.judge.verdict import Check, with_limit
+    from perfcore.record.history import environment_key, make_run, method
+
+    config = load_config()
+    limits = Thresholds(args.warning or config.thresholds.warning, args.critical or config.thresholds.critical)
+    this = make_run(results)
+    history = open_history(args)
+    names = [benchmark.fullname for benchmark in results.benchmarks]
+    series = history.series(names, before=this.at, environment=environment_key(results))
+    known = set(history.names())
+    verdicts = []
+    for benchmark in results.benchmarks:
+        backends = None if args.allow_backend_mismatch else (this.backend, method(benchmark))
+        points = [
+            point.median
+            for point in series[benchmark.fullname]
+            if backends is None or (point.backend, point.method) == backends
+        ]
+        if benchmark.fullname in known:
+            thresholds, maximum = limits_for(benchmark.fullname, limits, config.rules)
+            judged = judge_history(benchmark.fullname, benchmark.median, points, thresholds)
+            verdicts.append(with_limit(judged, maximum))
+    return Check(
+        baseline=None,
+        results=results,
+        thresholds=limits,
+        verdicts=tuple(verdicts),
+        new=tuple(name for name in names if name not in known),
+        gone=(),
+        differences=(),
+        strict_environment=args.strict_environment,
+        evidence=EVIDENCE,
+        history=history.name,
+    )
 
 
 def judge(args: argparse.Namespace, results: Results) -> Check:
@@ -64,26 +113,25 @@ def judge(args: argparse.Namespace, results: Results) -> Check:
         Thresholds(args.warning or config.thresholds.warning, args.critical or config.thresholds.critical),
         allow_backend_mismatch=args.allow_backend_mismatch,
         strict_environment=args.strict_environment,
+        rules=config.rules,
     )
     if not check.verdicts:
         raise ResultsError(
             f"{results.path}: nothing in common with the baseline {baseline.path}; give files of the same suite"
         )
-    if not check.compared:
+    if not check.compared and check.passed:
         raise ResultsError(f"{results.path}: nothing could be compared: {check.verdicts[0].reason}")
     return check
 
 
 def report_json(check: Check, **more: Any) -> dict[str, Any]:
     """Return a check as a JSON document."""
-    from perfcore.judge.verdict import EVIDENCE
-
     return {
         "schema": 1,
         "results": str(check.results.path),
-        "baseline": str(check.baseline.path),
+        "baseline": check.against,
         "thresholds": asdict(check.thresholds),
-        "evidence": EVIDENCE,
+        "evidence": check.evidence,
         "environment_differences": check.differences,
         "advisory": check.advisory,
         "verdicts": [asdict(verdict) for verdict in check.verdicts],
@@ -97,7 +145,7 @@ def report_json(check: Check, **more: Any) -> dict[str, Any]:
 
 def _row(verdict: Verdict, advisory: bool) -> tuple[str, ...]:
     known = verdict.low == verdict.low
-    words = verdict.status + (" (advisory)" if advisory and verdict.comparable else "")
+    words = verdict.status + (" (advisory)" if advisory and verdict.comparable and not verdict.over_limit else "")
     return (
         printable(verdict.fullname),
         seconds(verdict.baseline_median),
@@ -110,7 +158,7 @@ def _row(verdict: Verdict, advisory: bool) -> tuple[str, ...]:
 
 def print_check(check: Check) -> None:
     """Print a check: the table, the worst first, and what stands beside it."""
-    from perfcore.judge.verdict import EVIDENCE, STATUSES
+    from perfcore.judge.verdict import STATUSES
 
     verdicts = sorted(check.verdicts, key=lambda verdict: STATUSES.index(verdict.status))
     header = ("benchmark", "baseline", "now", "change", "with the allowance", "verdict")
@@ -119,7 +167,8 @@ def print_check(check: Check) -> None:
     for verdict, line in zip(verdicts, lines[1:], strict=True):
         say(painted(line, verdict.status))
     say("")
-    for title, names in (("new, not in the baseline", check.new), ("gone, only in the baseline", check.gone)):
+    other = "history" if check.baseline is None else "baseline"
+    for title, names in ((f"new, not in the {other}", check.new), (f"gone, only in the {other}", check.gone)):
         if names:
             say(f"{title} ({len(names)}):")
             for name in names:
@@ -129,14 +178,14 @@ def print_check(check: Check) -> None:
         say(f"the environments differ, {ending}:")
         for difference in check.differences:
             say(f"  {printable(difference)}")
-    say(f"evidence: {EVIDENCE}")
+    say(f"evidence: {check.evidence}")
 
 
 def _summary(check: Check, *, fail: bool) -> str:
     counts = ", ".join(f"{count} {status}" for status, count in check.counts.items() if count)
     if not check.counts["critical"]:
         ending = "passed"
-    elif check.advisory:
+    elif check.advisory and check.passed:
         ending = "passed, because the verdicts are advisory; let them count with --strict-environment"
     elif fail:
         ending = "FAILED"
@@ -149,7 +198,8 @@ def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     from perfcore.record.results import load_results
 
-    check = judge(args, load_results(args.results, max_bytes=args.max_size))
+    results = load_results(args.results, max_bytes=args.max_size)
+    check = _judge_by_history(args, results) if args.history else judge(args, results)
     code = 1 if args.fail_on_regression and not check.passed else 0
     if args.json:
         write_json(report_json(check, command="check", exit_code=code))

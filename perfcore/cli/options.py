@@ -55,6 +55,27 @@ def add_baseline(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_database(parser: argparse.ArgumentParser) -> None:
+    """Add ``--database``."""
+    parser.add_argument(
+        "--database",
+        metavar="FILE|URL",
+        help="the history (default: [tool.perfcore.history] url in pyproject.toml, else benchmarks/results/history.db "
+        "beside it); a team's: postgresql://USER@HOST/NAME",
+    )
+
+
+def days(text: str) -> float:
+    """Convert a number of days, for argparse."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= 36500:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of days; give one above 0, at most 36500")
+    return value
+
+
 def add_judging(parser: argparse.ArgumentParser) -> None:
     """Add what decides a verdict."""
     parser.add_argument("--warning", type=fraction, metavar="P", help="slow-down that is a warning, like 5%% or 0.05")

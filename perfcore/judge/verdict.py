@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from perfcore import _core
-from perfcore.judge.thresholds import Thresholds, percent
+from perfcore.judge.thresholds import Rule, Thresholds, limits_for, percent
 from perfcore.record.environment import differences
 from perfcore.record.results import STOCK, Benchmark, Results
+from perfcore.units import format_seconds
 
 EVIDENCE = "medians of one run each; allowance from the rounds' own spread; the process-to-process noise is not in it"
 
@@ -43,6 +45,7 @@ class Verdict:
         median: seconds.
         reason: why it is undecided; empty when it is not.
         comparable: False when the two were not compared at all.
+        over_limit: True when the median is over an absolute limit; that holds in any environment.
 
     """
 
@@ -56,6 +59,7 @@ class Verdict:
     median: float
     reason: str
     comparable: bool
+    over_limit: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ class Check:
     """The verdicts on a whole file.
 
     Attributes:
-        baseline: what was compared with.
+        baseline: the file that was compared with; None where it was a history.
         results: what was judged.
         thresholds: the limits used.
         verdicts: one for each benchmark that both files have, in the order of ``results``.
@@ -71,10 +75,12 @@ class Check:
         gone: names that only ``baseline`` has.
         differences: what differs between the environments.
         strict_environment: whether verdicts count although the environments differ.
+        evidence: what the verdicts rest on.
+        history: the history that was compared with; empty where it was a file.
 
     """
 
-    baseline: Results
+    baseline: Results | None
     results: Results
     thresholds: Thresholds
     verdicts: tuple[Verdict, ...]
@@ -82,6 +88,13 @@ class Check:
     gone: tuple[str, ...]
     differences: tuple[str, ...]
     strict_environment: bool
+    evidence: str = EVIDENCE
+    history: str = ""
+
+    @property
+    def against(self) -> str:
+        """Name what was compared with."""
+        return self.history if self.baseline is None else str(self.baseline.path)
 
     @property
     def advisory(self) -> bool:
@@ -96,7 +109,9 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing is critical; advisory verdicts do not count."""
+        """Whether nothing is critical; advisory verdicts do not count, absolute limits always do."""
+        if any(verdict.over_limit for verdict in self.verdicts):
+            return False
         return self.advisory or self.counts["critical"] == 0
 
     @property
@@ -187,6 +202,32 @@ def judge_benchmark(
     )
 
 
+def with_limit(verdict: Verdict, maximum: float | None) -> Verdict:
+    """Return the verdict, made critical if the median is over an absolute limit in seconds."""
+    if maximum is None or not verdict.median > maximum:
+        return verdict
+    reason = f"over its limit of {format_seconds(maximum)}"
+    return replace(verdict, status="critical", reason=reason, over_limit=True)
+
+
+def _judge(
+    old: Benchmark | None,
+    head: Benchmark,
+    limits: tuple[Thresholds, float | None],
+    backends: tuple[str, str],
+    allow: bool,
+) -> Verdict | None:
+    """Judge one benchmark of a file; a new one only if it is over a limit."""
+    thresholds, maximum = limits
+    if old is not None:
+        judged = judge_benchmark(old, head, thresholds, backends=backends, allow_backend_mismatch=allow)
+        return with_limit(judged, maximum)
+    nan = math.nan
+    new = Verdict(head.fullname, "undecided", nan, nan, nan, nan, nan, head.median, "it is new", comparable=False)
+    limited = with_limit(new, maximum)
+    return limited if limited.over_limit else None
+
+
 def check_results(
     baseline: Results,
     results: Results,
@@ -194,6 +235,7 @@ def check_results(
     *,
     allow_backend_mismatch: bool = False,
     strict_environment: bool = False,
+    rules: Sequence[Rule] = (),
 ) -> Check:
     """Judge every benchmark that two files have in common.
 
@@ -203,26 +245,22 @@ def check_results(
         thresholds: by default 5 % for a warning and 10 % for critical.
         allow_backend_mismatch: compare figures of different backends, kernels or timers all the same.
         strict_environment: let verdicts count although the environments differ; else they are advisory.
+        rules: other thresholds and absolute limits for some benchmarks.
 
     """
     limits = thresholds or Thresholds()
     old = {benchmark.fullname: benchmark for benchmark in baseline.benchmarks}
     names = {benchmark.fullname for benchmark in results.benchmarks}
+    backends = (baseline.backend, results.backend)
+    judged = (
+        _judge(old.get(head.fullname), head, limits_for(head.fullname, limits, rules), backends, allow_backend_mismatch)
+        for head in results.benchmarks
+    )
     return Check(
         baseline=baseline,
         results=results,
         thresholds=limits,
-        verdicts=tuple(
-            judge_benchmark(
-                old[head.fullname],
-                head,
-                limits,
-                backends=(baseline.backend, results.backend),
-                allow_backend_mismatch=allow_backend_mismatch,
-            )
-            for head in results.benchmarks
-            if head.fullname in old
-        ),
+        verdicts=tuple(verdict for verdict in judged if verdict is not None),
         new=tuple(head.fullname for head in results.benchmarks if head.fullname not in old),
         gone=tuple(name for name in old if name not in names),
         differences=tuple(differences(baseline, results)),

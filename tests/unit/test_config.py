@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from perfcore.config import BASELINE, Config, find_pyproject, load_config
+from perfcore.config import BASELINE, HISTORY, Config, find_pyproject, load_config
 from perfcore.errors import ConfigError
 from perfcore.judge.thresholds import Thresholds
 
@@ -19,7 +19,9 @@ def project(folder: Path, text: str) -> Path:
 
 def test_defaults_beside_the_pyproject(tmp_path: Path) -> None:
     config = load_config(project(tmp_path, "[project]\nname = 'x'\n"))
-    assert config == Config(tmp_path / "pyproject.toml", tmp_path / BASELINE, Thresholds(0.05, 0.10))
+    assert config == Config(
+        tmp_path / "pyproject.toml", tmp_path / BASELINE, Thresholds(0.05, 0.10), history=str(tmp_path / HISTORY)
+    )
 
 
 def test_values_from_a_folder_below(tmp_path: Path) -> None:
@@ -35,6 +37,13 @@ def test_values_from_a_folder_below(tmp_path: Path) -> None:
     assert find_pyproject(below) == tmp_path / "pyproject.toml"
 
 
+def test_where_the_history_is(tmp_path: Path) -> None:
+    config = load_config(project(tmp_path, "[tool.perfcore.history]\nurl = 'h/x.db'\ndays = 30\n"))
+    assert (config.history, config.history_days) == (str(tmp_path / "h/x.db"), 30)
+    config = load_config(project(tmp_path, "[tool.perfcore.history]\nurl = 'postgresql://host/x'\n"))
+    assert (config.history, config.history_days) == ("postgresql://host/x", 90)
+
+
 def test_no_pyproject_is_all_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "is_file", lambda _: False)
     assert load_config(tmp_path) == Config()
@@ -44,7 +53,10 @@ def test_no_pyproject_is_all_defaults(tmp_path: Path, monkeypatch: pytest.Monkey
     ("text", "message"),
     [
         ("[tool.perfcore]\nbaselin = 1", r"\[tool.perfcore\]: unknown key 'baselin'; did you mean 'baseline'\?"),
-        ("[tool.perfcore]\nxyz = 1", r"\[tool.perfcore\]: unknown key 'xyz'; known keys: baseline, thresholds"),
+        (
+            "[tool.perfcore]\nxyz = 1",
+            r"\[tool.perfcore\]: unknown key 'xyz'; known keys: baseline, history, thresholds",
+        ),
         ("[tool.perfcore.thresholds]\nwarn = 1", r"\[tool.perfcore.thresholds\]: unknown key 'warn'; did you mean"),
         ("[tool.perfcore]\nbaseline = 1", r"tool.perfcore.baseline: must be the path of a file, not 1"),
         ("[tool.perfcore]\nbaseline = ''", r"tool.perfcore.baseline: must be the path"),
@@ -54,6 +66,22 @@ def test_no_pyproject_is_all_defaults(tmp_path: Path, monkeypatch: pytest.Monkey
         ("[tool.perfcore.thresholds]\nwarning = 5", r"tool.perfcore.thresholds.warning: 5 may mean 5% or 500%"),
         ("[tool.perfcore.thresholds]\ncritical = 'x'", r"tool.perfcore.thresholds.critical: 'x' is no threshold"),
         ("[tool.perfcore.thresholds]\nwarning = '20%'", r"tool.perfcore.thresholds: warning is 20% and critical 10%"),
+        (
+            "[tool.perfcore.history]\npath = 'x'",
+            r"\[tool.perfcore.history\]: unknown key 'path'; known keys: days, url",
+        ),
+        ("[tool.perfcore.history]\nurl = 5", r"tool.perfcore.history.url: must be a file or a database's URL, not 5"),
+        ("[tool.perfcore.history]\ndays = 0", r"tool.perfcore.history.days: must be a whole number from 1 to 36500"),
+        ("[tool.perfcore.history]\ndays = true", r"tool.perfcore.history.days: must be a whole number"),
+        (
+            "[tool.perfcore.thresholds.patterns.'*::x']\nmaxi = 1",
+            r'\[tool.perfcore.thresholds.patterns."\*::x"\]: unknown key',
+        ),
+        (
+            "[tool.perfcore.thresholds.patterns.'*::x']\nmax = '50'",
+            r"""tool.perfcore.thresholds.patterns."\*::x".max: '50' is no time; write it like 50 ms""",
+        ),
+        ("[tool.perfcore.thresholds.patterns]\nx = 1", r'tool.perfcore.thresholds.patterns."x": must be a table'),
         ("[tool.perfcore", r"not TOML: "),
     ],
 )

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""``perfcore merge``: one results file of those that several jobs wrote."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from perfcore.cli import Parser
+from perfcore.cli.options import add_reading, write_json
+from perfcore.cli.text import printable, say
+
+_EXAMPLES = """\
+examples:
+  perfcore merge job1.json job2.json --output results.json
+  perfcore merge part-*.json --output results.json --keep last
+
+exit codes: 0 written; 2 a file is wrong or files contradict each other, and nothing was written
+"""
+
+
+def parser() -> Parser:
+    """Return the parser of this command."""
+    made = Parser(
+        prog="perfcore merge",
+        description="Merge results files of one build: all benchmarks, under the head of the first file.",
+        epilog=_EXAMPLES,
+    )
+    made.add_argument("results", metavar="RESULTS", nargs="+", type=Path, help="what the jobs wrote")
+    made.add_argument("--output", "-o", metavar="FILE", type=Path, required=True, help="the file to write")
+    made.add_argument(
+        "--keep", choices=("first", "last"), help="whose figures count where two files have the same name"
+    )
+    made.add_argument("--allow-mixed", action="store_true", help="merge although environments or backends differ")
+    add_reading(made)
+    return made
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command and return its exit code."""
+    from perfcore.record.merge import merge_results
+
+    made = merge_results(
+        args.results, args.output, allow_mixed=args.allow_mixed, keep=args.keep, max_bytes=args.max_size
+    )
+    if args.json:
+        write_json(
+            {
+                "schema": 1,
+                "command": "merge",
+                "files": [str(path) for path in args.results],
+                "output": str(args.output),
+                "benchmarks": len(made.benchmarks),
+                "exit_code": 0,
+            }
+        )
+    else:
+        say(f"{printable(str(args.output))}: {len(made.benchmarks)} benchmarks of {len(args.results)} files")
+    return 0

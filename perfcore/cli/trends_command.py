@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+"""``perfcore trends``: how the benchmarks of the history developed."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from perfcore.cli import Parser
+from perfcore.cli.options import add_database, add_reading, days, write_json
+from perfcore.cli.text import change, printable, say, seconds, table
+from perfcore.errors import HistoryError
+
+if TYPE_CHECKING:
+    from perfcore.record.history import Point
+
+_EXAMPLES = """\
+examples:
+  perfcore trends --days 30
+  perfcore trends --benchmark routing --json
+
+exit codes: 0 done; 2 there is no history, or nothing in it that was asked for
+"""
+
+
+def parser() -> Parser:
+    """Return the parser of this command."""
+    made = Parser(
+        prog="perfcore trends",
+        description="Show how medians developed. Runs of different environments, backends or methods are shown apart.",
+        epilog=_EXAMPLES,
+    )
+    made.add_argument("--days", type=days, default=30.0, metavar="N", help="the runs of the last N days (30)")
+    made.add_argument(
+        "--benchmark", metavar="PATTERN", help="only names that hold this text or match it, like '*copy*'"
+    )
+    add_database(made)
+    add_reading(made)
+    return made
+
+
+def _groups(points: list[Point]) -> dict[tuple[str, str, str], list[Point]]:
+    found: dict[tuple[str, str, str], list[Point]] = {}
+    for point in points:
+        if point.median > 0:
+            found.setdefault((point.environment, point.backend, point.method), []).append(point)
+    return found
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command and return its exit code."""
+    from perfcore.cli.history_command import open_history, when
+    from perfcore.judge.history import trend
+
+    history = open_history(args)
+    names = history.names(args.benchmark)
+    entries: list[dict[str, Any]] = []
+    for name, points in history.series(names, since=time.time() - args.days * 86400).items():
+        for (environment, backend, method), group in _groups(points).items():
+            found = trend([point.at for point in group], [point.median for point in group])
+            if found is None:
+                continue
+            changes = [{"at": group[i].at, "commit": group[i].commit} for i in found.changes if i < len(group)]
+            entries.append(
+                {"benchmark": name, "environment": environment, "backend": backend, "method": method}
+                | asdict(found)
+                | {"changes": changes}
+            )
+    if not entries:
+        which = f" of benchmarks like {args.benchmark!r}" if args.benchmark else ""
+        raise HistoryError(f"{history.name}: no runs{which} in the last {args.days:g} days; ask for more with --days")
+    if args.json:
+        write_json(
+            {"schema": 1, "command": "trends", "history": history.name, "days": args.days, "trends": entries}
+            | {"exit_code": 0}
+        )
+        return 0
+    header = ("benchmark", "runs", "first", "last", "change", "a week", "environment", "development")
+    rows = (
+        (
+            printable(entry["benchmark"]),
+            str(entry["count"]),
+            seconds(entry["first"]),
+            seconds(entry["last"]),
+            change(entry["last"] / entry["first"]),
+            change(entry["weekly"]),
+            f"{entry['environment'][:8]} {printable(entry['method'])}",
+            entry["sparkline"]
+            + "".join(f"  {when(one['at'])} {printable((one['commit'] or '-')[:10])}" for one in entry["changes"]),
+        )
+        for entry in entries
+    )
+    for line in table(header, rows):
+        say(line)
+    return 0

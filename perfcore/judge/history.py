@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: MIT
+"""The verdict on benchmarks against the runs of a history, and where a series of runs is going.
+
+With y the logarithm of the new median and h those of the last K runs of the same environment, backend and method, the
+excess y - median(h) counts when it is above both the threshold and what a further run may differ by:
+t(K - 1) * 1.4826 * MAD(h) * sqrt(1 + pi / (2 K)), a prediction interval from robust estimates (pi / (2 K) is the
+variance of a median in units of one run's). Unlike the rounds of one process, the runs hold the noise between them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import NormalDist, median
+
+from perfcore.judge.thresholds import Thresholds, percent
+from perfcore.judge.verdict import Verdict
+
+MIN_RUNS = 10
+MAX_RUNS = 50  # the latest; what lies further back is another program by now
+LEVEL = 0.99  # of the prediction interval, both sides together
+EVIDENCE = f"medians; allowance from how the last runs of the same environment differ ({LEVEL:.0%} prediction interval)"
+
+_MAD_SCALE = 1.4826
+_BARS = "▁▂▃▄▅▆▇█"
+_MOST_POINTS = 100  # of a slope; longer series are thinned to medians of neighbours
+
+
+def student_quantile(probability: float, degrees: int) -> float:
+    """Return the quantile of Student's t (Abramowitz and Stegun 26.7.5); within 0.2 % from 9 degrees on."""
+    z = NormalDist().inv_cdf(probability)
+    first, second = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return z + first / degrees + second / degrees**2 + third / degrees**3
+
+
+def judge_history(fullname: str, value: float, history: Sequence[float], thresholds: Thresholds) -> Verdict:
+    """Judge a median against those of earlier runs that mean the same.
+
+    Args:
+        fullname: the benchmark.
+        value: its new median in seconds.
+        history: the medians of the earlier runs, the oldest first; only the last ``MAX_RUNS`` count.
+        thresholds: when a slow-down is a warning, and when critical.
+
+    Returns:
+        The verdict; ``undecided`` and not comparable with fewer than ``MIN_RUNS`` runs.
+
+    """
+    usable = [math.log(one) for one in history if 0 < one < math.inf][-MAX_RUNS:]
+    nan, count = math.nan, len(usable)
+    middle = math.exp(median(usable)) if usable else nan
+    reason = ""
+    if not 0 < value < math.inf:
+        reason = "the median is not above zero"
+    elif count < MIN_RUNS:
+        more = MIN_RUNS - count
+        reason = f"{count} runs of this environment in the history; {more} more {'is' if more == 1 else 'are'} needed"
+    if reason:
+        return Verdict(fullname, "undecided", nan, nan, nan, nan, middle, value, reason, comparable=False)
+    centre = median(usable)
+    excess = math.log(value) - centre
+    mad = median(abs(one - centre) for one in usable)
+    quantile = student_quantile(0.5 + LEVEL / 2, count - 1)
+    noise = quantile * _MAD_SCALE * mad * math.sqrt(1 + math.pi / (2 * count))
+    warning, critical = math.log1p(thresholds.warning), math.log1p(thresholds.critical)
+    if excess > max(critical, noise):
+        status = "critical"
+    elif excess > max(warning, noise):
+        status = "warning"
+    elif excess > warning:
+        status = "undecided"
+        reason = f"past {percent(thresholds.warning)}, but runs of the history differ by {math.expm1(noise):.1%}"
+    else:
+        status = "improvement" if excess < -max(warning, noise) else "ok"
+    low, high = math.exp(excess - noise), math.exp(excess + noise)
+    return Verdict(fullname, status, math.exp(excess), low, high, noise, middle, value, reason, comparable=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """Where a benchmark is going.
+
+    Attributes:
+        count: runs.
+        first: the first median in seconds.
+        last: the last one.
+        weekly: growth in a week as a ratio (1.02 is 2 % slower each week); NaN where the runs do not tell.
+        changes: indices of the runs at which a change begins.
+        sparkline: the series as bars, the lowest figure the lowest bar.
+
+    """
+
+    count: int
+    first: float
+    last: float
+    weekly: float
+    changes: tuple[int, ...]
+    sparkline: str
+
+
+def sparkline(values: Sequence[float], width: int = 20) -> str:
+    """Return figures as bars, at most ``width`` of them, each the median of its part."""
+    parts = _parts(values, width)
+    low, high = min(parts), max(parts)
+    span = (high - low) or 1.0
+    # What differs by less than a percent is drawn flat: noise should not look like mountains.
+    scale = len(_BARS) - 1 if high - low > 0.01 * abs(high) else 0
+    return "".join(_BARS[round((value - low) / span * scale)] for value in parts)
+
+
+def _parts(values: Sequence[float], most: int) -> list[float]:
+    count = min(len(values), most)
+    edges = [len(values) * part // count for part in range(count + 1)]
+    return [median(values[begin:end]) for begin, end in pairwise(edges)]
+
+
+def _weekly(moments: Sequence[float], values: Sequence[float]) -> float:
+    """Return the Theil-Sen slope of the logarithms (Sen, JASA 63 (1968), 1379-1389) as growth in a week."""
+    when = _parts(moments, _MOST_POINTS)
+    what = [math.log(value) for value in _parts(values, _MOST_POINTS)]
+    slopes = [
+        (what[j] - what[i]) / (when[j] - when[i])
+        for i in range(len(when))
+        for j in range(i + 1, len(when))
+        if when[j] > when[i]
+    ]
+    if not slopes:
+        return math.nan
+    return math.exp(min(median(slopes) * 7 * 86400, 700.0))  # two moments close together may give any slope
+
+
+def find_changes(values: Sequence[float]) -> tuple[int, ...]:
+    """Return where changes begin; nothing where the change points' module is not there or the series is short."""
+    try:
+        from perfcore.judge.changepoint import change_points  # type: ignore[import-not-found,unused-ignore]
+    except ImportError:
+        return ()
+    if len(values) < MIN_RUNS:
+        return ()
+    return tuple(int(found.index) for found in change_points(values))
+
+
+def trend(moments: Sequence[float], values: Sequence[float]) -> Trend | None:
+    """Describe a series of medians (the oldest first); None where no figure is above zero."""
+    kept = [(at, value) for at, value in zip(moments, values, strict=True) if 0 < value < math.inf]
+    if not kept:
+        return None
+    when, what = [at for at, _ in kept], [value for _, value in kept]
+    return Trend(len(what), what[0], what[-1], _weekly(when, what), find_changes(what), sparkline(what))

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: MIT
+"""The history's database: its tables, and connections to SQLite (a file) or PostgreSQL (a URL).
+
+A name is stored once; a benchmark's figures lie together, so that one trend is one range of the index. Every write is
+one transaction that takes its lock first, so that writers wait for each other and none sees half of another's run.
+SQLite runs in WAL mode, where readers never wait. Times are seconds, moments are seconds since 1970 in UTC.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from perfcore.errors import HistoryError
+
+try:
+    import sqlalchemy as sa
+    from sqlalchemy.dialects import postgresql, sqlite
+except ImportError:
+    raise HistoryError("the history needs SQLAlchemy; install it with: pip install 'perfcore[history]'") from None
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, Engine
+
+__all__ = ["SCHEMA", "Database", "benchmarks", "figures", "metadata", "runs", "sa", "schema"]
+
+SCHEMA = 1
+BUSY_SECONDS = 30.0
+_LOCK = 0x70657266  # the key of the advisory lock that PostgreSQL's writers take; SQLite has BEGIN IMMEDIATE
+
+metadata = sa.MetaData()
+
+schema = sa.Table("perfcore_schema", metadata, sa.Column("version", sa.Integer, primary_key=True, autoincrement=False))
+
+runs = sa.Table(
+    "perfcore_runs",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("key", sa.String(64), nullable=False, unique=True),
+    sa.Column("at", sa.Double, nullable=False, index=True),
+    sa.Column("commit_id", sa.Text),
+    sa.Column("branch", sa.Text),
+    sa.Column("environment", sa.String(16), nullable=False),
+    sa.Column("environment_json", sa.Text, nullable=False),
+    sa.Column("backend", sa.Text, nullable=False),
+    sa.Column("python", sa.Text),
+    sa.Column("file", sa.Text, nullable=False),
+)
+
+benchmarks = sa.Table(
+    "perfcore_benchmarks",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("fullname", sa.Text, nullable=False, unique=True),
+)
+
+figures = sa.Table(
+    "perfcore_figures",
+    metadata,
+    sa.Column("benchmark_id", sa.ForeignKey("perfcore_benchmarks.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("run_id", sa.ForeignKey("perfcore_runs.id", ondelete="CASCADE"), primary_key=True, index=True),
+    *(sa.Column(name, sa.Double) for name in ("median", "median_low", "median_high", "mean", "stddev", "min", "max")),
+    sa.Column("rounds", sa.BigInteger),
+    sa.Column("iterations", sa.BigInteger),
+    sa.Column("method", sa.Text, nullable=False),
+    sa.Column("metrics_json", sa.Text),
+    sqlite_with_rowid=False,
+)
+
+
+def _sqlite_file(url: sa.URL) -> Path | None:
+    """Return the file of an SQLite URL; None for another database or one in memory."""
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        return None
+    return Path(url.database)
+
+
+def _url(where: str | os.PathLike[str]) -> sa.URL:
+    text = os.fspath(where)
+    if "://" not in text:
+        return sa.URL.create("sqlite", database=text)
+    try:
+        url = sa.make_url(text)
+    except (sa.exc.ArgumentError, ValueError):
+        raise HistoryError(
+            "the history's URL cannot be read; write sqlite:///FILE or postgresql://USER@HOST/NAME"
+        ) from None
+    if url.drivername in ("postgres", "postgresql"):
+        url = url.set(drivername="postgresql+psycopg")
+    if url.drivername not in ("sqlite", "postgresql+psycopg"):
+        raise HistoryError(f"the history cannot be kept in {url.drivername!r}; give a file or a postgresql:// URL")
+    return url
+
+
+class Database:
+    """A history's database, opened.
+
+    One object may be used by one thread at a time; any number of processes may use the same database.
+
+    Args:
+        where: an SQLite file, or a URL (``postgresql://…``, ``sqlite:///…``).
+        create: make the file and the tables if they are missing.
+
+    Raises:
+        HistoryError: it is missing, cannot be reached, is no history, or was made by a newer perfcore.
+
+    """
+
+    def __init__(self, where: str | os.PathLike[str], *, create: bool = False) -> None:
+        url = _url(where)
+        self.name = str(_sqlite_file(url) or url.render_as_string(hide_password=True))
+        file = _sqlite_file(url)
+        if file is not None:
+            if not create and not file.exists():
+                raise HistoryError(f"{self.name}: no history yet; begin one with: perfcore history add RESULTS")
+            try:
+                file.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise HistoryError(f"{self.name}: cannot make its folder: {error.strerror}") from error
+        self.engine = self._engine(url)
+        with self._explained():
+            if file is not None:
+                _write_ahead(file)
+            self._prepare(create=create)
+
+    def _engine(self, url: sa.URL) -> Engine:
+        embedded = url.get_backend_name() == "sqlite"
+        arguments = {"timeout": BUSY_SECONDS, "isolation_level": None} if embedded else {"connect_timeout": 10}
+        try:
+            engine = sa.create_engine(url, connect_args=arguments, poolclass=sa.pool.NullPool)
+        except ImportError:
+            raise HistoryError(
+                "PostgreSQL needs psycopg; install it with: pip install 'perfcore[history,postgresql]'"
+            ) from None
+        if embedded:
+            sa.event.listen(engine, "connect", _set_up)
+            sa.event.listen(engine, "begin", _begin)
+        return engine
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn what goes wrong with the database into one line."""
+        try:
+            yield
+        except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
+            cause = getattr(error, "orig", None) or error
+            text = " ".join(str(cause).split()) or type(cause).__name__
+            raise HistoryError(f"{self.name}: {text}; nothing was changed") from error
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection in a transaction that sees one state of the database."""
+        with self._explained(), self.engine.connect() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Give a connection in a transaction that is committed at the end, whole, or not at all."""
+        with (
+            self._explained(),
+            self.engine.connect().execution_options(perfcore_write=True) as connection,
+            connection.begin(),
+        ):
+            if self.engine.dialect.name == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+            yield connection
+
+    def insert_new(self, connection: Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+        """Insert the rows whose keys are not there yet."""
+        module = sqlite if self.engine.dialect.name == "sqlite" else postgresql
+        connection.execute(module.insert(table).on_conflict_do_nothing(), rows)
+
+    def _prepare(self, *, create: bool) -> None:
+        with self.reading() as connection:
+            known = sa.inspect(connection).has_table(schema.name)
+        if not known:
+            if not create:
+                raise HistoryError(f"{self.name}: no history yet; begin one with: perfcore history add RESULTS")
+            with self.writing() as connection:
+                metadata.create_all(connection)
+                if connection.scalar(sa.select(schema.c.version)) is None:
+                    connection.execute(schema.insert().values(version=SCHEMA))
+        with self.reading() as connection:
+            version = connection.scalar(sa.select(schema.c.version))
+        if version != SCHEMA:
+            raise HistoryError(
+                f"{self.name}: its tables are of version {version}, and this perfcore reads {SCHEMA}; "
+                "use it with a newer perfcore"
+            )
+
+
+def _write_ahead(file: Path) -> None:
+    """Put an SQLite file into WAL mode; it stays so. Of two that do it at once, one is told "locked" without a wait."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    with contextlib.closing(sqlite3.connect(file, timeout=BUSY_SECONDS)) as connection:
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode=WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+
+
+def _set_up(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA synchronous=FULL")
+
+
+def _begin(connection: Connection) -> None:
+    # A transaction that reads first and writes later may find itself behind another writer and fail; so lock first.
+    writes = connection.get_execution_options().get("perfcore_write")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

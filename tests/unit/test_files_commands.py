@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""compare, merge and export: what they show, what they refuse, that nothing is written then."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from results_files import MACHINE, benchmark, write
+
+from perfcore.cli import main
+from perfcore.record.results import load_results
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "a.json", benchmark("x"), benchmark("gone"))
+    write(tmp_path / "b.json", benchmark("x", 1.2e-6), benchmark("new"))
+    write(tmp_path / "c.json", benchmark("x", 0.5e-6), machine_info=MACHINE | {"python_version": "3.11.7"})
+    write(tmp_path / "own.json", benchmark("y", 3e-6), perfcore={"schema": 1, "backend": "perfcore"})
+    return tmp_path
+
+
+def test_compare(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", "a.json", "b.json", "c.json"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["benchmark", "a.json", "b.json", "c.json"]
+    assert "1 µs  1.2 µs (+20.0 %)  500 ns (-50.0 %)" in lines[1]
+    assert [line.split()[0].rpartition("::")[2] for line in lines[1:4]] == ["x", "gone", "new"]
+    assert lines[5] == "c.json: another environment than a.json: Python version: 3.12.1 -> 3.11.7"
+    assert lines[-1].startswith("evidence: medians of one run each")
+
+
+def test_compare_as_json_and_across_backends(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(folder / "own.json", benchmark("x", 3e-6), perfcore={"schema": 1, "backend": "perfcore"})
+    assert main(["compare", "a.json", "own.json", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["benchmarks"][0]["others"] == [
+        {"median": 3e-6, "ratio": None, "low": None, "high": None, "comparable": False}
+    ]
+    assert report["notes"] == ["own.json: 1 not compared: measured by perfcore, the baseline by stock"]
+    assert report["benchmarks"][1]["others"][0]["median"] is None
+    assert main(["compare", "a.json", "own.json", "--json", "--allow-backend-mismatch"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["benchmarks"][0]["others"][0]["ratio"] == pytest.approx(3.0)
+    assert main(["compare", "a.json", "none.json"]) == 2
+    assert main(["compare", "a.json"]) == 2
+
+
+def test_merge(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(folder / "d.json", benchmark("x"), benchmark("more", stats={"data": [1e-6, 2e-6]}))
+    assert main(["merge", "a.json", "d.json", "-o", "all.json"]) == 0  # the same figures twice are no conflict
+    assert capsys.readouterr().out == "all.json: 3 benchmarks of 2 files\n"
+    made = load_results("all.json")
+    assert [one.name for one in made.benchmarks] == ["x", "gone", "more"]
+    assert list(made.benchmarks[2].data or ()) == [1e-6, 2e-6]
+    assert made.machine_info["python_version"] == "3.12.1"
+
+
+def test_merge_of_files_that_contradict(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["merge", "a.json", "b.json", "-o", "all.json"]) == 2
+    assert "tests/test_x.py::x (in a.json and b.json); say whose count with --keep" in capsys.readouterr().err
+    assert main(["merge", "a.json", "c.json", "-o", "all.json"]) == 2
+    assert "(Python version: 3.12.1 -> 3.11.7); merge files of one environment" in capsys.readouterr().err
+    assert main(["merge", "a.json", "own.json", "-o", "all.json"]) == 2
+    assert "(backend: stock -> perfcore)" in capsys.readouterr().err
+    assert not (folder / "all.json").exists()
+    for keep, median in (("first", 1e-6), ("last", 0.5e-6)):
+        assert main(["merge", "a.json", "b.json", "c.json", "-o", "all.json", "--keep", keep, "--allow-mixed"]) == 0
+        assert load_results("all.json").benchmarks[0].median == median
+    assert main(["merge", "a.json", "-o", "missing/all.json"]) == 2
+
+
+def test_export(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(folder / "odd.json", benchmark('p[a|b,"c"]', stats={"mean": None}))
+    assert main(["export", "odd.json"]) == 0
+    (row,) = csv.DictReader(capsys.readouterr().out.splitlines())
+    assert (row["fullname"], row["median"], row["mean"]) == ('tests/test_x.py::p[a|b,"c"]', "1e-06", "")
+    assert main(["export", "odd.json", "--format", "markdown"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("| fullname | group | median |")
+    assert lines[2].startswith('| tests/test_x.py::p[a\\|b,"c"] | - | 1 µs | - |')
+    assert main(["export", "a.json", "--json", "-o", "out.json"]) == 0
+    assert [row["rounds"] for row in json.loads((folder / "out.json").read_text())["benchmarks"]] == [100, 100]
+    assert main(["export", "none.json", "-o", "none.out"]) == 2
+    assert not (folder / "none.out").exists()

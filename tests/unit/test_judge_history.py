@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: MIT
+"""Verdicts by the runs of a history, trends, and the commands over them."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+import types
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from results_files import MACHINE, benchmark, write
+
+from perfcore.cli import main
+from perfcore.errors import ConfigError
+from perfcore.judge.history import find_changes, judge_history, sparkline, student_quantile, trend
+from perfcore.judge.thresholds import Rule, Thresholds, limits_for, parse_duration
+
+DAY = 86400.0
+FLAT = [1e-6] * 12
+NOISY = [1e-6 * math.exp(0.02 * (-1) ** i) for i in range(12)]  # MAD 0.02
+
+
+def status(ratio: float, history: list[float]) -> str:
+    return judge_history("a", ratio * 1e-6, history, Thresholds()).status
+
+
+@pytest.mark.parametrize(
+    ("ratio", "history", "expected"),
+    [
+        (1.0, FLAT, "ok"),
+        (1.049, FLAT, "ok"),
+        (1.051, FLAT, "warning"),
+        (1.101, FLAT, "critical"),
+        (0.94, FLAT, "improvement"),
+        (0.96, FLAT, "ok"),
+        (1.04, NOISY, "ok"),
+        (1.08, NOISY, "undecided"),
+        (1.098, NOISY, "undecided"),
+        (1.12, NOISY, "critical"),
+        (0.93, NOISY, "ok"),
+        (0.90, NOISY, "improvement"),
+        (1.12, [1e-3, *FLAT, 1e-9], "critical"),  # outliers of a thousand times decide nothing
+    ],
+)
+def test_the_rule(ratio: float, history: list[float], expected: str) -> None:
+    assert status(ratio, history) == expected
+
+
+def test_the_allowance_is_the_formula() -> None:
+    found = judge_history("a", 1.2e-6, NOISY, Thresholds())
+    expected = 3.10581 * 1.4826 * 0.02 * math.sqrt(1 + math.pi / 24)  # t(11) at 0.995
+    assert found.allowance == pytest.approx(expected, rel=1e-3)
+    assert found.ratio == pytest.approx(1.2)
+    assert found.low == pytest.approx(1.2 * math.exp(-found.allowance))
+
+
+@pytest.mark.parametrize(("degrees", "exact"), [(9, 3.249836), (19, 2.860935), (49, 2.679952)])
+def test_student(degrees: int, exact: float) -> None:
+    assert student_quantile(0.995, degrees) == pytest.approx(exact, rel=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("value", "history", "reason"),
+    [
+        (1e-6, FLAT[:9], "9 runs of this environment in the history; 1 more is needed"),
+        (1e-6, [], "0 runs of this environment in the history; 10 more are needed"),
+        (1e-6, [*FLAT[:8], 0.0, math.inf, -1.0], "8 runs of this environment"),
+        (0.0, FLAT, "the median is not above zero"),
+        (math.nan, FLAT, "the median is not above zero"),
+    ],
+)
+def test_what_cannot_be_told(value: float, history: list[float], reason: str) -> None:
+    found = judge_history("a", value, history, Thresholds())
+    assert (found.status, found.comparable) == ("undecided", False)
+    assert found.reason.startswith(reason)
+    assert math.isnan(found.ratio)
+
+
+def test_only_the_last_runs_count() -> None:
+    assert status(1.0, [2e-6] * 50 + [1e-6] * 50) == "ok"
+
+
+def test_a_trend() -> None:
+    weeks = [index * 7 * DAY for index in range(300)]
+    found = trend(weeks, [1e-6 * 1.02**index for index in range(300)])
+    assert found is not None
+    assert (found.count, found.first) == (300, 1e-6)
+    assert found.weekly == pytest.approx(1.02)
+    assert found.sparkline[0] == "▁"
+    assert found.sparkline[-1] == "█"
+    assert len(found.sparkline) == 20
+    assert trend([], []) is None
+    assert trend([0.0], [0.0]) is None
+    alone = trend([0.0, 0.0], [1.0, 2.0])
+    assert alone is not None
+    assert math.isnan(alone.weekly)
+    backwards = trend([7 * DAY, 0.0], [1.0, 2.0])
+    assert backwards is not None
+    assert math.isnan(backwards.weekly)
+    assert sparkline([1.0, 1.0, 1.001]) == "▁▁▁"
+
+
+def test_change_points_where_their_module_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("perfcore.judge.changepoint")
+    module.change_points = lambda values: [types.SimpleNamespace(index=len(values) // 2)]  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "perfcore.judge.changepoint", module)
+    assert find_changes(FLAT) == (6,)
+    assert find_changes(FLAT[:9]) == ()
+    monkeypatch.setitem(sys.modules, "perfcore.judge.changepoint", None)
+    assert find_changes(FLAT) == ()
+
+
+# --- the commands ---
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "pyproject.toml").write_text("[tool.perfcore.history]\nurl = 'h.db'\n")
+    monkeypatch.chdir(tmp_path)
+    for number in range(12):
+        saved(tmp_path / f"{number}.json", number - 20, benchmark("a"), benchmark("b", 1e-6 * 1.03**number))
+    assert main(["import", "."]) == 0
+    return tmp_path
+
+
+def saved(path: Path, day: int, *items: dict[str, Any], **changes: Any) -> Path:
+    when = datetime.fromtimestamp(time.time() + day * DAY, UTC).isoformat()
+    return write(path, *items, datetime=when, **changes)
+
+
+def test_check_by_history(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    saved(project / "new.json", 0, benchmark("a", 1.2e-6), benchmark("fresh"))
+    assert main(["check", "new.json", "--history"]) == 0
+    assert main(["check", "new.json", "--history", "--fail-on-regression"]) == 1
+    out = capsys.readouterr().out
+    assert "+20.0 %" in out
+    assert "new, not in the history (1):" in out
+    assert "prediction interval" in out
+    assert out.endswith("1 judged: 1 critical: FAILED\n")
+    assert main(["check", "new.json", "--history", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["baseline"], report["counts"]["critical"]) == (str(project / "h.db"), 1)
+    assert main(["history", "add", "new.json"]) == 0  # in the history already, it is not judged by itself
+    assert main(["check", "new.json", "--history", "--fail-on-regression"]) == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"machine_info": MACHINE | {"python_version": "3.11.7"}},
+        {"perfcore": {"schema": 1, "backend": "perfcore"}},
+    ],
+)
+def test_other_environments_and_backends_do_not_count(
+    project: Path, capsys: pytest.CaptureFixture[str], changes: dict[str, Any]
+) -> None:
+    saved(project / "new.json", 0, benchmark("a", 1.2e-6), **changes)
+    assert main(["check", "new.json", "--history", "--fail-on-regression"]) == 0
+    assert "undecided: 0 runs of this environment in the history; 10 more are needed" in capsys.readouterr().out
+
+
+RULES = """
+[tool.perfcore.thresholds.patterns]
+"*::a" = { critical = "30%", warning = "25%" }
+"*::fresh" = { max = "0.9 us" }
+"""
+
+
+def test_rules_and_limits(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with (project / "pyproject.toml").open("a") as file:
+        file.write(RULES)
+    saved(project / "new.json", 0, benchmark("a", 1.2e-6))
+    assert main(["check", "new.json", "--history", "--fail-on-regression"]) == 0
+    assert main(["check", "new.json", "--baseline", "1.json", "--fail-on-regression"]) == 0
+    capsys.readouterr()
+    other = MACHINE | {"python_version": "3.11.7"}
+    saved(project / "new.json", 0, benchmark("a"), benchmark("fresh", 0.8e-6), machine_info=other)
+    assert main(["check", "new.json", "--baseline", "1.json", "--fail-on-regression"]) == 0
+    saved(project / "new.json", 0, benchmark("a"), benchmark("fresh"), machine_info=other)
+    assert main(["check", "new.json", "--baseline", "1.json", "--fail-on-regression"]) == 1
+    assert "critical: over its limit of 900 ns" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"), [("50 ms", 0.05), ("1s", 1.0), (" 2.5e1 µs ", 25e-6), ("3us", 3e-6), ("7 ns", 7e-9)]
+)
+def test_durations(text: str, meant: float) -> None:
+    assert parse_duration(text) == pytest.approx(meant)
+
+
+@pytest.mark.parametrize("wrong", ["50", "-1 s", "0 ms", "1e s", "s", 5, None, "1 min", "1e999 s"])
+def test_no_durations(wrong: object) -> None:
+    with pytest.raises(ConfigError, match="is no time"):
+        parse_duration(wrong)
+
+
+def test_rules_that_make_no_sense_together() -> None:
+    with pytest.raises(ConfigError, match=r"^a: thresholds: warning is 50% and critical 10%"):
+        limits_for("a", Thresholds(), [Rule("*", warning=0.5)])
+    assert limits_for("b", Thresholds(), [Rule("a", warning=0.5)]) == (Thresholds(), None)
+    rules = [Rule("*", 0.01, 0.02, 1.0), Rule("b", critical=0.5)]
+    assert limits_for("b", Thresholds(), rules) == (Thresholds(0.01, 0.5), 1.0)
+
+
+def test_trends(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert main(["trends"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:4] == ["benchmark", "runs", "first", "last"]
+    assert len(lines) == 3
+    assert lines[1].split()[1] == "12"
+    assert lines[1].endswith("▁" * 12)
+    assert lines[2].endswith("█")
+    assert main(["trends", "--benchmark", "::b", "--json", "--days", "30"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["trends"]
+    assert found["weekly"] == pytest.approx(1.03**7, rel=1e-3)
+    assert main(["trends", "--benchmark", "none"]) == 2
+    assert "no runs of benchmarks like 'none' in the last 30 days" in capsys.readouterr().err
