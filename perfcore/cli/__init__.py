@@ -23,6 +23,7 @@ from perfcore.errors import PerfcoreError
 COMMANDS = {
     "check": "judge a results file against a baseline",
     "baseline": "save, update, show or validate the baseline",
+    "report": "write a results file as a dashboard, a comment or a table",
 }
 
 MAX_MEBIBYTES = 512  # files larger than this are refused unless --max-size says more
