@@ -48,6 +48,5 @@ def write_reports(document: dict[str, Any], formats: Sequence[str], folder: str 
     except OSError as error:
         raise ResultsError(f"{target}: cannot write: {error.strerror}; choose another folder with --output") from error
     for name, text in rendered:
-        # A name may hold half of a surrogate pair, which UTF-8 has no bytes for.
-        write_atomic(target / name, text.encode("utf-8", "backslashreplace"))
+        write_atomic(target / name, text.encode())
     return [target / name for name, _ in rendered]

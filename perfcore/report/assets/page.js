@@ -60,7 +60,7 @@
     let low = Math.min(...sets.map((points) => points[0])), high = -Infinity;
     for (const points of sets) {
       const q1 = quantile(points, 0.25), q3 = quantile(points, 0.75);
-      high = Math.max(high, Math.min(points[points.length - 1], Math.max(quantile(points, 0.97), q3), q3 + 6 * (q3 - q1) || Infinity));
+      high = Math.max(high, Math.min(points[points.length - 1], Math.max(quantile(points, 0.97), q3), q3 > q1 ? q3 + 6 * (q3 - q1) : Infinity));
       low = Math.max(0, low);
     }
     if (!(high > low)) { high = low * 1.02 || 1; low *= 0.98; }
@@ -255,6 +255,7 @@
     place.append(chips);
     if (check.advisory) place.append(make("p", { class: "note" }, "The environments differ, so the verdicts only advise; the differences are listed below."));
     place.append(make("p", { class: "note" }, `Warning from ${+(check.warning * 100).toFixed(2)} % slower, critical from ${+(check.critical * 100).toFixed(2)} %. Evidence: ${check.evidence}.`));
+    place.append(make("p", { class: "note" }, make("span", { class: "key" }), "now", make("span", { class: "key before" }), "baseline; each row has a scale of its own"));
     for (const [title, names] of [["Only in the baseline", check.gone], ["Differences of the environments", check.differences]]) {
       if (names.length) $("more").append(make("details", {}, make("summary", {}, `${title} (${names.length})`), make("ul", {}, ...names.map((name) => make("li", {}, visible(name))))));
     }
