@@ -106,7 +106,7 @@
     const digits = Math.max(1, Math.min(9, Math.ceil(Math.log10(high / step)) + 1));
     for (let tick = Math.ceil(low / step) * step; tick <= high; tick += step) {
       const x = ((tick - low) / (high - low)) * W;
-      if (x < 22 || x > W - 22) continue;
+      if (x < 34 || x > W - 34) continue;
       svg.append(make("line", { class: "axis", x1: x, x2: x, y1: base, y2: base + 5 }),
         make("text", { x, y: H - 5, "text-anchor": "middle" }, time(tick * 1e-9, digits)));
     }
@@ -138,7 +138,7 @@
     }
     for (const key of ["min", "q1", "q3", "p90", "p95", "p99", "p99.9", "max", "mean"]) fact(key, time(one[key]));
     fact("standard deviation", time(one.stddev));
-    if (one.rounds !== null) fact("rounds", `${one.rounds.toLocaleString("en")} of ${count(one.iterations, "call")}`);
+    if (one.rounds !== null) fact("rounds", `${one.rounds.toLocaleString("en")} × ${count(one.iterations, "call")}`);
     if (one.items_per_call && one.median) fact("items per second", Math.round(one.items_per_call / one.median).toLocaleString("en"));
     if (one.interrupted_rounds !== null) fact("interrupted rounds", one.interrupted_rounds.toLocaleString("en"));
     if (one.kernel) fact("kernel", visible(one.kernel));
