@@ -27,7 +27,7 @@ packages (with sudo where not root), a virtual environment in .venv, perfcore it
   --python VERSION   use this Python (default: the one of .venv, else the newest of 3.12 and 3.11 found)
 
 Files, under benchmarks/results/: daily/DATE_TIME_results.json (this run), latest.json (a copy of it),
-baseline/baseline_results.json.
+baseline/baseline_results.json, dashboard/report.html (this run beside the baseline).
 
 Exit code: 0 passed, 1 a regression or a failed benchmark, 2 could not measure or judge.
 TEXT
@@ -167,8 +167,18 @@ else
     status=$?
 fi
 
+# A page that cannot be made takes nothing from the verdict.
+against=()
+[ -f "$BASELINE" ] && against=(--baseline "$BASELINE")
+dashboard=$RESULTS/dashboard/report.html
+"$VENV/bin/python" benchmarks/generate_dashboard.py "$results" "${against[@]}" --output "$RESULTS/dashboard" >/dev/null || {
+    note "the dashboard could not be written"
+    dashboard=
+}
+
 say
 say "results:  $results"
 say "latest:   $RESULTS/latest.json"
 [ -f "$BASELINE" ] && say "baseline: $BASELINE"
+[ -n "$dashboard" ] && say "dashboard: $dashboard"
 exit "$status"

@@ -29,6 +29,7 @@ COMMANDS = {
     "history": "add, list, show or prune the runs that are remembered",
     "import": "add what pytest-benchmark saved (folders, files) to the history",
     "trends": "how the benchmarks of the history developed",
+    "report": "write a results file as a dashboard, a comment or a table",
 }
 
 MAX_MEBIBYTES = 512  # files larger than this are refused unless --max-size says more

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""``perfcore report``: a results file as a page to read, a comment, a table or a document."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perfcore.cli import Parser
+from perfcore.cli.options import add_judging, add_reading, write_json
+from perfcore.cli.text import printable, say
+
+if TYPE_CHECKING:
+    from perfcore.judge.verdict import Check
+    from perfcore.record.results import Results
+
+FOLDER = "perfcore-report"
+
+_EXAMPLES = """\
+examples:
+  perfcore report results.json
+  perfcore report results.json --baseline old.json --output public
+  perfcore report results.json --baseline old.json --format markdown,csv
+
+files, in the folder of --output: report.html (opens offline), report.csv, report.md (the body of a comment on a
+pull request), report.json
+
+exit codes:
+  0  written; verdicts fail nothing here, perfcore check does
+  2  a file is missing or wrong, or the reports could not be written
+"""
+
+
+def _formats(text: str) -> list[str]:
+    from perfcore.report.write import FORMATS
+
+    names = list(dict.fromkeys(name.strip() for name in text.split(",")))
+    for name in names:
+        if name not in FORMATS:
+            raise argparse.ArgumentTypeError(f"{name!r} is no format; there is: {', '.join(FORMATS)}")
+    return names
+
+
+def parser() -> Parser:
+    """Return the parser of this command."""
+    made = Parser(
+        prog="perfcore report",
+        description="Write a results file as a dashboard, with verdicts where a baseline is given.",
+        epilog=_EXAMPLES,
+    )
+    made.add_argument("results", metavar="RESULTS", help="what pytest --benchmark-json wrote")
+    made.add_argument("--baseline", type=Path, metavar="FILE", help="judge against this results file")
+    made.add_argument(
+        "--format", type=_formats, default=["html"], metavar="NAMES", help="html (default), csv, markdown, json"
+    )
+    made.add_argument(
+        "--output", type=Path, default=Path(FOLDER), metavar="DIR", help=f"where to write (default: {FOLDER})"
+    )
+    add_judging(made)
+    add_reading(made)
+    return made
+
+
+def _check(args: argparse.Namespace, results: Results) -> Check | None:
+    from perfcore.config import load_config
+    from perfcore.judge.thresholds import Thresholds
+    from perfcore.judge.verdict import check_results
+    from perfcore.record.baseline import load_baseline
+
+    if args.baseline is None:
+        return None
+    limits = load_config().thresholds
+    return check_results(
+        load_baseline(args.baseline, max_bytes=args.max_size),
+        results,
+        Thresholds(args.warning or limits.warning, args.critical or limits.critical),
+        allow_backend_mismatch=args.allow_backend_mismatch,
+        strict_environment=args.strict_environment,
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command and return its exit code."""
+    from perfcore.record.results import load_results
+    from perfcore.report.model import describe
+    from perfcore.report.write import write_reports
+
+    results = load_results(args.results, max_bytes=args.max_size)
+    written = write_reports(describe(results, _check(args, results)), args.format, args.output)
+    if args.json:
+        write_json({"schema": 1, "command": "report", "files": [str(path) for path in written], "exit_code": 0})
+    else:
+        for path in written:
+            say(printable(f"report: {path}"))
+    return 0

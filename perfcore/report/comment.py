@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: MIT
+"""The report as Markdown: the body of a comment on a pull request.
+
+It opens with a hidden marker, by which a job finds its own comment again, and stays under the size that GitHub takes
+whatever the number of benchmarks: what does not fit is counted, never cut in the middle. Names are written so that
+neither Markdown nor HTML nor a mention in them has an effect.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from perfcore.cli.text import change, printable, seconds
+
+MARKER = "<!-- perfcore-report -->"
+LIMIT = 65_536  # characters, of a comment on GitHub
+_ROOM = 500  # for the note, and what closes the body
+_LONGEST = 160  # characters of a name
+_WORST_FIRST = ("critical", "warning", "undecided", "improvement", "ok")
+_SIGNS = {"critical": "❌", "warning": "⚠️", "undecided": "❔", "improvement": "🟢", "ok": "✔️"}
+_SPECIAL = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|:(?=/)|[^\w ./:,=+-]")
+
+
+def escaped(text: str) -> str:
+    """Return text as code that shows what it is: no markup, no table cell's end, no mention, no link."""
+    text = printable(text)
+    if len(text) > _LONGEST:
+        text = text[: _LONGEST - 1] + "…"
+    return f"<code>{_SPECIAL.sub(lambda found: f'&#{ord(found[0])};', text)}</code>"
+
+
+def _time(value: float | None) -> str:
+    return seconds(math.nan if value is None else value)
+
+
+def _change(value: float | None) -> str:
+    return change(math.nan if value is None else value)
+
+
+def _judged(one: dict[str, Any]) -> str:
+    verdict = one["verdict"]
+    span = "-"
+    if verdict["low"] is not None and verdict["high"] is not None:
+        span = f"{_change(verdict['low'])} to {_change(verdict['high'])}"
+    return (
+        f"| {_SIGNS[verdict['status']]} {verdict['status']} | {escaped(one['fullname'])} "
+        f"| {_time(verdict['baseline_median'])} | {_time(one['median'])} | {_change(verdict['ratio'])} | {span} |\n"
+    )
+
+
+def _plain(one: dict[str, Any]) -> str:
+    return (
+        f"| {escaped(one['fullname'])} | {_time(one['median'])} | {_time(one['min'])} | {_time(one['p99'])} "
+        f"| {one['rounds'] or '-'} |\n"
+    )
+
+
+_JUDGED_HEAD = "| verdict | benchmark | baseline | now | change | with the allowance |\n|:--|:--|--:|--:|--:|--:|\n"
+_PLAIN_HEAD = "| benchmark | median | min | p99 | rounds |\n|:--|--:|--:|--:|--:|\n"
+
+
+class _Body:
+    """The text so far; a line is added whole or counted as left out."""
+
+    def __init__(self) -> None:
+        self.parts = [f"{MARKER}\n"]
+        self.size = len(self.parts[0])
+        self.left_out = 0
+
+    def add(self, text: str) -> bool:
+        if self.size + len(text) > LIMIT - _ROOM:
+            return False
+        self.parts.append(text)
+        self.size += len(text)
+        return True
+
+    def block(self, title: str, head: str, lines: Iterable[str]) -> None:
+        """Add lines folded under a title (open where it is empty), as many as there is room for."""
+        rest = list(lines)
+        ending = "\n</details>\n" if title else ""
+        opening = f"\n<details><summary>{title}</summary>\n\n{head}" if title else f"\n{head}"
+        if not rest:
+            return
+        if self.size + len(opening) + len(ending) + len(rest[0]) > LIMIT - _ROOM:
+            self.left_out += len(rest)
+            return
+        self.add(opening)
+        self.size += len(ending)
+        for number, line in enumerate(rest):
+            if not self.add(line):
+                self.left_out += len(rest) - number
+                break
+        self.parts.append(ending)
+
+
+def _title(document: dict[str, Any]) -> str:
+    check, count = document["check"], len(document["benchmarks"])
+    if check is None:
+        return f"### perfcore: {count} benchmark{'' if count == 1 else 's'}, no baseline\n"
+    found = ", ".join(f"{number} {status}" for status, number in check["counts"].items() if number)
+    ending = "" if not check["counts"]["critical"] else " (advisory)" if check["advisory"] else " – regression"
+    return f"### perfcore: {found or 'nothing in common with the baseline'}{ending}\n"
+
+
+def render_markdown(document: dict[str, Any]) -> str:
+    """Return the document of :func:`perfcore.report.model.describe` as Markdown, under ``LIMIT`` characters."""
+    check, body = document["check"], _Body()
+    body.add(_title(document))
+    if check is None:
+        rows = [_plain(one) for one in document["benchmarks"]]
+        body.block("" if len(rows) <= 20 else f"{len(rows)} benchmarks", _PLAIN_HEAD, rows)
+    else:
+        judged = [one for one in document["benchmarks"] if one["verdict"] is not None]
+        # The worst first: by status, then by how much slower; what cannot be compared comes last of its kind.
+        judged.sort(key=lambda one: (_WORST_FIRST.index(one["verdict"]["status"]), -(one["verdict"]["ratio"] or 0)))
+        loud = [_judged(one) for one in judged if one["verdict"]["status"] != "ok"]
+        calm = [_judged(one) for one in judged if one["verdict"]["status"] == "ok"]
+        body.block("", _JUDGED_HEAD, loud)
+        body.block(f"{len(calm)} within the limits", _JUDGED_HEAD, calm)
+        for title, names in (("new, not in the baseline", check["new"]), ("gone", check["gone"])):
+            body.block(f"{len(names)} {title}", "", (f"- {escaped(name)}\n" for name in names))
+        why = "the environments differ" + (", so the verdicts are advisory" if check["advisory"] else "")
+        body.block(why, "", (f"- {escaped(difference)}\n" for difference in check["differences"]))
+    if body.left_out:
+        body.parts.append(f"\n{body.left_out} more lines were left out to stay under GitHub's limit.\n")
+    if check is not None:
+        body.parts.append(f"\n<sub>{check['evidence']}</sub>\n")
+    return "".join(body.parts)

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: MIT
+"""What every report shows, gathered once from a results file and, where there is one, the check against a baseline.
+
+The document is plain data (strings, numbers, lists, dicts; None for what is unknown or not finite), the same for the
+same input: no time of writing, no random order. Times are seconds; the quantiles that draw a distribution are
+nanoseconds, rounded to five digits, because they are many.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from perfcore import _core
+
+if TYPE_CHECKING:
+    from perfcore.judge.verdict import Check, Verdict
+    from perfcore.record.results import Benchmark, Results
+
+SCHEMA = 1
+MOST_POINTS = 200  # of one distribution
+LEAST_POINTS = 32
+ALL_POINTS = 100_000  # of all of them together, which keeps a page of a thousand benchmarks under two megabytes
+POLLUTED_SHARE = 0.1  # of the rounds were interrupted: the figures are flagged
+
+_STATS = ("min", "q1", "median", "q3", "max", "mean", "stddev", "rounds")
+_PERCENTILES = ("p90", "p95", "p99", "p99.9")
+
+
+def _number(value: object) -> float | int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _short(seconds: float) -> float | int:
+    value = float(f"{seconds * 1e9:.5g}")
+    return int(value) if value.is_integer() else value
+
+
+def quantiles(benchmark: Benchmark, points: int) -> list[float | int]:
+    """Return nanoseconds at evenly spaced probabilities, from the minimum to the maximum.
+
+    From the samples where the file has them (all of them, if they are no more than ``points``), else from the five
+    figures of a box plot; empty where it has neither.
+    """
+    samples = sorted(filter(math.isfinite, benchmark.data.tolist())) if benchmark.data is not None else []
+    if not samples:
+        five = [_number(benchmark.stats.get(key)) for key in ("min", "q1", "median", "q3", "max")]
+        return [_short(value) for value in five if value is not None] if None not in five else []
+    if len(samples) <= points:
+        return [_short(value) for value in samples]
+    made = []
+    for index in range(points):
+        rank = index * (len(samples) - 1) / (points - 1)
+        low = math.floor(rank)
+        high = min(low + 1, len(samples) - 1)
+        made.append(_short(samples[low] + (samples[high] - samples[low]) * (rank - low)))
+    return made
+
+
+def _percentiles(benchmark: Benchmark) -> dict[str, Any]:
+    own = (benchmark.perfcore or {}).get("percentiles")
+    if isinstance(own, dict):
+        return {name: _number(own.get(name)) for name in _PERCENTILES}
+    if benchmark.data is not None and len(benchmark.data):
+        try:
+            summary = _core.summarize(benchmark.data)
+        except ValueError:  # a sample that is not finite
+            return dict.fromkeys(_PERCENTILES)
+        return {name: _number(summary[name.replace("p99.9", "p999")]) for name in _PERCENTILES}
+    return dict.fromkeys(_PERCENTILES)
+
+
+def _interval(benchmark: Benchmark) -> dict[str, Any] | None:
+    own = (benchmark.perfcore or {}).get("median_ci")
+    if not isinstance(own, dict):
+        return None
+    made = {key: _number(own.get(key)) for key in ("low", "high", "level")}
+    return None if None in made.values() else made
+
+
+def _verdict(verdict: Verdict | None) -> dict[str, Any] | None:
+    if verdict is None:
+        return None
+    return {
+        "status": verdict.status,
+        "ratio": _number(verdict.ratio),
+        "low": _number(verdict.low),
+        "high": _number(verdict.high),
+        "baseline_median": _number(verdict.baseline_median),
+        "reason": verdict.reason,
+        "comparable": verdict.comparable,
+    }
+
+
+def _benchmark(benchmark: Benchmark, verdict: Verdict | None, old: Benchmark | None, points: int) -> dict[str, Any]:
+    own = benchmark.perfcore or {}
+    flags = own.get("flags")
+    interrupted = _number((flags if isinstance(flags, dict) else {}).get("interrupted_rounds"))
+    extra = benchmark.extra_info.get("perfcore")
+    stats = {key: _number(benchmark.stats.get(key)) for key in _STATS}
+    return {
+        "name": benchmark.name,
+        "fullname": benchmark.fullname,
+        "group": benchmark.group,
+        **stats,
+        **_percentiles(benchmark),
+        "median_ci": _interval(benchmark),
+        "iterations": benchmark.iterations,
+        "kernel": own.get("kernel") if isinstance(own.get("kernel"), str) else None,
+        "items_per_call": _number(extra.get("items_per_call")) if isinstance(extra, dict) else None,
+        "interrupted_rounds": interrupted,
+        "polluted": bool(interrupted and interrupted > POLLUTED_SHARE * (stats["rounds"] or 0)),
+        "verdict": _verdict(verdict),
+        "sampled": benchmark.data is not None and len(benchmark.data) > 0,
+        "quantiles_ns": quantiles(benchmark, points),
+        "baseline_quantiles_ns": [] if old is None else quantiles(old, points),
+    }
+
+
+def _text(source: object, *keys: str) -> str:
+    for key in keys:
+        source = source.get(key) if isinstance(source, dict) else None
+    return source if isinstance(source, str) else ""
+
+
+def describe(results: Results, check: Check | None = None) -> dict[str, Any]:
+    """Return the document that the reports are made of.
+
+    Args:
+        results: what to show.
+        check: its verdicts; without them the report shows figures alone.
+
+    """
+    from perfcore.judge.verdict import EVIDENCE
+
+    verdicts = {} if check is None else {verdict.fullname: verdict for verdict in check.verdicts}
+    old = {} if check is None else {one.fullname: one for one in check.baseline.benchmarks}
+    many = max(1, len(results.benchmarks) * (2 if old else 1))
+    points = max(LEAST_POINTS, min(MOST_POINTS, ALL_POINTS // many))
+    return {
+        "schema": SCHEMA,
+        "source": results.path.name,
+        "datetime": results.datetime,
+        "backend": results.backend,
+        "python": " ".join(
+            filter(None, (_text(results.machine_info, key) for key in ("python_implementation", "python_version")))
+        ),
+        "processor": _text(results.machine_info, "cpu", "brand_raw"),
+        "commit": _text(results.commit_info, "id"),
+        "branch": _text(results.commit_info, "branch"),
+        "dirty": results.commit_info.get("dirty") is True,
+        "check": None
+        if check is None
+        else {
+            "baseline": check.baseline.path.name,
+            "baseline_datetime": check.baseline.datetime,
+            "warning": check.thresholds.warning,
+            "critical": check.thresholds.critical,
+            "counts": check.counts,
+            "advisory": check.advisory,
+            "passed": check.passed,
+            "differences": list(check.differences),
+            "new": list(check.new),
+            "gone": list(check.gone),
+            "evidence": EVIDENCE,
+        },
+        "benchmarks": [
+            _benchmark(one, verdicts.get(one.fullname), old.get(one.fullname), points) for one in results.benchmarks
+        ],
+    }

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""Writing reports: every format is rendered before the first file is written, and every file is replaced whole."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from perfcore.errors import ResultsError
+from perfcore.record.atomic import write_atomic
+from perfcore.report.comment import render_markdown
+from perfcore.report.page import render_html
+from perfcore.report.table import render_csv
+
+
+def _json(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=1, allow_nan=False) + "\n"
+
+
+# The formats, with the name of the file that each makes.
+FORMATS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
+    "html": ("report.html", render_html),
+    "csv": ("report.csv", render_csv),
+    "markdown": ("report.md", render_markdown),
+    "json": ("report.json", _json),
+}
+
+
+def write_reports(document: dict[str, Any], formats: Sequence[str], folder: str | os.PathLike[str]) -> list[Path]:
+    """Write a document in some formats and return the files, in the order of ``formats``.
+
+    Args:
+        document: of :func:`perfcore.report.model.describe`.
+        formats: names among ``FORMATS``.
+        folder: where to; made where it is missing.
+
+    Raises:
+        ResultsError: the folder or a file cannot be written.
+
+    """
+    rendered = [(FORMATS[name][0], FORMATS[name][1](document)) for name in formats]
+    target = Path(folder)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResultsError(f"{target}: cannot write: {error.strerror}; choose another folder with --output") from error
+    for name, text in rendered:
+        write_atomic(target / name, text.encode())
+    return [target / name for name, _ in rendered]
