@@ -8,6 +8,7 @@ used as it is; anything else is copied into one. The methods and their sources s
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
@@ -46,7 +47,7 @@ class RankTest(NamedTuple):
     pvalue: float
     z: float | None
     """The normal deviate, corrected for continuity; None where the p-value is exact."""
-    count: int
+    ranked: int
     """How many values were ranked."""
 
 
@@ -90,7 +91,7 @@ def _outcome(found: tuple[float, float, float, float, float, int], alternative: 
     pvalues = {"two-sided": two_sided, "less": less, "greater": greater}
     if alternative not in pvalues:
         raise ValueError(f"alternative must be 'two-sided', 'less' or 'greater', not {alternative!r}")
-    return RankTest(statistic, pvalues[alternative], None if z != z else z, count)
+    return RankTest(statistic, pvalues[alternative], None if math.isnan(z) else z, count)
 
 
 def rank_sum(x: Values, y: Values, alternative: Alternative = "two-sided", method: Method = "auto") -> RankTest:

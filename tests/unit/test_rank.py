@@ -92,7 +92,7 @@ def test_rank_sum_against_scipy(seed, kind):
             ours = rank.rank_sum(x, y, alternative)
             assert ours.z is None
             assert close(ours.pvalue, theirs.pvalue, 1e-9)  # SciPy's own rounding; ours is exact
-    assert rank.rank_sum(x, y).count == len(x) + len(y)
+    assert rank.rank_sum(x, y).ranked == len(x) + len(y)
 
 
 def test_rank_sum_by_brute_force():
@@ -145,7 +145,7 @@ def test_signed_rank_against_scipy(seed, kind):
             theirs = stats.wilcoxon(differences, alternative=alternative, method="exact")
             ours = rank.signed_rank(differences, alternative)
             assert math.isclose(ours.pvalue, theirs.pvalue, rel_tol=1e-11, abs_tol=1e-15)  # SciPy's rounds to 0
-    assert rank.signed_rank(differences).count == len(magnitudes)
+    assert rank.signed_rank(differences).ranked == len(magnitudes)
 
 
 def test_signed_rank_with_ties_by_brute_force():
