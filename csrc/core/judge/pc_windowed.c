@@ -2,6 +2,7 @@
 // Windowed E-divisive (see the header).
 #include "judge/pc_windowed.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -172,7 +173,7 @@ static void search_segment(pc_windowed *series, size_t origin, segment *part)
     const size_t side = series->window - 1, first = part->start - origin, points = part->end - part->start;
     const double *x = series->values + origin;
     part->split = 0;
-    part->energy = -INFINITY;
+    part->energy = -DBL_MAX;
     if (points < 2)
         return;
     const size_t last = points - 1; // rows and columns of the part
@@ -190,7 +191,7 @@ static void search_segment(pc_windowed *series, size_t origin, segment *part)
         const double *within_left = series->within_left + r * side;
         const double *within_right = series->within_right + r * side;
         const double *tail = series->tails + (r + 1) * side; // not read where it would be past the last row
-        double best = r > 0 ? 0.0 : -INFINITY; // Otava's matrix holds zeros where kappa <= tau
+        double best = r > 0 ? 0.0 : -DBL_MAX;                // Otava's matrix holds zeros where kappa <= tau
         for (size_t c = r; c < last; c++) {
             series->between[c] += row[c];
             const double a = 2.0 / (double)(c + 2) * (series->between[c] - left);
@@ -198,7 +199,7 @@ static void search_segment(pc_windowed *series, size_t origin, segment *part)
             const double energy = a - within_left[c] * left - right;
             best = energy > best ? energy : best;
         }
-        if (best > part->energy) {
+        if (best > part->energy || r == 0) {
             part->energy = best;
             part->split = part->start + r + 1;
         }

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""Where a series of results changed.
+
+``find_windowed`` is the method of Hunter and Apache Otava, with the same change points. The methods and their sources
+stand in ``csrc/core/judge``: ``pc_windowed.h``.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from perfcore import _core
+from perfcore.judge.rank import Values, as_doubles
+
+__all__ = ["ChangePoint", "WindowedSeries", "find_windowed"]
+
+
+class ChangePoint(NamedTuple):
+    """A change in the mean of a series."""
+
+    position: int
+    """The first point after the change."""
+    pvalue: float
+    mean_before: float
+    """Of the points from the change before to this one."""
+    mean_after: float
+    """Of the points from this change to the next one."""
+    stddev_before: float
+    stddev_after: float
+    magnitude: float
+    """The greater of the relative changes forwards and backwards."""
+
+
+class WindowedSeries:
+    """A series that grows, searched by windowed E-divisive means.
+
+    Searching again after an append looks at the last few windows alone.
+
+    Args:
+        window: Points in a window, from 2 to 1000. Changes that lie closer than that are told apart less well.
+        max_pvalue: Of the t-test that keeps a change point.
+        min_magnitude: The least relative change that is kept.
+
+    Raises:
+        ValueError: An argument is impossible.
+
+    """
+
+    def __init__(self, window: int = 50, max_pvalue: float = 0.001, min_magnitude: float = 0.0) -> None:
+        self._series = _core.WindowedSeries(window, max_pvalue, min_magnitude)
+
+    def __len__(self) -> int:
+        return len(self._series)
+
+    def append(self, values: Values) -> None:
+        """Add points at the end: all of them, or none where one is refused.
+
+        Raises:
+            ValueError: One is not finite or lies past 1e150.
+
+        """
+        self._series.append(as_doubles(values))
+
+    def find(self) -> list[ChangePoint]:
+        """Return the change points in their order."""
+        return [ChangePoint(*change) for change in self._series.find()]
+
+
+def find_windowed(
+    values: Values, window: int = 50, max_pvalue: float = 0.001, min_magnitude: float = 0.0
+) -> list[ChangePoint]:
+    """Return the change points of a series as Apache Otava 0.8 does: see `WindowedSeries`.
+
+    Raises:
+        ValueError: A value is not finite or lies past 1e150, or an option is impossible.
+
+    """
+    series = WindowedSeries(window, max_pvalue, min_magnitude)
+    series.append(values)
+    return series.find()
