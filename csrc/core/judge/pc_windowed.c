@@ -122,7 +122,7 @@ int pc_windowed_append(pc_windowed *series, const double *values, size_t count)
     if (status < 0)
         return status;
     if (series->length == 0)
-        series->prefixes[0] = (pc_prefix){0};
+        series->prefixes[0] = (pc_prefix){{0.0, 0.0}, {0.0, 0.0}};
     for (size_t i = 0; i < count; i++) {
         const size_t at = series->length++;
         series->values[at] = values[i];
