@@ -56,5 +56,6 @@ int results_setup(PyObject *module) PC_NODISCARD;
 int verdict_setup(PyObject *module) PC_NODISCARD;
 int rank_setup(PyObject *module) PC_NODISCARD;
 int windowed_setup(PyObject *module) PC_NODISCARD;
+int levels_setup(PyObject *module) PC_NODISCARD;
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/pc_alloc.h"
 #include "base/pc_rng.h"
 #include "judge/pc_bootstrap.h"
+#include "judge/pc_levels.h"
 #include "judge/pc_prefix.h"
 #include "judge/pc_rank_null.h"
 #include "judge/pc_rank_test.h"
@@ -174,6 +175,18 @@ static int do_windowed(void)
     return status;
 }
 
+static int do_levels(void)
+{
+    const pc_levels_options options = {.min_length = 5, .false_alarm = 0.01, .max_pvalue = 0.01};
+    pc_level_change *changes = NULL;
+    size_t count = 7;
+    const int status = pc_levels_find(steps, LENGTH, &options, &changes, &count);
+    CHECK(status == 0 ? count == 1 && changes[0].index == 65 && changes[0].before == 12 && changes[0].after == 32
+                      : changes == NULL && count == 7);
+    pc_free(changes);
+    return status;
+}
+
 // Fail the first allocation, then the second, … until the operation gets by.
 static void fail_each(int (*operation)(void), long least)
 {
@@ -217,5 +230,6 @@ int main(void)
     fail_each(do_robust, 3);
     fail_each(do_bootstrap, 6);
     fail_each(do_windowed, 6);
+    fail_each(do_levels, 10);
     return CHECK_EXIT();
 }

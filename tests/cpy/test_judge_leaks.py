@@ -45,6 +45,7 @@ CASES = {
     "adjust": lambda: _core.adjust_pvalues(array("d", [0.1, 0.5])),
     "bootstrap": lambda: _core.bootstrap_ratio(X, Y, resamples=100),
     "windowed": windowed,
+    "levels": lambda: _core.find_levels(STEPS, 5, 0.01, 0.01, 0.0, 1),
 }
 REFUSALS = {
     "second is no buffer": lambda: refused(_core.rank_sum, X, [1.0], "auto"),
@@ -59,6 +60,8 @@ REFUSALS = {
     "base zero": lambda: refused(_core.bootstrap_ratio, array("d", [0.0]), X),
     "resamples": lambda: refused(_core.bootstrap_ratio, X, Y, resamples=1),
     "degrees": lambda: refused(_core.student_cdf, 1.0, 0.0),
+    "levels nan": lambda: refused(_core.find_levels, NAN, 5, 0.01, 0.01, 0.0, 1),
+    "levels option": lambda: refused(_core.find_levels, STEPS, 1, 0.01, 0.01, 0.0, 1),
     "window": lambda: refused(_core.WindowedSeries, 1),
     "append nan": lambda: refused(_core.WindowedSeries().append, NAN),
     "append format": lambda: refused(_core.WindowedSeries().append, array("f", [1.0])),
@@ -73,4 +76,4 @@ def test_nothing_is_left(name, assert_flat):
 @pytest.mark.parametrize("name", [name for name in CASES if name != "autocorrelation"])
 def test_every_failing_allocation(name, each_allocation_fails):
     # A tuple of floats may come from the free lists whole; a list, keywords or a series cannot.
-    assert each_allocation_fails(CASES[name]) >= (name in ("adjust", "bootstrap", "windowed"))
+    assert each_allocation_fails(CASES[name]) >= (name in ("adjust", "bootstrap", "windowed", "levels"))
