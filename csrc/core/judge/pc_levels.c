@@ -36,7 +36,7 @@ typedef struct work {
 
 static double median_of_five(const double *values)
 {
-    double five[5];
+    double five[5] = {0.0};
     for (size_t i = 0; i < 5; i++) {
         size_t place = i;
         for (; place > 0 && five[place - 1] > values[i]; place--)
@@ -152,7 +152,7 @@ static double residual_inflation(work *w, double expected)
 // The quantile of the best split's gain over permutations of the residuals; they are left permuted.
 static double permuted_gain(work *w, double false_alarm, pc_rng *rng)
 {
-    double gains[PERMUTATIONS];
+    double gains[PERMUTATIONS] = {0.0};
     const size_t n = w->length, last = n - w->min_length;
     for (size_t p = 0; p < PERMUTATIONS; p++) {
         double sum = 0.0, best = 0.0;
