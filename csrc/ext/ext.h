@@ -16,6 +16,7 @@
 typedef struct core_state {
     PyTypeObject *samples_type;
     PyTypeObject *round_loop_type;
+    PyTypeObject *windowed_type;
     pc_tsc tsc;            // CLOCK_MONOTONIC by the processor's counter, where that is sound
     PyObject *stats_names; // tuple of str: the keys of summarize()'s dict
     PyObject *core_error;  // perfcore.errors.PerfcoreError, imported when first raised
@@ -53,5 +54,8 @@ int samples_setup(PyObject *module) PC_NODISCARD;
 int stats_setup(PyObject *module) PC_NODISCARD;
 int results_setup(PyObject *module) PC_NODISCARD;
 int verdict_setup(PyObject *module) PC_NODISCARD;
+int rank_setup(PyObject *module) PC_NODISCARD;
+int windowed_setup(PyObject *module) PC_NODISCARD;
+int levels_setup(PyObject *module) PC_NODISCARD;
 
 #endif

@@ -3,6 +3,7 @@
 // buffer of doubles; the buffer is held meanwhile, so that a Samples cannot move while the GIL is released.
 #include "ext.h"
 
+#include "judge/doubles.h"
 #include "judge/pc_stats.h"
 
 // Below this many samples the call takes less than about 50 microseconds, and the GIL is kept.
@@ -61,38 +62,14 @@ static PyObject *stats_to_dict(const pc_stats *stats, PyObject *names)
     return dict;
 }
 
-// Whether a struct format means one native double: "d", after an optional byte order that is this machine's.
-static bool is_double_format(const char *format)
-{
-    if (format == NULL)
-        return false;
-    if (*format == '@' || *format == '=' || *format == (PY_LITTLE_ENDIAN ? '<' : '>'))
-        format++;
-    return strcmp(format, "d") == 0;
-}
-
 // Fill `view` with the samples. 0, or -1 with an exception and nothing to release.
 static int get_samples(PyObject *object, Py_buffer *view)
 {
-    if (!PyObject_CheckBuffer(object)) {
-        PyErr_Format(PyExc_TypeError,
-                     "samples must be a buffer of doubles (Samples, array('d'), NumPy float64), not '%.200s'",
-                     Py_TYPE(object)->tp_name);
+    if (doubles_get(object, "samples", view) < 0)
         return -1;
-    }
-    if (PyObject_GetBuffer(object, view, PyBUF_ND | PyBUF_FORMAT) < 0)
-        return -1;
-    if (view->ndim != 1)
-        PyErr_Format(PyExc_TypeError, "samples must have one dimension, not %d", view->ndim);
-    else if (!is_double_format(view->format) || view->itemsize != (Py_ssize_t)sizeof(double))
-        PyErr_Format(PyExc_TypeError, "samples must be doubles (buffer format 'd'), not '%.50s'",
-                     view->format != NULL ? view->format : "B");
-    else if (view->len == 0)
-        PyErr_SetString(PyExc_ValueError, "there are no samples to summarize");
-    else if ((uintptr_t)view->buf % _Alignof(double) != 0)
-        PyErr_SetString(PyExc_ValueError, "samples must be aligned in memory; pass a copy of this buffer");
-    else
+    if (view->len > 0)
         return 0;
+    PyErr_SetString(PyExc_ValueError, "there are no samples to summarize");
     PyBuffer_Release(view);
     return -1;
 }

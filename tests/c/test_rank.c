@@ -1,0 +1,235 @@
+// link: -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc
+// SPDX-License-Identifier: MIT
+// Rank tests, estimates, bootstrap and change points of the core: known results, and every allocation failing once with
+// the results untouched. Agreement with SciPy and Otava is tested from Python.
+#include "check.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/pc_alloc.h"
+#include "base/pc_rng.h"
+#include "judge/pc_bootstrap.h"
+#include "judge/pc_levels.h"
+#include "judge/pc_prefix.h"
+#include "judge/pc_rank_null.h"
+#include "judge/pc_rank_test.h"
+#include "judge/pc_robust.h"
+#include "judge/pc_shift.h"
+#include "judge/pc_special.h"
+#include "judge/pc_windowed.h"
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *block, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *block, size_t size);
+
+static long fail_after = -1; // allocations that still succeed; -1: all do
+
+static bool fails(void)
+{
+    return fail_after >= 0 && fail_after-- == 0;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *block, size_t size)
+{
+    return fails() ? NULL : __real_realloc(block, size);
+}
+
+enum { LENGTH = 130 };
+static double steps[LENGTH];
+
+static void test_random(void)
+{
+    pc_rng rng;
+    // The reference outputs of splitmix64 for the seed 0, which fill the state.
+    pc_rng_seed(&rng, 0);
+    CHECK(rng.state[0] == UINT64_C(0xe220a8397b1dcdaf) && rng.state[1] == UINT64_C(0x6e789e6aa1b965f4));
+    unsigned counts[6] = {0};
+    for (int i = 0; i < 60000; i++)
+        counts[pc_rng_below(&rng, 6)]++;
+    for (int i = 0; i < 6; i++)
+        CHECK(counts[i] > 9500 && counts[i] < 10500);
+    CHECK(pc_rng_below(&rng, 1) == 0);
+}
+
+static void test_null(void)
+{
+    pc_rank_null *null;
+    CHECK(pc_rank_null_sum(3, 2, &null) == 0); // 1 1 2 2 2 1 1 of 10
+    const double cumulative[] = {0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0};
+    for (uint64_t u = 0; u < 7; u++)
+        CHECK(fabs(pc_rank_null_at_most(null, u) - cumulative[u]) < 1e-15);
+    double tail;
+    CHECK(pc_rank_null_critical(null, 0.2, &tail) == 2 && tail == 0.2);
+    CHECK(pc_rank_null_critical(null, 0.05, &tail) == 0 && tail == 0.0);
+    pc_rank_null_free(null);
+    CHECK(pc_rank_null_has_sum(60, 60) && !pc_rank_null_has_sum(70, 70) && !pc_rank_null_has_sum(0, 3));
+    CHECK(!pc_rank_null_has_sum(SIZE_MAX, SIZE_MAX));
+    CHECK(pc_rank_null_sum(60, 60, &null) == 0);
+    CHECK(fabs(pc_rank_null_at_most(null, 1800) + pc_rank_null_at_most(null, 1799) - 1.0) < 1e-15);
+    pc_rank_null_free(null);
+}
+
+static void test_prefix(void)
+{
+    // Variances that cancel in doubles: 1e9 + {0, 1}.
+    pc_prefix prefixes[5] = {{{0, 0}, {0, 0}}};
+    const double values[] = {1e9 + 1, 1e9, 1e9 + 1, 1e9};
+    for (size_t i = 0; i < 4; i++)
+        prefixes[i + 1] = pc_prefix_add(prefixes[i], values[i], 1e9 + 1);
+    const pc_part all = pc_prefix_part(&prefixes[0], &prefixes[4], 4);
+    const pc_part tail = pc_prefix_part(&prefixes[2], &prefixes[4], 2);
+    CHECK(all.variance == 0.25 && all.mean.high == -0.5 && tail.variance == 0.25);
+    CHECK(pc_prefix_mean_difference(&all, &tail) == 0.0);
+}
+
+static int do_rank_sum(void)
+{
+    pc_rank_test test = {.count = 7}, before = test;
+    const int status = pc_rank_sum(steps, 20, steps + 100, 20, PC_RANK_AUTO, &test);
+    CHECK(status == 0 ? test.two_sided < 1e-6 : memcmp(&test, &before, sizeof test) == 0);
+    return status;
+}
+
+static int do_signed_rank(void)
+{
+    pc_rank_test test = {.count = 7}, before = test;
+    const int status = pc_signed_rank(steps, 30, PC_RANK_AUTO, &test);
+    CHECK(status == 0 ? test.greater == 0x1p-30 : memcmp(&test, &before, sizeof test) == 0);
+    return status;
+}
+
+static int do_shift(void)
+{
+    pc_shift shift = {.level = 7};
+    const int status = pc_shift_two_sample(steps + 100, 20, steps, 20, 0.95, &shift);
+    CHECK(status == 0 ? shift.low <= 20 && shift.high >= 20 : shift.level == 7.0);
+    return status;
+}
+
+static int do_center(void)
+{
+    pc_shift shift = {.level = 7};
+    const int status = pc_shift_one_sample(steps, 40, 0.95, &shift);
+    CHECK(status == 0 ? shift.low <= 12.5 && shift.high >= 12.0 : shift.level == 7.0);
+    return status;
+}
+
+static int do_robust(void)
+{
+    double median = 7, mad = 7, adjusted[3] = {7, 7, 7};
+    const double pvalues[] = {0.5, 0.01, 0.02};
+    int status = pc_robust_mad(steps, 50, &median, &mad);
+    CHECK(status == 0 ? median == 12 && mad == 1 : median == 7 && mad == 7);
+    if (status == 0) {
+        status = pc_robust_adjust(pvalues, 3, adjusted);
+        CHECK(status == 0 ? adjusted[0] == 0.5 && adjusted[1] == 0.03 && adjusted[2] == 0.03 : adjusted[0] == 7);
+    }
+    return status;
+}
+
+static int do_bootstrap(void)
+{
+    const pc_bootstrap_options options = {.bca = true, .resamples = 200, .level = 0.9, .seed = 3};
+    pc_bootstrap found = {.ratio = 7};
+    const int status = pc_bootstrap_ratio(steps, 30, steps + 100, 30, &options, &found);
+    CHECK(status == 0 ? found.low <= found.ratio && found.ratio <= found.high && found.ratio > 2 : found.ratio == 7);
+    return status;
+}
+
+static int do_windowed(void)
+{
+    const pc_windowed_options options = {.window = 30, .max_pvalue = 0.001};
+    pc_windowed *series;
+    int status = pc_windowed_make(&options, &series);
+    if (status < 0)
+        return status;
+    pc_change *changes = NULL;
+    size_t count = 0;
+    status = pc_windowed_append(series, steps, LENGTH);
+    CHECK(pc_windowed_length(series) == (status == 0 ? LENGTH : 0));
+    if (status == 0)
+        status = pc_windowed_find(series, &changes, &count);
+    CHECK(status == 0 ? count == 1 && changes[0].index == 65 : changes == NULL);
+    // A search that ran out of memory can be repeated.
+    pc_free(changes);
+    if (status < 0 && pc_windowed_length(series) == LENGTH) {
+        CHECK(pc_windowed_find(series, &changes, &count) == 0 && count == 1 && changes[0].index == 65);
+        pc_free(changes);
+    }
+    pc_windowed_free(series);
+    return status;
+}
+
+static int do_levels(void)
+{
+    const pc_levels_options options = {.min_length = 5, .false_alarm = 0.01, .max_pvalue = 0.01};
+    pc_level_change *changes = NULL;
+    size_t count = 7;
+    const int status = pc_levels_find(steps, LENGTH, &options, &changes, &count);
+    CHECK(status == 0 ? count == 1 && changes[0].index == 65 && changes[0].before == 12 && changes[0].after == 32
+                      : changes == NULL && count == 7);
+    pc_free(changes);
+    return status;
+}
+
+// Fail the first allocation, then the second, … until the operation gets by.
+static void fail_each(int (*operation)(void), long least)
+{
+    long refused = 0;
+    for (;;) {
+        fail_after = refused;
+        const int status = operation();
+        fail_after = -1;
+        if (status == 0)
+            break;
+        CHECK(status == -ENOMEM);
+        if (++refused > 50)
+            break;
+    }
+    CHECK(refused >= least && refused < 50);
+}
+
+static void test_refusals(void)
+{
+    pc_rank_test test;
+    pc_shift shift;
+    CHECK(pc_rank_sum(steps, 0, steps, 5, PC_RANK_AUTO, &test) == -EINVAL);
+    CHECK(pc_rank_sum(steps, 5, steps, 5, PC_RANK_EXACT, &test) == -ERANGE);
+    CHECK(pc_rank_sum(steps, SIZE_MAX, steps, SIZE_MAX, PC_RANK_AUTO, &test) == -EOVERFLOW);
+    CHECK(pc_shift_two_sample(steps, 0, steps, 1, 0.5, &shift) == -EINVAL);
+    CHECK(isnan(pc_student_cdf(1, -1)) && isnan(pc_student_quantile(2, 1)) && isnan(pc_normal_quantile(-1)));
+}
+
+int main(void)
+{
+    for (int i = 0; i < LENGTH; i++)
+        steps[i] = 10.0 + i * 7 % 5 + (i < 65 ? 0 : 20);
+    test_random();
+    test_null();
+    test_prefix();
+    test_refusals();
+    fail_each(do_rank_sum, 1);
+    fail_each(do_signed_rank, 2);
+    fail_each(do_shift, 3);
+    fail_each(do_center, 3);
+    fail_each(do_robust, 3);
+    fail_each(do_bootstrap, 6);
+    fail_each(do_windowed, 6);
+    fail_each(do_levels, 10);
+    return CHECK_EXIT();
+}
