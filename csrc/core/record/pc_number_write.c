@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT
+// Numbers to text (see the header).
+#include "record/pc_number_write.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "record/pc_powers.h"
+
+// clang-format off
+static const char pairs[201] =
+    "0001020304050607080910111213141516171819" "2021222324252627282930313233343536373839"
+    "4041424344454647484950515253545556575859" "6061626364656667686970717273747576777879"
+    "8081828384858687888990919293949596979899";
+// clang-format on
+
+static inline unsigned digits_of(uint64_t value)
+{
+    unsigned count = 1;
+    for (;;) {
+        if (value < 10)
+            return count;
+        if (value < 100)
+            return count + 1;
+        if (value < 1000)
+            return count + 2;
+        if (value < 10000)
+            return count + 3;
+        value /= 10000;
+        count += 4;
+    }
+}
+
+// Write exactly `count` digits that end before `end`.
+static inline void write_digits(char *end, uint64_t value, unsigned count)
+{
+    for (; count >= 2; count -= 2) {
+        end -= 2;
+        memcpy(end, pairs + value % 100 * 2, 2);
+        value /= 100;
+    }
+    if (count == 1)
+        *--end = (char)('0' + value % 10);
+}
+
+char *pc_unsigned_write(char *at, uint64_t value)
+{
+    if (value < 10) {
+        *at = (char)('0' + value);
+        return at + 1;
+    }
+    unsigned count = digits_of(value);
+    write_digits(at + count, value, count);
+    return at + count;
+}
+
+char *pc_integer_write(char *at, int64_t value)
+{
+    if (value >= 0)
+        return pc_unsigned_write(at, (uint64_t)value);
+    *at = '-';
+    return pc_unsigned_write(at + 1, 0 - (uint64_t)value);
+}
+
+typedef struct decimal {
+    uint64_t digits; // value = digits * 10^power
+    int power;
+} decimal;
+
+// The high word of a product of 128 by 64 bits, with its last bit set where anything below it is not zero ("rounded
+// to odd"): comparisons with multiples of two then come out as if it were exact.
+static inline uint64_t product_to_odd(const uint64_t power[2], uint64_t factor)
+{
+    __extension__ typedef unsigned __int128 wide;
+    uint64_t below = (uint64_t)(((wide)power[1] * factor) >> 64);
+    wide product = (wide)power[0] * factor + below;
+    return (uint64_t)(product >> 64) | ((uint64_t)product > 1);
+}
+
+// The shortest decimal inside the interval of reals that round to mantissa * 2^exponent; false outside the table.
+// `narrow`: the lower half of the interval is half as wide, because the number is a power of two.
+static bool shortest(uint64_t mantissa, int exponent, bool narrow, decimal *found)
+{
+    // floor(log10(2^e)), or floor(log10(3/4 * 2^e)); floor(log2(10^p)): exact over the range of double.
+    int power = (exponent * 1262611 - (narrow ? 524031 : 0)) >> 22;
+    if (-power < PC_POWERS_LOW || -power > PC_POWERS_HIGH)
+        return false;
+    int shift = exponent + ((-power * 1741647) >> 19) + 1;
+    assert(shift >= 1 && shift <= 4);
+    const uint64_t *row = pc_powers[-power - PC_POWERS_LOW];
+    uint64_t scale[2] = {row[0], row[1]};
+    if (-power < -27 || -power > 55) { // the table has these rounded down, the method wants them rounded up
+        scale[1]++;
+        scale[0] += scale[1] == 0;
+    }
+    // In units of a quarter of 10^power: the number, and the ends of its interval, which belong to it if it is even.
+    uint64_t odd = mantissa & 1;
+    uint64_t low = product_to_odd(scale, (4 * mantissa - 2 + narrow) << shift) + odd;
+    uint64_t middle = product_to_odd(scale, (4 * mantissa) << shift);
+    uint64_t high = product_to_odd(scale, (4 * mantissa + 2) << shift) - odd;
+    uint64_t digits = middle / 4;
+    if (digits >= 10) { // one digit fewer, if just one of the two neighbours is inside
+        uint64_t fewer = digits / 10;
+        bool lower_fits = low <= 40 * fewer;
+        bool upper_fits = 40 * fewer + 40 <= high;
+        if (lower_fits != upper_fits) {
+            *found = (decimal){fewer + upper_fits, power + 1};
+            return true;
+        }
+    }
+    bool lower_fits = low <= 4 * digits;
+    bool upper_fits = 4 * digits + 4 <= high;
+    bool up = lower_fits != upper_fits ? upper_fits
+                                       : middle > 4 * digits + 2 || (middle == 4 * digits + 2 && (digits & 1) == 1);
+    *found = (decimal){digits + up, power};
+    return true;
+}
+
+// Lay out digits * 10^power as repr() does.
+static char *lay_out(char *at, decimal number)
+{
+    while (number.digits % 100 == 0) {
+        number.digits /= 100;
+        number.power += 2;
+    }
+    if (number.digits % 10 == 0) {
+        number.digits /= 10;
+        number.power++;
+    }
+    int count = (int)digits_of(number.digits);
+    int point = count + number.power; // digits before the decimal point
+    if (point > 0 && point <= 16) {
+        if (point >= count) {
+            write_digits(at + count, number.digits, (unsigned)count);
+            memset(at + count, '0', (size_t)(point - count));
+            memcpy(at + point, ".0", 2);
+            return at + point + 2;
+        }
+        write_digits(at + count + 1, number.digits, (unsigned)count);
+        memmove(at, at + 1, (size_t)point);
+        at[point] = '.';
+        return at + count + 1;
+    }
+    if (point > -4 && point <= 0) {
+        memcpy(at, "0.000", 5);
+        at += 2 - point;
+        write_digits(at + count, number.digits, (unsigned)count);
+        return at + count;
+    }
+    write_digits(at + count + 1, number.digits, (unsigned)count);
+    at[0] = at[1];
+    at[1] = '.';
+    at += count > 1 ? count + 1 : 1;
+    int exponent = point - 1;
+    *at++ = 'e';
+    *at++ = exponent < 0 ? '-' : '+';
+    unsigned size = (unsigned)(exponent < 0 ? -exponent : exponent); // below 100, by the table
+    write_digits(at + 2, size, 2);
+    return at + 2;
+}
+
+char *pc_double_write(char *at, double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    if (bits >> 63)
+        *at++ = '-';
+    uint64_t fraction = bits & (((uint64_t)1 << 52) - 1);
+    int biased = (int)(bits >> 52) & 0x7FF;
+    double size = fabs(value);
+    if (size < 9007199254740992.0 && size == (double)(uint64_t)size) {
+        at = pc_unsigned_write(at, (uint64_t)size);
+        memcpy(at, ".0", 2);
+        return at + 2;
+    }
+    decimal found;
+    if (biased == 0 || biased == 0x7FF ||
+        !shortest(fraction | (uint64_t)1 << 52, biased - 1075, fraction == 0 && biased > 1, &found))
+        return NULL;
+    return lay_out(at, found);
+}
