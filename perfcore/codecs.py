@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """JSON, MessagePack and pickle on one interface: ``get_codec(name)`` gives ``dumps`` and ``loads``.
 
-What a codec of ours gives back equals what it was given, or it refuses with `EncodeError`: only tuples change, to lists.
+What a codec of ours gives back equals what it was given, or it refuses with `EncodeError`: only tuples become lists.
 
 ========= ============================================================================================================
 name      holds
@@ -14,7 +14,7 @@ cjson     As json, through the cJSON library's tree, to measure the difference; 
 pickle    What pickle holds, with pickle's own errors. Loading runs code that the data choose: for trusted data only.
 ========= ============================================================================================================
 
-Subclasses of str, int, float, list, tuple and dict are encoded as what they derive from. Objects may be nested 200 deep.
+Subclasses of str, int, float, list, tuple and dict are encoded as what they derive from; 200 levels deep at most.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Timestamp:
         return cls(seconds, rest.microseconds * 1000)
 
     def to_datetime(self) -> datetime:
-        """Return the datetime in UTC, exactly. ValueError where datetime has no such moment (nanoseconds, far years)."""
+        """Return the datetime in UTC. ValueError where datetime has no such moment (nanoseconds; far years)."""
         if self.nanoseconds % 1000:
             raise ValueError(f"{self} is no whole number of microseconds, which is what datetime can hold")
         try:
