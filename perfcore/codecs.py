@@ -10,7 +10,8 @@ json      None, bool, int to 4300 digits, finite float (shortest text that reads
           with str keys. Input is strict: UTF-8, no NaN, no lone surrogate, no key twice, nothing after the value.
 msgpack   The same without the limits on keys and floats; int from -2**63 to 2**64 - 1; bytes, bytearray and memoryview
           (back as bytes); `Timestamp`, `Extension`.
-cjson     As json, through the cJSON library's tree, to measure the difference; no NUL character in a string.
+cjson     As json, through the cJSON library's tree, to measure the difference; no NUL character in a string, and int
+          only within the range of float.
 pickle    What pickle holds, with pickle's own errors. Loading runs code that the data choose: for trusted data only.
 ========= ============================================================================================================
 
@@ -26,7 +27,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from perfcore._core import json_dumps, json_loads, msgpack_dumps, msgpack_loads
+from perfcore._core import cjson_dumps, cjson_loads, json_dumps, json_loads, msgpack_dumps, msgpack_loads
 from perfcore.errors import CodecError, DecodeError, EncodeError
 
 __all__ = ["Codec", "CodecError", "DecodeError", "EncodeError", "Extension", "Timestamp", "codec_names", "get_codec"]
@@ -80,6 +81,7 @@ class Codec:
 _CODECS = {
     "json": Codec("json", json_dumps, json_loads),
     "msgpack": Codec("msgpack", msgpack_dumps, msgpack_loads),
+    "cjson": Codec("cjson", cjson_dumps, cjson_loads),
     "pickle": Codec("pickle", functools.partial(pickle.dumps, protocol=5), pickle.loads, trusted_only=True),
 }
 

@@ -327,5 +327,7 @@ int codec_setup(PyObject *module)
     }
     if (json_dumps_setup(module) < 0 || json_loads_setup(module) < 0)
         return -1;
-    return msgpack_dumps_setup(module) < 0 ? -1 : msgpack_loads_setup(module);
+    if (msgpack_dumps_setup(module) < 0 || msgpack_loads_setup(module) < 0)
+        return -1;
+    return cjson_setup(module);
 }

@@ -115,8 +115,12 @@ PC_NODISCARD static inline int codec_reserve(codec_writer *writer, size_t extra)
     return -1;
 }
 
+// Append the text of an int or a float (or of a subclass). 0, or -1 refused or with an exception. Of json_dumps.c.
+int codec_write_number(codec_writer *writer, PyObject *number) PC_NODISCARD;
+
 // --- the set-up of each format's file ---
 
+int cjson_setup(PyObject *module) PC_NODISCARD;
 int json_dumps_setup(PyObject *module) PC_NODISCARD;
 int json_loads_setup(PyObject *module) PC_NODISCARD;
 int msgpack_dumps_setup(PyObject *module) PC_NODISCARD;

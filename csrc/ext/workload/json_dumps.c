@@ -92,6 +92,11 @@ static int write_real(codec_writer *self, double real)
     return status;
 }
 
+int codec_write_number(codec_writer *writer, PyObject *number)
+{
+    return PyFloat_Check(number) ? write_real(writer, PyFloat_AS_DOUBLE(number)) : write_integer(writer, number);
+}
+
 static int write_key(codec_writer *self, PyObject *key)
 {
     if (PC_UNLIKELY(!PyUnicode_Check(key)))
