@@ -16,31 +16,53 @@ static const char pairs[201] =
 
 static inline unsigned digits_of(uint64_t value)
 {
-    unsigned count = 1;
-    for (;;) {
-        if (value < 10)
-            return count;
-        if (value < 100)
-            return count + 1;
-        if (value < 1000)
-            return count + 2;
-        if (value < 10000)
-            return count + 3;
-        value /= 10000;
-        count += 4;
-    }
+    static const uint64_t powers[20] = {
+        0,
+        10,
+        100,
+        1000,
+        10000,
+        100000,
+        1000000,
+        10000000,
+        100000000,
+        1000000000,
+        10000000000,
+        100000000000,
+        1000000000000,
+        10000000000000,
+        100000000000000,
+        1000000000000000,
+        10000000000000000,
+        100000000000000000,
+        1000000000000000000,
+        10000000000000000000u,
+    };
+    unsigned bits = 64 - (unsigned)__builtin_clzll(value | 1);
+    unsigned guess = bits * 1233 >> 12; // log10(2), one too few at most
+    return guess + (value >= powers[guess]);
 }
 
-// Write exactly `count` digits that end before `end`.
+// Write exactly `count` digits that end before `end`, by 32-bit arithmetic as far as possible.
 static inline void write_digits(char *end, uint64_t value, unsigned count)
 {
+    for (; count > 8; count -= 8) {
+        uint32_t low = (uint32_t)(value % 100000000);
+        value /= 100000000;
+        for (unsigned i = 0; i < 4; i++) {
+            end -= 2;
+            memcpy(end, pairs + low % 100 * 2, 2);
+            low /= 100;
+        }
+    }
+    uint32_t rest = (uint32_t)value;
     for (; count >= 2; count -= 2) {
         end -= 2;
-        memcpy(end, pairs + value % 100 * 2, 2);
-        value /= 100;
+        memcpy(end, pairs + rest % 100 * 2, 2);
+        rest /= 100;
     }
     if (count == 1)
-        *--end = (char)('0' + value % 10);
+        *--end = (char)('0' + rest);
 }
 
 char *pc_unsigned_write(char *at, uint64_t value)

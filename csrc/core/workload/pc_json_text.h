@@ -72,8 +72,50 @@ static inline const char *pc_json_plain(const char *at, const char *end, bool *a
     return at;
 }
 
-// Append `length` bytes of valid UTF-8 as a JSON string, quotes included. -ENOMEM.
-int pc_json_write_string(pc_out *out, const char *text, size_t length) PC_NODISCARD;
+// True if pc_json_special() is true for one of the eight bytes.
+static inline bool pc_json_special_word(uint64_t word)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    uint64_t quote = word ^ (ones * '"');
+    uint64_t slash = word ^ (ones * '\\');
+    uint64_t found = ((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash);
+    return (found & (ones * 0x80)) != 0;
+}
+
+// What pc_json_write_string does for strings that it has no short way for.
+int pc_json_write_any(pc_out *out, const char *text, size_t length) PC_NODISCARD;
+
+// Append `length` bytes of valid UTF-8 as a JSON string, quotes included, and leave room for a byte behind it. -ENOMEM.
+PC_NODISCARD static inline int pc_json_write_string(pc_out *out, const char *text, size_t length)
+{
+    // Most keys and many values: two words that overlap.
+    if (PC_LIKELY(length >= 4 && length < 16 && out->capacity - out->length >= 20)) {
+        char *to = out->data + out->length;
+        bool plain;
+        *to++ = '"';
+        if (length >= 8) {
+            uint64_t first, last;
+            memcpy(&first, text, sizeof first);
+            memcpy(&last, text + length - sizeof last, sizeof last);
+            memcpy(to, &first, sizeof first);
+            memcpy(to + length - sizeof last, &last, sizeof last);
+            plain = !pc_json_special_word(first) && !pc_json_special_word(last);
+        } else {
+            uint32_t first, last;
+            memcpy(&first, text, sizeof first);
+            memcpy(&last, text + length - sizeof last, sizeof last);
+            memcpy(to, &first, sizeof first);
+            memcpy(to + length - sizeof last, &last, sizeof last);
+            plain = !pc_json_special_word((uint64_t)first << 32 | last);
+        }
+        if (PC_LIKELY(plain)) {
+            to[length] = '"';
+            out->length += length + 2;
+            return 0;
+        }
+    }
+    return pc_json_write_any(out, text, length);
+}
 
 // Decode the string whose first byte after the quote is at `at`, appending its UTF-8 to `out`. On PC_JSON_FINE *after
 // is past the closing quote; on another code it is at the offending byte. The UTF-8 of the plain parts is not checked.

@@ -264,13 +264,8 @@ int codec_at_key(codec_writer *writer, PyObject *key)
     return prepend(writer, PyUnicode_FromFormat("[key of type %.80s]", Py_TYPE(key)->tp_name));
 }
 
-int codec_utf8(codec_writer *writer, PyObject *text, const char **utf8, size_t *length)
+int codec_utf8_any(codec_writer *writer, PyObject *text, const char **utf8, size_t *length)
 {
-    if (PC_LIKELY(PyUnicode_IS_COMPACT_ASCII(text))) {
-        *utf8 = (const char *)PyUnicode_1BYTE_DATA(text);
-        *length = (size_t)PyUnicode_GET_LENGTH(text);
-        return 0;
-    }
     Py_ssize_t size;
     *utf8 = PyUnicode_AsUTF8AndSize(text, &size);
     if (*utf8 == NULL) {

@@ -98,8 +98,18 @@ int codec_refuse(codec_writer *writer, const char *format, ...);
 int codec_at_index(codec_writer *writer, Py_ssize_t index);
 int codec_at_key(codec_writer *writer, PyObject *key);
 
+// What codec_utf8 does for text that is not ASCII.
+int codec_utf8_any(codec_writer *writer, PyObject *text, const char **utf8, size_t *length) PC_NODISCARD;
+
 // The UTF-8 of a str. 0, or -1 refused (a lone surrogate) or with MemoryError.
-int codec_utf8(codec_writer *writer, PyObject *text, const char **utf8, size_t *length) PC_NODISCARD;
+PC_NODISCARD static inline int codec_utf8(codec_writer *writer, PyObject *text, const char **utf8, size_t *length)
+{
+    if (PC_UNLIKELY(!PyUnicode_IS_COMPACT_ASCII(text)))
+        return codec_utf8_any(writer, text, utf8, length);
+    *utf8 = (const char *)((PyASCIIObject *)text + 1); // as PyUnicode_DATA, without asking again
+    *length = (size_t)PyUnicode_GET_LENGTH(text);
+    return 0;
+}
 
 // Refuse a value of a type that the format does not have. Returns -1.
 int codec_refuse_type(codec_writer *writer, const char *codec, PyObject *value);
@@ -117,6 +127,25 @@ PC_NODISCARD static inline int codec_reserve(codec_writer *writer, size_t extra)
 
 // Append the text of an int or a float (or of a subclass). 0, or -1 refused or with an exception. Of json_dumps.c.
 int codec_write_number(codec_writer *writer, PyObject *number) PC_NODISCARD;
+
+// True with the value of an int of one digit of its 30 bits, as nearly all are.
+static inline bool codec_small_int(PyObject *number, long long *value)
+{
+    assert(PyLong_Check(number));
+#if PY_VERSION_HEX >= 0x030C0000
+    if (PyUnstable_Long_IsCompact((PyLongObject *)number)) {
+        *value = PyUnstable_Long_CompactValue((PyLongObject *)number);
+        return true;
+    }
+#else
+    Py_ssize_t size = Py_SIZE(number);
+    if (size >= -1 && size <= 1) {
+        *value = size == 0 ? 0 : size * (long long)((PyLongObject *)number)->ob_digit[0];
+        return true;
+    }
+#endif
+    return false;
+}
 
 // --- the set-up of each format's file ---
 

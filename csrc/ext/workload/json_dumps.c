@@ -9,7 +9,9 @@
 #include "record/pc_number_write.h"
 #include "workload/pc_json_text.h"
 
-static int write_value(codec_writer *self, PyObject *value, int depth);
+enum { ITEM_ROOM = PC_DOUBLE_TEXT + 8 }; // a separator and any number or word
+
+static int write_other(codec_writer *self, PyObject *value, int depth);
 
 static inline int write_bytes(codec_writer *self, const char *text, size_t length)
 {
@@ -28,7 +30,7 @@ static inline int write_byte(codec_writer *self, char byte)
     return 0;
 }
 
-static int write_text(codec_writer *self, PyObject *value)
+static inline int write_text(codec_writer *self, PyObject *value)
 {
     const char *utf8;
     size_t length;
@@ -60,23 +62,23 @@ static int write_big(codec_writer *self, PyObject *value)
     return status;
 }
 
-static int write_integer(codec_writer *self, PyObject *value)
+// Where ITEM_ROOM bytes are free, as for write_real.
+static inline int write_integer(codec_writer *self, PyObject *value)
 {
-    int overflow;
-    long long integer = PyLong_AsLongLongAndOverflow(value, &overflow);
-    if (PC_UNLIKELY(overflow != 0))
-        return write_big(self, value);
-    if (codec_reserve(self, PC_INTEGER_TEXT) < 0)
-        return -1;
+    long long integer;
+    if (!codec_small_int(value, &integer)) {
+        int overflow;
+        integer = PyLong_AsLongLongAndOverflow(value, &overflow);
+        if (PC_UNLIKELY(overflow != 0))
+            return write_big(self, value);
+    }
     char *at = self->out.data + self->out.length;
     self->out.length = (size_t)(pc_integer_write(at, integer) - self->out.data);
     return 0;
 }
 
-static int write_real(codec_writer *self, double real)
+static inline int write_real(codec_writer *self, double real)
 {
-    if (codec_reserve(self, PC_DOUBLE_TEXT) < 0)
-        return -1;
     char *after = pc_double_write(self->out.data + self->out.length, real);
     if (PC_LIKELY(after != NULL)) {
         self->out.length = (size_t)(after - self->out.data);
@@ -94,16 +96,35 @@ static int write_real(codec_writer *self, double real)
 
 int codec_write_number(codec_writer *writer, PyObject *number)
 {
+    if (codec_reserve(writer, ITEM_ROOM) < 0)
+        return -1;
     return PyFloat_Check(number) ? write_real(writer, PyFloat_AS_DOUBLE(number)) : write_integer(writer, number);
 }
 
-static int write_key(codec_writer *self, PyObject *key)
+// A separator and the value.
+static inline int write_item(codec_writer *self, char before, PyObject *value, int depth)
 {
+    if (codec_reserve(self, ITEM_ROOM) < 0)
+        return -1;
+    self->out.data[self->out.length++] = before;
+    PyTypeObject *type = Py_TYPE(value);
+    if (type == &PyUnicode_Type)
+        return write_text(self, value);
+    if (type == &PyFloat_Type)
+        return write_real(self, PyFloat_AS_DOUBLE(value));
+    if (type == &PyLong_Type)
+        return write_integer(self, value);
+    return write_other(self, value, depth);
+}
+
+// A separator and the key.
+static inline int write_key(codec_writer *self, char before, PyObject *key)
+{
+    if (write_byte(self, before) < 0)
+        return -1;
     if (PC_UNLIKELY(!PyUnicode_Check(key)))
         return codec_refuse(self, "JSON has no keys of type %.100s, only str", Py_TYPE(key)->tp_name);
-    if (write_text(self, key) < 0)
-        return -1;
-    return write_byte(self, ':');
+    return write_text(self, key);
 }
 
 static int write_dict(codec_writer *self, PyObject *dict, int depth)
@@ -119,11 +140,9 @@ static int write_dict(codec_writer *self, PyObject *dict, int depth)
         // The items() of a subclass further in may change this dict.
         Py_INCREF(key);
         Py_INCREF(value);
-        int status = write_byte(self, before);
-        if (status == 0)
-            status = write_key(self, key);
-        if (status == 0)
-            status = write_value(self, value, depth);
+        int status = write_key(self, before, key);
+        if (PC_LIKELY(status == 0))
+            status = write_item(self, ':', value, depth);
         if (PC_UNLIKELY(status < 0))
             (void)codec_at_key(self, key);
         Py_DECREF(key);
@@ -154,11 +173,9 @@ static int write_mapping(codec_writer *self, PyObject *mapping, int depth)
             status = -1;
             break;
         }
-        status = write_byte(self, i == 0 ? '{' : ',');
+        status = write_key(self, i == 0 ? '{' : ',', PyTuple_GET_ITEM(pair, 0));
         if (status == 0)
-            status = write_key(self, PyTuple_GET_ITEM(pair, 0));
-        if (status == 0)
-            status = write_value(self, PyTuple_GET_ITEM(pair, 1), depth);
+            status = write_item(self, ':', PyTuple_GET_ITEM(pair, 1), depth);
         if (status < 0)
             (void)codec_at_key(self, PyTuple_GET_ITEM(pair, 0));
     }
@@ -175,9 +192,7 @@ static int write_sequence(codec_writer *self, PyObject *sequence, int depth)
     Py_ssize_t i = 0;
     for (; i < (list ? PyList_GET_SIZE(sequence) : PyTuple_GET_SIZE(sequence)); i++) {
         PyObject *item = Py_NewRef(list ? PyList_GET_ITEM(sequence, i) : PyTuple_GET_ITEM(sequence, i));
-        int status = write_byte(self, before);
-        if (status == 0)
-            status = write_value(self, item, depth);
+        int status = write_item(self, before, item, depth);
         Py_DECREF(item);
         if (PC_UNLIKELY(status < 0))
             return codec_at_index(self, i);
@@ -197,15 +212,9 @@ static int write_container(codec_writer *self, PyObject *value, int depth)
     return write_sequence(self, value, depth + 1);
 }
 
-static int write_value(codec_writer *self, PyObject *value, int depth)
+// What is not exactly a str, float or int; and anything at the top.
+static int write_other(codec_writer *self, PyObject *value, int depth)
 {
-    PyTypeObject *type = Py_TYPE(value);
-    if (type == &PyUnicode_Type)
-        return write_text(self, value);
-    if (type == &PyFloat_Type)
-        return write_real(self, PyFloat_AS_DOUBLE(value));
-    if (type == &PyLong_Type)
-        return write_integer(self, value);
     if (value == Py_None)
         return write_bytes(self, "null", 4);
     if (value == Py_True)
@@ -230,7 +239,7 @@ static PyObject *json_dumps(PyObject *module, PyObject *value)
 {
     codec_writer writer;
     codec_writer_init(&writer, core_state_of_module(module)->codec);
-    return codec_writer_finish(&writer, write_value(&writer, value, 0));
+    return codec_writer_finish(&writer, write_other(&writer, value, 0));
 }
 
 static PyMethodDef methods[] = {

@@ -33,7 +33,7 @@ static int write_bytes(codec_writer *self, const char *bytes, size_t length)
     return 0;
 }
 
-static int write_text(codec_writer *self, PyObject *value)
+static inline int write_text(codec_writer *self, PyObject *value)
 {
     const char *utf8;
     size_t length;
@@ -50,15 +50,25 @@ static int write_text(codec_writer *self, PyObject *value)
     } else {
         at = pc_msgpack_write_string(at, length);
     }
-    memcpy(at, utf8, length);
+    if (PC_LIKELY(length >= 8 && length <= 16)) { // most keys: two words that overlap
+        uint64_t first, last;
+        memcpy(&first, utf8, sizeof first);
+        memcpy(&last, utf8 + length - sizeof last, sizeof last);
+        memcpy(at, &first, sizeof first);
+        memcpy(at + length - sizeof last, &last, sizeof last);
+    } else {
+        memcpy(at, utf8, length);
+    }
     self->out.length = (size_t)(at - self->out.data) + length;
     return 0;
 }
 
-static int write_integer(codec_writer *self, PyObject *value)
+static inline int write_integer(codec_writer *self, PyObject *value)
 {
-    int overflow;
-    long long integer = PyLong_AsLongLongAndOverflow(value, &overflow);
+    int overflow = 0;
+    long long integer;
+    if (!codec_small_int(value, &integer))
+        integer = PyLong_AsLongLongAndOverflow(value, &overflow);
     if (PC_LIKELY(overflow == 0)) {
         WRITE_HEAD(self, pc_msgpack_write_integer(at, integer));
         return 0;
