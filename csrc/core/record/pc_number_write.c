@@ -7,13 +7,6 @@
 
 #include "record/pc_powers.h"
 
-// clang-format off
-static const char pairs[201] =
-    "0001020304050607080910111213141516171819" "2021222324252627282930313233343536373839"
-    "4041424344454647484950515253545556575859" "6061626364656667686970717273747576777879"
-    "8081828384858687888990919293949596979899";
-// clang-format on
-
 static inline unsigned digits_of(uint64_t value)
 {
     static const uint64_t powers[20] = {
@@ -43,26 +36,37 @@ static inline unsigned digits_of(uint64_t value)
     return guess + (value >= powers[guess]);
 }
 
-// Write exactly `count` digits that end before `end`, by 32-bit arithmetic as far as possible.
-static inline void write_digits(char *end, uint64_t value, unsigned count)
+// The digits of a number below 10^8, zeros in front, the first in the lowest byte: halves, quarters and digits are
+// divided off in lanes of one word.
+static inline uint64_t eight_digits(uint32_t value)
 {
-    for (; count > 8; count -= 8) {
-        uint32_t low = (uint32_t)(value % 100000000);
-        value /= 100000000;
-        for (unsigned i = 0; i < 4; i++) {
-            end -= 2;
-            memcpy(end, pairs + low % 100 * 2, 2);
-            low /= 100;
-        }
-    }
-    uint32_t rest = (uint32_t)value;
-    for (; count >= 2; count -= 2) {
-        end -= 2;
-        memcpy(end, pairs + rest % 100 * 2, 2);
-        rest /= 100;
-    }
-    if (count == 1)
-        *--end = (char)('0' + rest);
+    uint64_t lanes = value / 10000 | (uint64_t)(value % 10000) << 32;
+    uint64_t high = ((lanes * 10486) >> 20) & 0x0000007F0000007Fu; // by 100, exact below 10^4
+    lanes = high | (lanes - high * 100) << 16;
+    high = ((lanes * 103) >> 10) & 0x000F000F000F000Fu; // by 10, exact below 10^2
+    lanes = high | (lanes - high * 10) << 8;
+    return lanes + 0x3030303030303030u;
+}
+
+static inline void store_digits(char *at, uint64_t word)
+{
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    memcpy(at, &word, sizeof word);
+}
+
+// Write exactly `count` digits (1 to 20), which value has, at `at`; eight bytes are overwritten in any case.
+static inline void write_digits(char *at, uint64_t value, unsigned count)
+{
+    unsigned words = (count - 1) / 8;
+    unsigned head = count - 8 * words;
+    uint32_t low[2];
+    for (unsigned i = words; i-- > 0; value /= 100000000)
+        low[i] = (uint32_t)(value % 100000000);
+    store_digits(at, eight_digits((uint32_t)value) >> (8 * (8 - head)));
+    for (unsigned i = 0; i < words; i++)
+        store_digits(at + head + 8 * i, eight_digits(low[i]));
 }
 
 char *pc_unsigned_write(char *at, uint64_t value)
@@ -72,7 +76,7 @@ char *pc_unsigned_write(char *at, uint64_t value)
         return at + 1;
     }
     unsigned count = digits_of(value);
-    write_digits(at + count, value, count);
+    write_digits(at, value, count);
     return at + count;
 }
 
@@ -153,12 +157,12 @@ static char *lay_out(char *at, decimal number)
     int point = count + number.power; // digits before the decimal point
     if (point > 0 && point <= 16) {
         if (point >= count) {
-            write_digits(at + count, number.digits, (unsigned)count);
+            write_digits(at, number.digits, (unsigned)count);
             memset(at + count, '0', (size_t)(point - count));
             memcpy(at + point, ".0", 2);
             return at + point + 2;
         }
-        write_digits(at + count + 1, number.digits, (unsigned)count);
+        write_digits(at + 1, number.digits, (unsigned)count);
         memmove(at, at + 1, (size_t)point);
         at[point] = '.';
         return at + count + 1;
@@ -166,10 +170,10 @@ static char *lay_out(char *at, decimal number)
     if (point > -4 && point <= 0) {
         memcpy(at, "0.000", 5);
         at += 2 - point;
-        write_digits(at + count, number.digits, (unsigned)count);
+        write_digits(at, number.digits, (unsigned)count);
         return at + count;
     }
-    write_digits(at + count + 1, number.digits, (unsigned)count);
+    write_digits(at + 1, number.digits, (unsigned)count);
     at[0] = at[1];
     at[1] = '.';
     at += count > 1 ? count + 1 : 1;
@@ -177,8 +181,9 @@ static char *lay_out(char *at, decimal number)
     *at++ = 'e';
     *at++ = exponent < 0 ? '-' : '+';
     unsigned size = (unsigned)(exponent < 0 ? -exponent : exponent); // below 100, by the table
-    write_digits(at + 2, size, 2);
-    return at + 2;
+    *at++ = (char)('0' + size / 10);
+    *at++ = (char)('0' + size % 10);
+    return at;
 }
 
 char *pc_double_write(char *at, double value)
