@@ -72,7 +72,7 @@ def nanoseconds(function: Callable[[Any], Any], values: list[Any], passes: int) 
 def cases(context: Context, ways: dict[str, Way]) -> Iterator[Case]:
     """Compare encoding, and decoding of the same bytes, for a small message and for those of the suites."""
     passes = 2 if context.quick else PASSES
-    for label, messages in (("small message", [SMALL] * MESSAGES), ("600-byte messages", make_messages(MESSAGES))):
+    for label, messages in (("small message", [SMALL] * MESSAGES), ("agent message", make_messages(MESSAGES))):
         encoded = [ways[OURS][0](message) for message in messages]
         for name, (dumps, loads) in ways.items():
             if [loads(data) for data in encoded] != messages or [loads(dumps(one)) for one in messages] != messages:
