@@ -20,6 +20,8 @@ from typing import Any
 
 import pytest
 
+from perfcore.codecs import Codec
+
 Message = dict[str, Any]
 Throughput = Callable[[int], None]
 
@@ -199,6 +201,40 @@ def test_decode(benchmark: Any, throughput: Throughput, messages: list[Message],
     batch = messages[:100]
     encode, decode = CODECS[codec]
     encoded = [encode(message) for message in batch]
+
+    def decode_all() -> list[Message]:
+        return [decode(one) for one in encoded]
+
+    throughput(100)
+    assert benchmark(decode_all) == batch
+
+
+perfcore_codecs = pytest.mark.parametrize(
+    "codec", ["json", "cjson", "msgpack", "pickle"], indirect=True, ids="perfcore-{}".format
+)
+
+
+@pytest.mark.benchmark(group="encode 100 messages")
+@perfcore_codecs
+def test_codec_encode(benchmark: Any, throughput: Throughput, messages: list[Message], codec: Codec) -> None:
+    """One call encodes 100 messages, each into bytes of its own, with a codec of perfcore."""
+    batch, encode = messages[:100], codec.dumps
+
+    def encode_all() -> list[bytes]:
+        return [encode(message) for message in batch]
+
+    throughput(100)
+    encoded = benchmark(encode_all)
+    assert [codec.loads(one) for one in encoded] == batch
+    benchmark.extra_info["bytes_per_message"] = sum(map(len, encoded)) / len(encoded)
+
+
+@pytest.mark.benchmark(group="decode 100 messages")
+@perfcore_codecs
+def test_codec_decode(benchmark: Any, throughput: Throughput, messages: list[Message], codec: Codec) -> None:
+    """One call decodes 100 messages from their own bytes with a codec of perfcore."""
+    batch, decode = messages[:100], codec.loads
+    encoded = [codec.dumps(message) for message in batch]
 
     def decode_all() -> list[Message]:
         return [decode(one) for one in encoded]

@@ -18,5 +18,27 @@ class ConfigError(PerfcoreError):
     """A value of ``[tool.perfcore]`` or of an option is wrong; the text names the key."""
 
 
+class CodecError(PerfcoreError, ValueError):
+    """A codec cannot encode a value or decode data."""
+
+
+class EncodeError(CodecError):
+    """The format cannot hold a value without changing it; the text says what and where in the object."""
+
+
+class DecodeError(CodecError):
+    """The data are not what the format allows.
+
+    ``offset`` counts bytes (of the UTF-8, where a str was read) from the start; ``line`` and ``column`` (in characters)
+    count from 1, and are None for formats without lines.
+    """
+
+    def __init__(self, text: str, offset: int = 0, line: int | None = None, column: int | None = None) -> None:
+        super().__init__(text)
+        self.offset = offset
+        self.line = line
+        self.column = column
+
+
 class MeasureError(PerfcoreError):
     """A callable cannot be measured the way it was asked for."""

@@ -17,10 +17,11 @@ typedef struct core_state {
     PyTypeObject *samples_type;
     PyTypeObject *round_loop_type;
     PyTypeObject *windowed_type;
-    pc_tsc tsc;            // CLOCK_MONOTONIC by the processor's counter, where that is sound
-    PyObject *stats_names; // tuple of str: the keys of summarize()'s dict
-    PyObject *core_error;  // perfcore.errors.PerfcoreError, imported when first raised
-    PyObject *json_error;  // JSONError, of results.c
+    pc_tsc tsc;                // CLOCK_MONOTONIC by the processor's counter, where that is sound
+    PyObject *stats_names;     // tuple of str: the keys of summarize()'s dict
+    PyObject *core_error;      // perfcore.errors.PerfcoreError, imported when first raised
+    PyObject *json_error;      // JSONError, of results.c
+    struct codec_state *codec; // of workload/codec.h
 } core_state;
 
 extern struct PyModuleDef core_module;
@@ -49,6 +50,7 @@ int core_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **slot) PC_N
 
 // One for each file of bindings: add its types and functions to the module. 0, or -1 with an exception.
 int clock_setup(PyObject *module) PC_NODISCARD;
+int codec_setup(PyObject *module) PC_NODISCARD;
 int round_loop_setup(PyObject *module) PC_NODISCARD;
 int samples_setup(PyObject *module) PC_NODISCARD;
 int stats_setup(PyObject *module) PC_NODISCARD;
@@ -57,5 +59,9 @@ int verdict_setup(PyObject *module) PC_NODISCARD;
 int rank_setup(PyObject *module) PC_NODISCARD;
 int windowed_setup(PyObject *module) PC_NODISCARD;
 int levels_setup(PyObject *module) PC_NODISCARD;
+
+// What the codecs keep in the state.
+int codec_traverse(core_state *state, visitproc visit, void *arg) PC_NODISCARD;
+void codec_clear(core_state *state);
 
 #endif

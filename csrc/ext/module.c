@@ -24,7 +24,7 @@ static int module_exec(PyObject *module)
 {
     static int (*const setups[])(PyObject *) = {
         samples_setup, results_setup, verdict_setup,  round_loop_setup, clock_setup,
-        stats_setup,   rank_setup,    windowed_setup, levels_setup,
+        stats_setup,   rank_setup,    windowed_setup, levels_setup,     codec_setup,
     };
     for (size_t i = 0; i < sizeof setups / sizeof *setups; i++) {
         if (setups[i](module) < 0)
@@ -42,7 +42,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->stats_names);
     Py_VISIT(state->core_error);
     Py_VISIT(state->json_error);
-    return 0;
+    return codec_traverse(state, visit, arg);
 }
 
 static int module_clear(PyObject *module)
@@ -54,6 +54,7 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->stats_names);
     Py_CLEAR(state->core_error);
     Py_CLEAR(state->json_error);
+    codec_clear(state);
     return 0;
 }
 

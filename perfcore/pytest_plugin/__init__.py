@@ -15,6 +15,7 @@ import pytest
 from perfcore.pytest_plugin.options import add_options
 
 if TYPE_CHECKING:
+    from perfcore.codecs import Codec
     from perfcore.pytest_plugin.session import Session
 
 
@@ -54,6 +55,14 @@ def pytest_terminal_summary(
         return (yield)
     finally:
         _session(config).summarise(terminalreporter)
+
+
+@pytest.fixture
+def codec(request: pytest.FixtureRequest) -> Codec:
+    """Return a codec: JSON, or the one that ``parametrize("codec", [...], indirect=True)`` names."""
+    from perfcore.codecs import get_codec
+
+    return get_codec(getattr(request, "param", "json"))
 
 
 def _session(config: pytest.Config) -> Session:

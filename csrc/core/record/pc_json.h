@@ -40,6 +40,7 @@ typedef enum pc_json_code {
     PC_JSON_DEPTH,
     PC_JSON_VALUES,
     PC_JSON_DUPLICATE,
+    PC_JSON_DIGITS, // an integer too long to convert; of codecs alone
 } pc_json_code;
 
 typedef struct pc_json_error {

@@ -59,34 +59,57 @@ static int hex4(const char *at, const char *end)
     return value;
 }
 
-// Check the escape whose backslash is at *at, and pass over it.
-static pc_json_code check_escape(const char **at, const char *end)
+// What the escape with this letter stands for, or 0.
+static char short_escape(char letter)
+{
+    switch (letter) {
+    case '"':
+    case '\\':
+    case '/':
+        return letter;
+    case 'b':
+        return '\b';
+    case 'f':
+        return '\f';
+    case 'n':
+        return '\n';
+    case 'r':
+        return '\r';
+    case 't':
+        return '\t';
+    default:
+        return 0;
+    }
+}
+
+pc_json_code pc_json_escape(const char **at, const char *end, uint32_t *point)
 {
     const char *text = *at;
     if (end - text < 2)
         return PC_JSON_TRUNCATED;
     if (text[1] != 'u') {
-        if (text[1] == '\0' || strchr("\"\\/bfnrt", text[1]) == NULL)
+        char meaning = short_escape(text[1]);
+        if (meaning == 0)
             return PC_JSON_ESCAPE;
+        *point = (uint32_t)meaning;
         *at = text + 2;
         return PC_JSON_FINE;
     }
     int code = hex4(text + 2, end);
     if (code < 0)
         return end - text < 6 && memchr(text, '"', (size_t)(end - text)) == NULL ? PC_JSON_TRUNCATED : PC_JSON_ESCAPE;
-    if (code == 0)
-        return PC_JSON_NUL;
     if (code >= 0xDC00 && code <= 0xDFFF)
         return PC_JSON_SURROGATE;
-    *at = text + 6;
     if (code >= 0xD800 && code <= 0xDBFF) {
         int low = end - text >= 12 && text[6] == '\\' && text[7] == 'u' ? hex4(text + 8, end) : -1;
-        if (low < 0xDC00 || low > 0xDFFF) {
-            *at = text;
+        if (low < 0xDC00 || low > 0xDFFF)
             return PC_JSON_SURROGATE;
-        }
+        *point = 0x10000 + (((uint32_t)code - 0xD800) << 10) + ((uint32_t)low - 0xDC00);
         *at = text + 12;
+        return PC_JSON_FINE;
     }
+    *point = (uint32_t)code;
+    *at = text + 6;
     return PC_JSON_FINE;
 }
 
@@ -101,10 +124,17 @@ pc_json_code pc_json_string(const char *at, const char *end, const char **after)
             return PC_JSON_FINE;
         }
         if (byte == '\\') {
-            code = check_escape(&at, end);
+            const char *escape = at;
+            uint32_t point;
+            code = pc_json_escape(&at, end, &point);
             if (code != PC_JSON_FINE)
                 break;
             code = PC_JSON_TRUNCATED;
+            if (point == 0) {
+                at = escape;
+                code = PC_JSON_NUL;
+                break;
+            }
         } else if (byte < 0x20) {
             code = PC_JSON_CONTROL;
             break;

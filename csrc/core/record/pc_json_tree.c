@@ -49,6 +49,8 @@ const char *pc_json_reason(pc_json_code code)
         return "more than 10 million values outside the samples";
     case PC_JSON_DUPLICATE:
         return "the same key twice in one object";
+    case PC_JSON_DIGITS:
+        return "an integer of more than 4300 digits";
     }
     return "no error";
 }

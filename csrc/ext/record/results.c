@@ -9,13 +9,14 @@
 #include <cjson/cJSON.h>
 
 #include "measure/samples.h"
+#include "record/results.h"
 #include "record/pc_results.h"
 
 // What the conversion of one file carries along.
 typedef struct loader {
     core_state *state;
     const char *text;
-    pc_json json;
+    pc_json *json;
     PyObject *keys; // dict of str to itself: each distinct key is one object
 } loader;
 
@@ -45,7 +46,7 @@ static PyObject *convert_integer(const char *text, size_t length)
 
 static PyObject *convert_number(loader *self, const cJSON *node)
 {
-    const pc_json_entry *entry = pc_json_entry_of(&self->json, node);
+    const pc_json_entry *entry = pc_json_entry_of(self->json, node);
     switch (entry->kind) {
     case PC_JSON_FLOAT:
         return PyFloat_FromDouble(entry->value);
@@ -56,7 +57,7 @@ static PyObject *convert_number(loader *self, const cJSON *node)
     }
     samples_object *samples = samples_create(self->state);
     if (samples != NULL)
-        samples->values = pc_results_take(&self->json, entry);
+        samples->values = pc_results_take(self->json, entry);
     return (PyObject *)samples;
 }
 
@@ -128,6 +129,17 @@ static PyObject *convert(loader *self, const cJSON *node)
     Py_RETURN_NONE;
 }
 
+PyObject *results_tree(core_state *state, pc_json *json, const char *text)
+{
+    loader self = {.state = state, .text = text, .json = json};
+    PyObject *result = NULL;
+    self.keys = PyDict_New();
+    if (self.keys != NULL)
+        result = convert(&self, json->root);
+    Py_XDECREF(self.keys);
+    return result;
+}
+
 static void raise_json_error(core_state *state, const pc_json_error *error)
 {
     PyObject *args = Py_BuildValue("(snnn)", pc_json_reason(error->code), (Py_ssize_t)error->line,
@@ -149,27 +161,26 @@ static PyObject *load_results(PyObject *module, PyObject *data)
         PyErr_Format(PyExc_TypeError, "load_results() wants bytes, not %.100s", Py_TYPE(data)->tp_name);
         return NULL;
     }
-    loader self = {.state = core_state_of_module(module), .text = PyBytes_AS_STRING(data)};
+    core_state *state = core_state_of_module(module);
+    const char *text = PyBytes_AS_STRING(data);
     size_t length = (size_t)PyBytes_GET_SIZE(data);
+    pc_json json = {0};
     pc_json_error error = {0};
     PyObject *result = NULL;
     int status;
     Py_BEGIN_ALLOW_THREADS
-    status = pc_results_scan(self.text, length, &self.json, &error);
+    status = pc_results_scan(text, length, &json, &error);
     Py_END_ALLOW_THREADS
     if (status == 0)
-        status = pc_json_build(&self.json, self.text, length, &error);
+        status = pc_json_build(&json, text, length, &error);
     if (status == -EINVAL) {
-        raise_json_error(self.state, &error);
+        raise_json_error(state, &error);
     } else if (status < 0) {
         (void)core_raise_errno(status);
     } else {
-        self.keys = PyDict_New();
-        if (self.keys != NULL)
-            result = convert(&self, self.json.root);
-        Py_XDECREF(self.keys);
+        result = results_tree(state, &json, text);
     }
-    pc_json_clear(&self.json);
+    pc_json_clear(&json);
     return result;
 }
 

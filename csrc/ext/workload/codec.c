@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: MIT
+// What the codecs share (see codec.h).
+#include "workload/codec.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+PyObject *codec_import(PyObject **slot, const char *module, const char *name)
+{
+    if (*slot == NULL) {
+        PyObject *imported = PyImport_ImportModule(module);
+        if (imported == NULL)
+            return NULL;
+        PyObject *found = PyObject_GetAttrString(imported, name);
+        Py_DECREF(imported);
+        if (found == NULL)
+            return NULL;
+        Py_XSETREF(*slot, found);
+    }
+    return *slot;
+}
+
+// --- reading ---
+
+int codec_input_init(codec_state *state, codec_input *input, PyObject *data, bool text)
+{
+    if (PyBytes_Check(data)) {
+        *input = (codec_input){Py_NewRef(data), PyBytes_AS_STRING(data), (size_t)PyBytes_GET_SIZE(data)};
+        return 0;
+    }
+    if (text && PyUnicode_Check(data)) {
+        Py_ssize_t length;
+        const char *utf8 = PyUnicode_AsUTF8AndSize(data, &length);
+        if (utf8 == NULL) {
+            if (PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) {
+                PyErr_Clear();
+                codec_raise_decode(state, "the text has a lone surrogate", 0, 1, 1);
+            }
+            return -1;
+        }
+        *input = (codec_input){Py_NewRef(data), utf8, (size_t)length};
+        return 0;
+    }
+    if (!PyObject_CheckBuffer(data)) {
+        PyErr_Format(PyExc_TypeError, "loads() wants bytes, a buffer%s, not %.100s", text ? " or str" : "",
+                     Py_TYPE(data)->tp_name);
+        return -1;
+    }
+    PyObject *copy = PyBytes_FromObject(data); // others may write to it while we read
+    if (copy == NULL)
+        return -1;
+    *input = (codec_input){copy, PyBytes_AS_STRING(copy), (size_t)PyBytes_GET_SIZE(copy)};
+    return 0;
+}
+
+void codec_input_clear(codec_input *input)
+{
+    Py_CLEAR(input->owner);
+}
+
+void codec_stack_init(codec_stack *stack)
+{
+    stack->items = stack->storage;
+    stack->count = 0;
+    stack->capacity = CODEC_STACK;
+}
+
+void codec_stack_clear(codec_stack *stack)
+{
+    while (stack->count > 0)
+        Py_DECREF(stack->items[--stack->count]);
+    if (stack->items != stack->storage)
+        PyMem_Free(stack->items);
+}
+
+int codec_stack_grow(codec_stack *stack)
+{
+    PyObject **moved = NULL;
+    size_t bigger = stack->capacity * 2; // each item took a byte of input at least: no overflow
+    if (bigger <= PY_SSIZE_T_MAX / sizeof *moved)
+        moved = PyMem_Realloc(stack->items == stack->storage ? NULL : stack->items, bigger * sizeof *moved);
+    if (moved == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    if (stack->items == stack->storage)
+        memcpy(moved, stack->storage, sizeof stack->storage);
+    stack->items = moved;
+    stack->capacity = bigger;
+    return 0;
+}
+
+PyObject *codec_stack_list(codec_stack *stack, size_t base)
+{
+    Py_ssize_t count = (Py_ssize_t)(stack->count - base);
+    PyObject *list = PyList_New(count);
+    if (list == NULL)
+        return NULL;
+    for (Py_ssize_t i = 0; i < count; i++)
+        PyList_SET_ITEM(list, i, stack->items[base + (size_t)i]);
+    stack->count = base;
+    return list;
+}
+
+PyObject *codec_ascii(const char *text, size_t length)
+{
+    if (length < 2)
+        return PyUnicode_FromStringAndSize(text, (Py_ssize_t)length); // one of the interpreter's own
+    PyObject *string = PyUnicode_New((Py_ssize_t)length, 127);
+    if (string != NULL)
+        memcpy(PyUnicode_1BYTE_DATA(string), text, length);
+    return string;
+}
+
+// Spread the first and last eight bytes over the table. An attacker gains nothing: a collision costs one new str.
+static size_t key_slot(const char *text, size_t length)
+{
+    uint64_t first = 0;
+    uint64_t last = 0;
+    if (length >= 8) {
+        memcpy(&first, text, 8);
+        memcpy(&last, text + length - 8, 8);
+    } else if (length >= 4) {
+        memcpy(&first, text, 4);
+        memcpy(&last, text + length - 4, 4);
+    } else {
+        for (size_t i = 0; i < length; i++)
+            first = first << 8 | (unsigned char)text[i];
+    }
+    uint64_t mixed = (first ^ (last << 29 | last >> 35) ^ length) * 0x9E3779B97F4A7C15u;
+    return (size_t)(mixed >> 54) & (CODEC_KEYS - 1);
+}
+
+PyObject *codec_key(codec_state *state, const char *text, size_t length)
+{
+    if (length > CODEC_KEY_BYTES || length < 2)
+        return codec_ascii(text, length);
+    PyObject **slot = &state->keys[key_slot(text, length)];
+    PyObject *known = *slot;
+    if (known != NULL && (size_t)PyUnicode_GET_LENGTH(known) == length &&
+        memcmp(PyUnicode_1BYTE_DATA(known), text, length) == 0)
+        return Py_NewRef(known);
+    PyObject *key = codec_ascii(text, length);
+    if (key != NULL) {
+        (void)PyObject_Hash(key); // kept in the str: dicts need not compute it again
+        Py_XSETREF(*slot, Py_NewRef(key));
+    }
+    return key;
+}
+
+PyObject *codec_raise_decode(codec_state *state, const char *reason, size_t offset, size_t line, size_t column)
+{
+    PyObject *type = codec_import(&state->decode_error, "perfcore.errors", "DecodeError");
+    if (type == NULL)
+        return NULL;
+    PyObject *error = NULL;
+    if (line > 0) {
+        PyObject *text = PyUnicode_FromFormat("line %zu, column %zu: %s", line, column, reason);
+        if (text != NULL)
+            error = PyObject_CallFunction(type, "Nnnn", text, (Py_ssize_t)offset, (Py_ssize_t)line, (Py_ssize_t)column);
+    } else {
+        PyObject *text = PyUnicode_FromFormat("at byte %zu: %s", offset, reason);
+        if (text != NULL)
+            error = PyObject_CallFunction(type, "Nn", text, (Py_ssize_t)offset);
+    }
+    if (error != NULL) {
+        PyErr_SetObject(type, error);
+        Py_DECREF(error);
+    }
+    return NULL;
+}
+
+PyObject *codec_raise_json(codec_state *state, const pc_json_error *error)
+{
+    const char *reason;
+    switch (error->code) { // where the record room speaks of its file
+    case PC_JSON_EMPTY:
+        reason = "there is no text";
+        break;
+    case PC_JSON_TRUNCATED:
+        reason = "the text ends in the middle of a value";
+        break;
+    case PC_JSON_UNEXPECTED:
+        reason = "unexpected character";
+        break;
+    case PC_JSON_MARK:
+        reason = "the text begins with a byte order mark";
+        break;
+    default:
+        reason = pc_json_reason(error->code);
+    }
+    return codec_raise_decode(state, reason, error->offset, error->line, error->column);
+}
+
+// --- writing ---
+
+void codec_writer_init(codec_writer *writer, codec_state *state)
+{
+    pc_out_init(&writer->out, writer->storage, sizeof writer->storage);
+    writer->state = state;
+    writer->reason = NULL;
+    writer->path = NULL;
+}
+
+static void raise_encode(codec_writer *writer)
+{
+    PyObject *type = codec_import(&writer->state->encode_error, "perfcore.errors", "EncodeError");
+    if (type == NULL)
+        return;
+    if (writer->path != NULL)
+        PyErr_Format(type, "%U, at %U", writer->reason, writer->path);
+    else
+        PyErr_SetObject(type, writer->reason);
+}
+
+PyObject *codec_writer_finish(codec_writer *writer, int status)
+{
+    PyObject *result = NULL;
+    if (status == 0)
+        result = PyBytes_FromStringAndSize(writer->out.data, (Py_ssize_t)writer->out.length);
+    else if (writer->reason != NULL)
+        raise_encode(writer);
+    Py_CLEAR(writer->reason);
+    Py_CLEAR(writer->path);
+    pc_out_clear(&writer->out);
+    return result;
+}
+
+int codec_refuse(codec_writer *writer, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    Py_XSETREF(writer->reason, PyUnicode_FromFormatV(format, arguments));
+    va_end(arguments);
+    return -1;
+}
+
+// Put `step` (stolen, may be NULL with an exception) before the path.
+static int prepend(codec_writer *writer, PyObject *step)
+{
+    if (step != NULL && writer->path != NULL) {
+        PyObject *joined = PyUnicode_Concat(step, writer->path);
+        Py_SETREF(step, joined);
+    }
+    if (step == NULL)
+        Py_CLEAR(writer->reason); // the exception that is set counts
+    else
+        Py_XSETREF(writer->path, step);
+    return -1;
+}
+
+int codec_at_index(codec_writer *writer, Py_ssize_t index)
+{
+    return writer->reason != NULL ? prepend(writer, PyUnicode_FromFormat("[%zd]", index)) : -1;
+}
+
+int codec_at_key(codec_writer *writer, PyObject *key)
+{
+    // Exact types alone: no code of the user's is run for an error's text.
+    if (writer->reason == NULL)
+        return -1;
+    if (PyUnicode_CheckExact(key) || PyLong_CheckExact(key) || PyBytes_CheckExact(key))
+        return prepend(writer, PyUnicode_FromFormat("[%.80R]", key));
+    return prepend(writer, PyUnicode_FromFormat("[key of type %.80s]", Py_TYPE(key)->tp_name));
+}
+
+int codec_utf8_any(codec_writer *writer, PyObject *text, const char **utf8, size_t *length)
+{
+    Py_ssize_t size;
+    *utf8 = PyUnicode_AsUTF8AndSize(text, &size);
+    if (*utf8 == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError))
+            return -1;
+        PyErr_Clear();
+        return codec_refuse(writer, "a string with a lone surrogate, which UTF-8 does not have");
+    }
+    *length = (size_t)size;
+    return 0;
+}
+
+int codec_refuse_type(codec_writer *writer, const char *codec, PyObject *value)
+{
+    return codec_refuse(writer, "%s has no type for %.100s; convert it first", codec, Py_TYPE(value)->tp_name);
+}
+
+// --- the room's set-up ---
+
+int codec_traverse(core_state *state, visitproc visit, void *arg)
+{
+    codec_state *codec = state->codec;
+    if (codec != NULL) { // the keys are strings, which belong to no cycle
+        Py_VISIT(codec->encode_error);
+        Py_VISIT(codec->decode_error);
+        Py_VISIT(codec->extension);
+        Py_VISIT(codec->timestamp);
+    }
+    return 0;
+}
+
+void codec_clear(core_state *state)
+{
+    codec_state *codec = state->codec;
+    if (codec == NULL)
+        return;
+    state->codec = NULL;
+    for (size_t i = 0; i < CODEC_KEYS; i++)
+        Py_CLEAR(codec->keys[i]);
+    Py_CLEAR(codec->encode_error);
+    Py_CLEAR(codec->decode_error);
+    Py_CLEAR(codec->extension);
+    Py_CLEAR(codec->timestamp);
+    PyMem_Free(codec);
+}
+
+int codec_setup(PyObject *module)
+{
+    core_state *state = core_state_of_module(module);
+    state->codec = PyMem_Calloc(1, sizeof *state->codec);
+    if (state->codec == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    if (json_dumps_setup(module) < 0 || json_loads_setup(module) < 0)
+        return -1;
+    if (msgpack_dumps_setup(module) < 0 || msgpack_loads_setup(module) < 0)
+        return -1;
+    return cjson_setup(module);
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+// What the codecs' tree walks share: input that cannot change under them, a stack of values, the cache of keys, a
+// writer that knows where it is when it refuses, and the errors. Contract: with the GIL held. A call owns its own
+// writer, input and stack, so a codec may be entered again from code that an object of the user's runs.
+#ifndef PC_EXT_CODEC_H
+#define PC_EXT_CODEC_H
+
+#include "ext.h"
+
+#include "record/pc_json.h"
+#include "workload/pc_out.h"
+
+enum {
+    CODEC_KEYS = 1024,    // cached keys; a power of two
+    CODEC_KEY_BYTES = 64, // longer ones are not cached
+    CODEC_MAX_DEPTH = PC_JSON_MAX_DEPTH,
+    CODEC_STORAGE = 4096, // bytes on the C stack that a message is written to first
+    CODEC_STACK = 64,     // values on the C stack
+};
+
+typedef struct codec_state {
+    PyObject *keys[CODEC_KEYS]; // ASCII str, or NULL
+    PyObject *encode_error;     // of perfcore.errors, imported when first raised
+    PyObject *decode_error;
+    PyObject *extension; // the classes of perfcore.codecs, imported when first met
+    PyObject *timestamp;
+} codec_state;
+
+// Take the attribute `name` of `module` into *slot, once. A borrowed reference, or NULL with an exception.
+PyObject *codec_import(PyObject **slot, const char *module, const char *name);
+
+// --- reading ---
+
+typedef struct codec_input {
+    PyObject *owner;
+    const char *text; // with a NUL byte behind it
+    size_t length;
+} codec_input;
+
+// Take bytes, bytearray, memoryview and the like (copied where they could change) and, if `text`, str. 0, or -1 with
+// an exception. To be released by codec_input_clear.
+int codec_input_init(codec_state *state, codec_input *input, PyObject *data, bool text) PC_NODISCARD;
+void codec_input_clear(codec_input *input);
+
+typedef struct codec_stack {
+    PyObject **items; // owned references
+    size_t count, capacity;
+    PyObject *storage[CODEC_STACK];
+} codec_stack;
+
+void codec_stack_init(codec_stack *stack);
+void codec_stack_clear(codec_stack *stack);
+int codec_stack_grow(codec_stack *stack) PC_NODISCARD;
+
+// Push a value, stealing the reference, also on failure. 0, or -1 with MemoryError.
+PC_NODISCARD static inline int codec_stack_push(codec_stack *stack, PyObject *value)
+{
+    if (PC_UNLIKELY(stack->count == stack->capacity) && codec_stack_grow(stack) < 0) {
+        Py_DECREF(value);
+        return -1;
+    }
+    stack->items[stack->count++] = value;
+    return 0;
+}
+
+// Pop everything above `base` as a list.
+PyObject *codec_stack_list(codec_stack *stack, size_t base);
+
+// A str of ASCII text, and the same from the cache of keys.
+PyObject *codec_ascii(const char *text, size_t length);
+PyObject *codec_key(codec_state *state, const char *text, size_t length);
+
+// Raise DecodeError. `line` 0: the format has no lines. Returns NULL.
+PyObject *codec_raise_decode(codec_state *state, const char *reason, size_t offset, size_t line, size_t column);
+
+// Raise DecodeError for text that is not strict JSON. Returns NULL.
+PyObject *codec_raise_json(codec_state *state, const pc_json_error *error);
+
+// --- writing ---
+
+typedef struct codec_writer {
+    pc_out out;
+    codec_state *state;
+    PyObject *reason; // str: why the value is refused; no exception is set while it is
+    PyObject *path;   // str: where, built from the inside out
+    char storage[CODEC_STORAGE];
+} codec_writer;
+
+void codec_writer_init(codec_writer *writer, codec_state *state);
+
+// The bytes written, or NULL with EncodeError if the value was refused, or with the exception that is set.
+PyObject *codec_writer_finish(codec_writer *writer, int status);
+
+// Note why the value at hand is refused, in the words of PyUnicode_FromFormat. Returns -1.
+int codec_refuse(codec_writer *writer, const char *format, ...);
+
+// While a refusal is on its way out: note the place in the container that it passes. Return -1.
+int codec_at_index(codec_writer *writer, Py_ssize_t index);
+int codec_at_key(codec_writer *writer, PyObject *key);
+
+// What codec_utf8 does for text that is not ASCII.
+int codec_utf8_any(codec_writer *writer, PyObject *text, const char **utf8, size_t *length) PC_NODISCARD;
+
+// The UTF-8 of a str. 0, or -1 refused (a lone surrogate) or with MemoryError.
+PC_NODISCARD static inline int codec_utf8(codec_writer *writer, PyObject *text, const char **utf8, size_t *length)
+{
+    if (PC_UNLIKELY(!PyUnicode_IS_COMPACT_ASCII(text)))
+        return codec_utf8_any(writer, text, utf8, length);
+    *utf8 = (const char *)((PyASCIIObject *)text + 1); // as PyUnicode_DATA, without asking again
+    *length = (size_t)PyUnicode_GET_LENGTH(text);
+    return 0;
+}
+
+// Refuse a value of a type that the format does not have. Returns -1.
+int codec_refuse_type(codec_writer *writer, const char *codec, PyObject *value);
+
+// Room in the output, with MemoryError set on failure.
+PC_NODISCARD static inline int codec_reserve(codec_writer *writer, size_t extra)
+{
+    if (PC_LIKELY(writer->out.capacity - writer->out.length >= extra))
+        return 0;
+    if (pc_out_grow(&writer->out, extra) == 0)
+        return 0;
+    PyErr_NoMemory();
+    return -1;
+}
+
+// Append the text of an int or a float (or of a subclass). 0, or -1 refused or with an exception. Of json_dumps.c.
+int codec_write_number(codec_writer *writer, PyObject *number) PC_NODISCARD;
+
+// True with the value of an int of one digit of its 30 bits, as nearly all are.
+static inline bool codec_small_int(PyObject *number, long long *value)
+{
+    assert(PyLong_Check(number));
+#if PY_VERSION_HEX >= 0x030C0000
+    if (PyUnstable_Long_IsCompact((PyLongObject *)number)) {
+        *value = PyUnstable_Long_CompactValue((PyLongObject *)number);
+        return true;
+    }
+#else
+    Py_ssize_t size = Py_SIZE(number);
+    if (size >= -1 && size <= 1) {
+        *value = size == 0 ? 0 : size * (long long)((PyLongObject *)number)->ob_digit[0];
+        return true;
+    }
+#endif
+    return false;
+}
+
+// --- the set-up of each format's file ---
+
+int cjson_setup(PyObject *module) PC_NODISCARD;
+int json_dumps_setup(PyObject *module) PC_NODISCARD;
+int json_loads_setup(PyObject *module) PC_NODISCARD;
+int msgpack_dumps_setup(PyObject *module) PC_NODISCARD;
+int msgpack_loads_setup(PyObject *module) PC_NODISCARD;
+
+#endif

@@ -1,0 +1,252 @@
+// link: -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc
+// SPDX-License-Identifier: MIT
+// pc_out, pc_json_text, pc_number_write, pc_msgpack: strings and numbers to text and back, nothing read behind the end
+// (every text lies at the end of a block of its own), and every allocation failing once.
+#include "check.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "record/pc_number.h"
+#include "record/pc_number_write.h"
+#include "workload/pc_json_text.h"
+#include "workload/pc_msgpack.h"
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *block, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *block, size_t size);
+
+static long fail_at = -1; // which allocation from now fails; -1: none
+
+static bool fails(void)
+{
+    return fail_at >= 0 && fail_at-- == 0;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *block, size_t size)
+{
+    return fails() ? NULL : __real_realloc(block, size);
+}
+
+// A copy with a NUL behind it and nothing more, so that ASan sees a byte too far.
+static char *exact_copy(const char *text, size_t length)
+{
+    char *copy = __real_malloc(length + 1);
+    if (copy == NULL)
+        abort();
+    memcpy(copy, text, length);
+    copy[length] = '\0';
+    return copy;
+}
+
+// Write `text` as a string, read it back. Returns 0 or -ENOMEM.
+static int round_trip(const char *text, size_t length)
+{
+    char storage[2][8];
+    pc_out written, read;
+    pc_out_init(&written, storage[0], sizeof storage[0]);
+    pc_out_init(&read, storage[1], sizeof storage[1]);
+    int status = pc_json_write_string(&written, text, length);
+    if (status == 0) {
+        char *copy = exact_copy(written.data, written.length);
+        const char *after;
+        pc_json_code code = pc_json_unescape(copy + 1, copy + written.length, &read, &after, &status);
+        if (status == 0) {
+            CHECK(code == PC_JSON_FINE && after == copy + written.length);
+            CHECK(read.length == length && memcmp(read.data, text, length) == 0);
+        }
+        free(copy);
+    }
+    pc_out_clear(&written);
+    pc_out_clear(&read);
+    return status;
+}
+
+static void test_strings(void)
+{
+    static const char fills[] = {'a', '"', '\\', '\n', '\x01', '\0', '/'};
+    for (size_t length = 0; length < 70; length++) {
+        for (size_t at = 0; at <= length; at++) {
+            for (size_t fill = 0; fill < sizeof fills; fill++) {
+                char *text = __real_malloc(length + 1);
+                memset(text, 'x', length + 1);
+                text[at < length ? at : 0] = fills[fill];
+                char *whole = exact_copy(text, length);
+                CHECK(round_trip(whole, length) == 0);
+                free(whole);
+                free(text);
+            }
+        }
+    }
+    for (long failing = 0;; failing++) {
+        fail_at = failing;
+        int status = round_trip("plain, then \"\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n", 44);
+        bool failed = fail_at < 0;
+        fail_at = -1;
+        CHECK(status == (failed ? -ENOMEM : 0));
+        if (!failed) {
+            CHECK(failing >= 2);
+            break;
+        }
+    }
+    pc_out out;
+    char storage[4];
+    pc_out_init(&out, storage, sizeof storage);
+    CHECK(pc_json_write_string(&out, storage, SIZE_MAX - 4) == -ENOMEM && out.length == 0 && out.data == storage);
+    out.length = 4;
+    CHECK(pc_out_reserve(&out, SIZE_MAX) == -ENOMEM);
+}
+
+static void test_plain(void)
+{
+    char block[64];
+    memset(block, 'a', sizeof block);
+    for (size_t at = 0; at < sizeof block; at++) {
+        for (size_t length = at + 1; length <= sizeof block; length++) {
+            block[at] = '"';
+            char *copy = exact_copy(block, length);
+            bool ascii = true;
+            CHECK(pc_json_plain(copy, copy + length, &ascii) == copy + at && ascii);
+            free(copy);
+            block[at] = (char)0xC3;
+            copy = exact_copy(block, length);
+            CHECK(pc_json_plain(copy, copy + length, &ascii) == copy + length && !ascii);
+            free(copy);
+            block[at] = 'a';
+        }
+    }
+}
+
+static void test_doubles(void)
+{
+    uint64_t state = 88172645463325252u;
+    size_t written = 0;
+    for (int i = 0; i < 300000; i++) {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        // Exponents that measurements have, so that most are inside the table; fractions of all sorts.
+        uint64_t bits = (state & ~((uint64_t)0x7FF << 52)) | (uint64_t)(900 + state % 250) << 52;
+        if (i % 3 == 0)
+            bits &= ~(((uint64_t)1 << (state % 53)) - 1);
+        double value;
+        memcpy(&value, &bits, sizeof value);
+        char text[PC_DOUBLE_TEXT + 1];
+        memset(text, '#', sizeof text);
+        char *end = pc_double_write(text, value);
+        if (end == NULL)
+            continue;
+        written++;
+        pc_number number;
+        bool same = end <= text + PC_DOUBLE_TEXT && text[PC_DOUBLE_TEXT] == '#' &&
+                    pc_number_read(text, (size_t)(end - text), &number) == 0 && number.length == (size_t)(end - text) &&
+                    memcmp(&number.value, &value, sizeof value) == 0;
+        CHECK(same);
+    }
+    CHECK(written > 250000);
+    char text[PC_DOUBLE_TEXT];
+    CHECK(pc_double_write(text, (double)NAN) == NULL && pc_double_write(text, (double)INFINITY) == NULL);
+    CHECK(pc_double_write(text, 5e-324) == NULL && pc_double_write(text, 1e300) == NULL);
+}
+
+static void test_integers(void)
+{
+    static const int64_t values[] = {0, 9, 10, 99, 100, 9999, 10000, INT64_MAX, INT64_MIN, -1, -10, 1234567890123};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        char text[PC_INTEGER_TEXT], wanted[32];
+        char *end = pc_integer_write(text, values[i]);
+        int length = snprintf(wanted, sizeof wanted, "%lld", (long long)values[i]);
+        CHECK(end - text == length && memcmp(text, wanted, (size_t)length) == 0);
+        if (length > 18)
+            continue;
+        char *copy = exact_copy(text, (size_t)length);
+        pc_json_scalar scalar;
+        pc_json_code code;
+        const char *where;
+        CHECK(pc_json_read_number(copy, copy + length, &scalar, &code, &where) == 0 && scalar.kind == PC_JSON_SMALL &&
+              scalar.integer == values[i] && scalar.after == copy + length);
+        free(copy);
+    }
+    char text[PC_INTEGER_TEXT];
+    CHECK(pc_unsigned_write(text, UINT64_MAX) - text == 20 && memcmp(text, "18446744073709551615", 20) == 0);
+}
+
+static void test_msgpack(void)
+{
+    static const int64_t values[] = {
+        0,   127,  128,  255,    256,    65535,     65536,      UINT32_MAX, -1,        -32,
+        -33, -128, -129, -32768, -32769, INT32_MIN, 4294967296, INT64_MAX,  INT64_MIN, (int64_t)INT32_MIN - 1};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        char head[PC_MSGPACK_HEAD];
+        char *end = pc_msgpack_write_integer(head, values[i]);
+        size_t length = (size_t)(end - head);
+        for (size_t cut = 0; cut <= length; cut++) {
+            char *copy = exact_copy(head, cut);
+            const char *at = copy;
+            pc_msgpack_token token;
+            pc_msgpack_code code = pc_msgpack_read(&at, copy + cut, &token);
+            if (cut < length)
+                CHECK(code == PC_MSGPACK_TRUNCATED && at == copy);
+            else
+                CHECK(code == PC_MSGPACK_FINE && at == copy + cut && token.kind == PC_MSGPACK_INTEGER &&
+                      token.integer == values[i]);
+            free(copy);
+        }
+    }
+    // Every first byte with nothing behind it: a value, or a refusal, and never a byte too far.
+    size_t whole = 0;
+    for (int byte = 0; byte < 256; byte++) {
+        char head = (char)byte;
+        char *copy = exact_copy(&head, 1);
+        const char *at = copy;
+        pc_msgpack_token token;
+        pc_msgpack_code code = pc_msgpack_read(&at, copy + 1, &token);
+        CHECK(code == PC_MSGPACK_FINE ? at == copy + 1 : at == copy);
+        whole += code == PC_MSGPACK_FINE;
+        CHECK((code == PC_MSGPACK_RESERVED) == (byte == 0xC1));
+        free(copy);
+    }
+    CHECK(whole == 128 + 32 + 3 + 3); // small integers; nil and the booleans; the empty map, array and string
+    static const pc_msgpack_stamp stamps[] = {
+        {0, 0},  {UINT32_MAX, 0}, {UINT32_MAX, 1},        {((int64_t)1 << 34) - 1, 999999999}, {(int64_t)1 << 34, 0},
+        {-1, 5}, {INT64_MIN, 0},  {INT64_MAX, 999999999},
+    };
+    for (size_t i = 0; i < sizeof stamps / sizeof *stamps; i++) {
+        char bytes[15];
+        const char *end = pc_msgpack_write_stamp(bytes, stamps[i]);
+        const char *at = bytes;
+        pc_msgpack_token token;
+        pc_msgpack_stamp stamp = {0};
+        CHECK(pc_msgpack_read(&at, end, &token) == PC_MSGPACK_FINE && at == end);
+        CHECK(token.kind == PC_MSGPACK_EXTENSION && token.type == PC_MSGPACK_TIMESTAMP);
+        CHECK(pc_msgpack_read_stamp(token.bytes, token.length, &stamp) == PC_MSGPACK_FINE);
+        CHECK(stamp.seconds == stamps[i].seconds && stamp.nanoseconds == stamps[i].nanoseconds);
+    }
+    for (int code = PC_MSGPACK_EMPTY; code <= PC_MSGPACK_STAMP; code++)
+        CHECK(strcmp(pc_msgpack_reason((pc_msgpack_code)code), "no error") != 0);
+}
+
+int main(void)
+{
+    test_strings();
+    test_plain();
+    test_doubles();
+    test_integers();
+    test_msgpack();
+    return CHECK_EXIT();
+}
