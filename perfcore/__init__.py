@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from perfcore._core import Samples
     from perfcore.api import Comparison, Measurement, Timer, compare, measure
     from perfcore.errors import ConfigError, MeasureError, PerfcoreError, ResultsError
+    from perfcore.measure.memory import MemoryTracker
+    from perfcore.measure.process import process_metrics
 
 __version__ = "0.1.0"
 
@@ -20,6 +22,7 @@ __all__ = [
     "ConfigError",
     "MeasureError",
     "Measurement",
+    "MemoryTracker",
     "PerfcoreError",
     "ResultsError",
     "Samples",
@@ -27,6 +30,7 @@ __all__ = [
     "__version__",
     "compare",
     "measure",
+    "process_metrics",
 ]
 
 _HOMES = {
@@ -34,12 +38,14 @@ _HOMES = {
     "ConfigError": "perfcore.errors",
     "MeasureError": "perfcore.errors",
     "Measurement": "perfcore.api",
+    "MemoryTracker": "perfcore.measure.memory",
     "PerfcoreError": "perfcore.errors",
     "ResultsError": "perfcore.errors",
     "Samples": "perfcore._core",
     "Timer": "perfcore.api",
     "compare": "perfcore.api",
     "measure": "perfcore.measure",  # the room's package, which can be called: see there
+    "process_metrics": "perfcore.measure.process",
 }
 
 

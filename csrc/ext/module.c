@@ -23,7 +23,7 @@ int core_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **slot)
 static int module_exec(PyObject *module)
 {
     static int (*const setups[])(PyObject *) = {
-        samples_setup, results_setup, verdict_setup, round_loop_setup, clock_setup, stats_setup,
+        samples_setup, results_setup, verdict_setup, round_loop_setup, clock_setup, stats_setup, process_setup,
     };
     for (size_t i = 0; i < sizeof setups / sizeof *setups; i++) {
         if (setups[i](module) < 0)
@@ -37,6 +37,9 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     core_state *state = core_state_of_module(module);
     Py_VISIT(state->samples_type);
     Py_VISIT(state->round_loop_type);
+    Py_VISIT(state->process_type);
+    Py_VISIT(state->process_metrics_type);
+    Py_VISIT(state->metrics_sampler_type);
     Py_VISIT(state->stats_names);
     Py_VISIT(state->core_error);
     Py_VISIT(state->json_error);
@@ -48,6 +51,9 @@ static int module_clear(PyObject *module)
     core_state *state = core_state_of_module(module);
     Py_CLEAR(state->samples_type);
     Py_CLEAR(state->round_loop_type);
+    Py_CLEAR(state->process_type);
+    Py_CLEAR(state->process_metrics_type);
+    Py_CLEAR(state->metrics_sampler_type);
     Py_CLEAR(state->stats_names);
     Py_CLEAR(state->core_error);
     Py_CLEAR(state->json_error);
