@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from perfcore.api import Comparison, Measurement, Timer, compare, measure
     from perfcore.errors import ConfigError, MeasureError, PerfcoreError, ResultsError
     from perfcore.measure.memory import MemoryTracker
+    from perfcore.measure.metrics import MetricsCollector
     from perfcore.measure.process import process_metrics
 
 __version__ = "0.1.0"
@@ -23,6 +24,7 @@ __all__ = [
     "MeasureError",
     "Measurement",
     "MemoryTracker",
+    "MetricsCollector",
     "PerfcoreError",
     "ResultsError",
     "Samples",
@@ -39,6 +41,7 @@ _HOMES = {
     "MeasureError": "perfcore.errors",
     "Measurement": "perfcore.api",
     "MemoryTracker": "perfcore.measure.memory",
+    "MetricsCollector": "perfcore.measure.metrics",
     "PerfcoreError": "perfcore.errors",
     "ResultsError": "perfcore.errors",
     "Samples": "perfcore._core",

@@ -23,7 +23,8 @@ int core_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **slot)
 static int module_exec(PyObject *module)
 {
     static int (*const setups[])(PyObject *) = {
-        samples_setup, results_setup, verdict_setup, round_loop_setup, clock_setup, stats_setup, process_setup,
+        samples_setup, results_setup, verdict_setup, round_loop_setup,
+        clock_setup,   stats_setup,   process_setup, metrics_sampler_setup,
     };
     for (size_t i = 0; i < sizeof setups / sizeof *setups; i++) {
         if (setups[i](module) < 0)
