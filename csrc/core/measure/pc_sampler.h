@@ -18,24 +18,8 @@
 
 #include <sys/types.h>
 
+#include "measure/pc_probe.h"
 #include "measure/pc_samples.h"
-
-typedef enum pc_sampler_column {
-    PC_SAMPLER_CPU_PERCENT, // 100 is one processor
-    PC_SAMPLER_RSS_BYTES,
-    PC_SAMPLER_THREADS,
-    PC_SAMPLER_FDS,
-    PC_SAMPLER_PROCESSES,
-    PC_SAMPLER_DISK_READ_BYTES_PER_S,
-    PC_SAMPLER_DISK_WRITE_BYTES_PER_S,
-    PC_SAMPLER_NET_RECEIVED_BYTES_PER_S,
-    PC_SAMPLER_NET_SENT_BYTES_PER_S,
-    PC_SAMPLER_MINOR_FAULTS_PER_S,
-    PC_SAMPLER_MAJOR_FAULTS_PER_S,
-    PC_SAMPLER_VOLUNTARY_SWITCHES_PER_S,
-    PC_SAMPLER_INVOLUNTARY_SWITCHES_PER_S,
-    PC_SAMPLER_COLUMNS
-} pc_sampler_column;
 
 enum { PC_SAMPLER_MIN_INTERVAL_NS = 1000000 };
 #define PC_SAMPLER_MAX_INTERVAL_NS INT64_C(10000000000)
@@ -64,9 +48,6 @@ typedef struct pc_sampler_aggregate {
     double p95;
     double p99;
 } pc_sampler_aggregate;
-
-// The name of a column, with its unit.
-const char *pc_sampler_column_name(pc_sampler_column column);
 
 // Make a sampler that does not run. -EINVAL for an interval out of bounds or a capacity of 0 or above 2^20, -ENOMEM.
 int pc_sampler_create(const pc_sampler_options *options, pc_sampler **sampler) PC_NODISCARD;
