@@ -13,38 +13,7 @@
 
 #include <sys/types.h>
 
-#include "base/pc_common.h"
-
-typedef enum pc_metric {
-    PC_METRIC_RSS_BYTES,
-    PC_METRIC_VMS_BYTES,
-    PC_METRIC_SHARED_BYTES,
-    PC_METRIC_PEAK_RSS_BYTES, // since the process began or pc_process_reset_peak
-    PC_METRIC_SWAP_BYTES,
-    PC_METRIC_CPU_NS, // user and system, exact where the two are counted in ticks of 10 ms
-    PC_METRIC_USER_NS,
-    PC_METRIC_SYSTEM_NS,
-    PC_METRIC_MINOR_FAULTS,
-    PC_METRIC_MAJOR_FAULTS,
-    PC_METRIC_VOLUNTARY_SWITCHES, // of another process only while it has one thread: the kernel has no sum
-    PC_METRIC_INVOLUNTARY_SWITCHES,
-    PC_METRIC_READ_BYTES, // through read(2) and its like, whatever the file is
-    PC_METRIC_WRITE_BYTES,
-    PC_METRIC_DISK_READ_BYTES, // what storage really had to do
-    PC_METRIC_DISK_WRITE_BYTES,
-    PC_METRIC_THREADS,
-    PC_METRIC_FDS,
-    PC_METRIC_START_NS, // since boot, in ticks of 10 ms
-    PC_METRIC_COUNT
-} pc_metric;
-
-#define PC_METRIC_BIT(metric) (UINT32_C(1) << (metric))
-#define PC_METRIC_ALL (PC_METRIC_BIT(PC_METRIC_COUNT) - 1)
-
-typedef struct pc_process_metrics {
-    uint32_t present; // PC_METRIC_BIT of each value that is there
-    uint64_t values[PC_METRIC_COUNT];
-} pc_process_metrics;
+#include "measure/pc_metric.h"
 
 // The files that a reader may keep open.
 enum {
@@ -58,16 +27,14 @@ enum {
 };
 
 typedef struct pc_process {
-    const char *proc; // where proc is mounted; lives as long as the reader
-    pid_t pid;        // 0: the process that reads
-    pid_t owner;      // that opened the files
-    bool lean;        // keep only the directory and statm open, for readers of many processes
-    int directory;    // -1: none
+    const char *proc;               // where proc is mounted; lives as long as the reader
+    pid_t pid;                      // 0: the process that reads
+    pid_t owner;                    // that opened the files
+    bool lean;                      // keep only the directory and statm open, for readers of many processes
+    volatile unsigned char *canary; // of a reader of this process: 1, but 0 in a forked child (or NULL: ask getpid)
+    int directory;                  // -1: none
     int files[PC_PROCESS_FILES];
 } pc_process;
-
-// The name of a metric, with its unit.
-const char *pc_metric_name(pc_metric metric);
 
 // Make a reader of process `pid`, or of whichever process reads if it is 0. `proc` is "/proc" but in tests. -ESRCH if
 // there is no such process (or it is hidden), -EMFILE and the like if no file can be opened. Of this process also a
