@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from perfcore._core import Samples
     from perfcore.api import Comparison, Measurement, Timer, compare, measure
     from perfcore.errors import ConfigError, HistoryError, MeasureError, PerfcoreError, ResultsError
+    from perfcore.measure.memory import MemoryTracker
+    from perfcore.measure.metrics import MetricsCollector
+    from perfcore.measure.process import process_metrics
 
 __version__ = "0.1.0"
 
@@ -21,6 +24,8 @@ __all__ = [
     "HistoryError",
     "MeasureError",
     "Measurement",
+    "MemoryTracker",
+    "MetricsCollector",
     "PerfcoreError",
     "ResultsError",
     "Samples",
@@ -28,6 +33,7 @@ __all__ = [
     "__version__",
     "compare",
     "measure",
+    "process_metrics",
 ]
 
 _HOMES = {
@@ -36,12 +42,15 @@ _HOMES = {
     "HistoryError": "perfcore.errors",
     "MeasureError": "perfcore.errors",
     "Measurement": "perfcore.api",
+    "MemoryTracker": "perfcore.measure.memory",
+    "MetricsCollector": "perfcore.measure.metrics",
     "PerfcoreError": "perfcore.errors",
     "ResultsError": "perfcore.errors",
     "Samples": "perfcore._core",
     "Timer": "perfcore.api",
     "compare": "perfcore.api",
     "measure": "perfcore.measure",  # the room's package, which can be called: see there
+    "process_metrics": "perfcore.measure.process",
 }
 
 

@@ -15,3 +15,14 @@ def format_seconds(seconds: float) -> str:
             break
     digits = 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0
     return f"{value:.{digits}f} {unit}"
+
+
+def format_bytes(count: int) -> str:
+    """Return a number of bytes as text with three significant digits and its unit: 1500000 gives "1.43 MiB"."""
+    value, unit = float(count), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if abs(value) < 1023.5:
+            break
+        value, unit = value / 1024, larger
+    digits = 0 if unit == "B" else 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0
+    return f"{value:.{digits}f} {unit}"

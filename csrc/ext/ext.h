@@ -17,6 +17,9 @@ typedef struct core_state {
     PyTypeObject *samples_type;
     PyTypeObject *round_loop_type;
     PyTypeObject *windowed_type;
+    PyTypeObject *process_type;
+    PyTypeObject *process_metrics_type;
+    PyTypeObject *metrics_sampler_type;
     pc_tsc tsc;                // CLOCK_MONOTONIC by the processor's counter, where that is sound
     PyObject *stats_names;     // tuple of str: the keys of summarize()'s dict
     PyObject *core_error;      // perfcore.errors.PerfcoreError, imported when first raised
@@ -51,6 +54,8 @@ int core_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **slot) PC_N
 // One for each file of bindings: add its types and functions to the module. 0, or -1 with an exception.
 int clock_setup(PyObject *module) PC_NODISCARD;
 int codec_setup(PyObject *module) PC_NODISCARD;
+int process_setup(PyObject *module) PC_NODISCARD;
+int metrics_sampler_setup(PyObject *module) PC_NODISCARD;
 int round_loop_setup(PyObject *module) PC_NODISCARD;
 int samples_setup(PyObject *module) PC_NODISCARD;
 int stats_setup(PyObject *module) PC_NODISCARD;

@@ -23,8 +23,8 @@ int core_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **slot)
 static int module_exec(PyObject *module)
 {
     static int (*const setups[])(PyObject *) = {
-        samples_setup, results_setup, verdict_setup,  round_loop_setup, clock_setup,
-        stats_setup,   rank_setup,    windowed_setup, levels_setup,     codec_setup,
+        samples_setup, results_setup,  verdict_setup, round_loop_setup, clock_setup,           stats_setup,
+        rank_setup,    windowed_setup, levels_setup,  process_setup,    metrics_sampler_setup, codec_setup,
     };
     for (size_t i = 0; i < sizeof setups / sizeof *setups; i++) {
         if (setups[i](module) < 0)
@@ -39,6 +39,9 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->samples_type);
     Py_VISIT(state->round_loop_type);
     Py_VISIT(state->windowed_type);
+    Py_VISIT(state->process_type);
+    Py_VISIT(state->process_metrics_type);
+    Py_VISIT(state->metrics_sampler_type);
     Py_VISIT(state->stats_names);
     Py_VISIT(state->core_error);
     Py_VISIT(state->json_error);
@@ -51,6 +54,9 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->samples_type);
     Py_CLEAR(state->round_loop_type);
     Py_CLEAR(state->windowed_type);
+    Py_CLEAR(state->process_type);
+    Py_CLEAR(state->process_metrics_type);
+    Py_CLEAR(state->metrics_sampler_type);
     Py_CLEAR(state->stats_names);
     Py_CLEAR(state->core_error);
     Py_CLEAR(state->json_error);

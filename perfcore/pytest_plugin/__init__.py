@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from perfcore.pytest_plugin.fixtures import memory_tracker, metrics_collector  # noqa: F401 (found here by pytest)
 from perfcore.pytest_plugin.options import add_options
 
 if TYPE_CHECKING:

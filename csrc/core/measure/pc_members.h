@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+// The processes that a sampler watches: one, or a tree whose members come and go, with what each had counted at the
+// sample before. Invariant: the counters of a member never go back, so neither do the sums of their differences. Thread
+// contract: single owner (libproc2 wants one thread for a tree).
+#ifndef PC_MEMBERS_H
+#define PC_MEMBERS_H
+
+#include "measure/pc_process.h"
+#include "measure/pc_proclist.h"
+
+typedef struct pc_member {
+    pc_process reader;
+    pid_t pid;
+    pc_process_metrics before; // at the sample before
+    pc_process_metrics now;
+} pc_member;
+
+typedef struct pc_members {
+    pc_member *data;
+    size_t length;
+    size_t capacity;
+    bool tree;
+    int64_t born_ns;     // when sampling began, on the clock of PC_METRIC_START_NS
+    int64_t searched_ns; // when newcomers were last looked for, monotonic
+    size_t keep;         // members beyond this number keep few descriptors open
+    pc_proclist list;
+    pid_t *roots; // room for the search
+    size_t root_capacity;
+} pc_members;
+
+// What a sample holds: sums over the members of the values now, and of how far counters have moved.
+typedef struct pc_members_sums {
+    pc_process_metrics gauges;
+    pc_process_metrics moved;
+} pc_members_sums;
+
+// Begin to watch `pid` (0 or its own: this process), and its descendants if `tree`. -ESRCH, -ENOMEM, -EMFILE, ...
+int pc_members_init(pc_members *members, pid_t pid, bool tree) PC_NODISCARD;
+
+// Release everything; allowed twice, and for a struct that is all zero.
+void pc_members_clear(pc_members *members);
+
+// Look for newcomers if it is a tree, and `every_ns` have passed since the last time. Errors as of pc_members_init.
+int pc_members_search(pc_members *members, int64_t now_ns, int64_t every_ns) PC_NODISCARD;
+
+// Read all members, drop those that have ended, and sum up the rest. -ESRCH if none is left. On another error nothing
+// is changed: the next sample tells the difference to the one before.
+int pc_members_sample(pc_members *members, pc_members_sums *sums) PC_NODISCARD;
+
+#endif

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+// One sample of a target (see the header).
+#include "measure/pc_probe.h"
+
+#include <math.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "measure/pc_clock.h"
+
+enum { NET_EVERY_NS = 10000000, CPU_EVERY_NS = 50000000, SEARCH_EVERY_NS = 100000000 };
+
+const char *pc_sampler_column_name(pc_sampler_column column)
+{
+    static const char *const names[PC_SAMPLER_COLUMNS] = {
+        "cpu_percent",
+        "rss_bytes",
+        "threads",
+        "fds",
+        "processes",
+        "disk_read_bytes_per_s",
+        "disk_write_bytes_per_s",
+        "net_received_bytes_per_s",
+        "net_sent_bytes_per_s",
+        "minor_faults_per_s",
+        "major_faults_per_s",
+        "voluntary_switches_per_s",
+        "involuntary_switches_per_s",
+    };
+    return names[column];
+}
+
+// What the calling thread has used, to be taken out of this process's figures.
+static pc_process_metrics own_usage(void)
+{
+    struct rusage usage;
+    pc_process_metrics own = {0};
+    if (getrusage(RUSAGE_THREAD, &usage) < 0)
+        return own;
+    own.values[PC_METRIC_CPU_NS] = (uint64_t)pc_clock_now_ns(CLOCK_THREAD_CPUTIME_ID);
+    own.values[PC_METRIC_MINOR_FAULTS] = (uint64_t)usage.ru_minflt;
+    own.values[PC_METRIC_MAJOR_FAULTS] = (uint64_t)usage.ru_majflt;
+    own.values[PC_METRIC_VOLUNTARY_SWITCHES] = (uint64_t)usage.ru_nvcsw;
+    own.values[PC_METRIC_INVOLUNTARY_SWITCHES] = (uint64_t)usage.ru_nivcsw;
+    return own;
+}
+
+static bool watches_itself(const pc_probe *probe)
+{
+    for (size_t i = 0; i < probe->members.length; i++) {
+        if (probe->members.data[i].reader.pid == 0)
+            return true;
+    }
+    return false;
+}
+
+// Rates of the network counters, if it is time to read them.
+static void sample_net(pc_probe *probe, int64_t now_ns, double *values, double *weights)
+{
+    bool first = probe->net_ns == 0;
+    pc_net_counters now;
+    if ((!first && now_ns - probe->net_ns < NET_EVERY_NS) || pc_net_read(&probe->net, &now) < 0)
+        return;
+    const pc_net_counters *before = &probe->net_before;
+    // An interface that goes takes its counters with it.
+    if (!first && now.received_bytes >= before->received_bytes && now.sent_bytes >= before->sent_bytes) {
+        double passed_ns = (double)(now_ns - probe->net_ns);
+        double per_s = PC_NS_PER_S / passed_ns;
+        weights[PC_SAMPLER_NET_RECEIVED_BYTES_PER_S] = passed_ns;
+        weights[PC_SAMPLER_NET_SENT_BYTES_PER_S] = passed_ns;
+        values[PC_SAMPLER_NET_RECEIVED_BYTES_PER_S] = (double)(now.received_bytes - before->received_bytes) * per_s;
+        values[PC_SAMPLER_NET_SENT_BYTES_PER_S] = (double)(now.sent_bytes - before->sent_bytes) * per_s;
+    }
+    probe->net_ns = now_ns;
+    probe->net_before = now;
+}
+
+static void gauge(const pc_process_metrics *gauges, pc_metric metric, uint64_t without, double *value)
+{
+    if ((gauges->present & PC_METRIC_BIT(metric)) != 0 && gauges->values[metric] >= without)
+        *value = (double)(gauges->values[metric] - without);
+}
+
+static uint64_t without(uint64_t total, uint64_t part)
+{
+    return total > part ? total - part : 0;
+}
+
+static void rate(const pc_process_metrics *moved, const pc_process_metrics *own, pc_metric metric, double factor,
+                 double *value)
+{
+    if ((moved->present & PC_METRIC_BIT(metric)) == 0)
+        return;
+    *value = (double)without(moved->values[metric], own->values[metric]) * factor;
+}
+
+// The rate of CPU time. The kernel brings the time of a thread that runs up to date at its tick (every 1 to 10 ms), so
+// a rate over 1 ms would jump between 0 and 400 %: it is told over 50 ms at least, and of what is left at the end.
+static void sample_cpu(pc_probe *probe, int64_t now_ns, bool last, double *values, double *weights)
+{
+    int64_t passed_ns = now_ns - probe->cpu_since_ns;
+    if (passed_ns < CPU_EVERY_NS && !last)
+        return;
+    values[PC_SAMPLER_CPU_PERCENT] = 100.0 * (double)probe->cpu_ns / (double)passed_ns;
+    weights[PC_SAMPLER_CPU_PERCENT] = (double)passed_ns;
+    probe->cpu_ns = 0;
+    probe->cpu_since_ns = now_ns;
+}
+
+int pc_probe_sample(pc_probe *probe, bool last, double *values, double *weights, int64_t *time_ns)
+{
+    int64_t now_ns = pc_clock_now_ns(CLOCK_MONOTONIC);
+    int64_t every_ns = probe->interval_ns > SEARCH_EVERY_NS ? probe->interval_ns : SEARCH_EVERY_NS;
+    int status = pc_members_search(&probe->members, now_ns, every_ns);
+    if (status < 0)
+        return status;
+    now_ns = pc_clock_now_ns(CLOCK_MONOTONIC); // the search took its time
+    pc_members_sums sums;
+    status = pc_members_sample(&probe->members, &sums);
+    if (status < 0)
+        return status;
+    for (int i = 0; i < PC_SAMPLER_COLUMNS; i++) {
+        values[i] = (double)NAN;
+        weights[i] = (double)(probe->sampled_ns != 0 ? now_ns - probe->sampled_ns : probe->interval_ns);
+    }
+    bool itself = watches_itself(probe);
+    gauge(&sums.gauges, PC_METRIC_RSS_BYTES, 0, &values[PC_SAMPLER_RSS_BYTES]);
+    gauge(&sums.gauges, PC_METRIC_THREADS, itself ? 1 : 0, &values[PC_SAMPLER_THREADS]);
+    gauge(&sums.gauges, PC_METRIC_FDS, 0, &values[PC_SAMPLER_FDS]);
+    values[PC_SAMPLER_PROCESSES] = (double)probe->members.length;
+    pc_process_metrics now = {0}, spent = {0};
+    if (itself) {
+        now = own_usage();
+        for (int i = 0; i < PC_METRIC_COUNT; i++)
+            spent.values[i] = now.values[i] - probe->own.values[i];
+        probe->own = now;
+    }
+    if (probe->sampled_ns != 0 && now_ns > probe->sampled_ns) {
+        double per_s = PC_NS_PER_S / (double)(now_ns - probe->sampled_ns);
+        probe->cpu_ns += without(sums.moved.values[PC_METRIC_CPU_NS], spent.values[PC_METRIC_CPU_NS]);
+        if ((sums.moved.present & PC_METRIC_BIT(PC_METRIC_CPU_NS)) != 0)
+            sample_cpu(probe, now_ns, last, values, weights);
+        const struct {
+            pc_metric metric;
+            pc_sampler_column column;
+        } rates[] = {
+            {PC_METRIC_DISK_READ_BYTES, PC_SAMPLER_DISK_READ_BYTES_PER_S},
+            {PC_METRIC_DISK_WRITE_BYTES, PC_SAMPLER_DISK_WRITE_BYTES_PER_S},
+            {PC_METRIC_MINOR_FAULTS, PC_SAMPLER_MINOR_FAULTS_PER_S},
+            {PC_METRIC_MAJOR_FAULTS, PC_SAMPLER_MAJOR_FAULTS_PER_S},
+            {PC_METRIC_VOLUNTARY_SWITCHES, PC_SAMPLER_VOLUNTARY_SWITCHES_PER_S},
+            {PC_METRIC_INVOLUNTARY_SWITCHES, PC_SAMPLER_INVOLUNTARY_SWITCHES_PER_S},
+        };
+        for (size_t i = 0; i < sizeof rates / sizeof *rates; i++)
+            rate(&sums.moved, &spent, rates[i].metric, per_s, &values[rates[i].column]);
+    }
+    sample_net(probe, now_ns, values, weights);
+    if (probe->cpu_since_ns == 0)
+        probe->cpu_since_ns = now_ns;
+    probe->sampled_ns = now_ns;
+    *time_ns = now_ns - probe->started_ns;
+    return 0;
+}
+
+int pc_probe_open(pc_probe *probe, pid_t pid, bool tree, int64_t interval_ns)
+{
+    probe->interval_ns = interval_ns;
+    probe->started_ns = pc_clock_now_ns(CLOCK_MONOTONIC);
+    probe->sampled_ns = 0;
+    probe->net_ns = 0;
+    probe->cpu_ns = 0;
+    probe->cpu_since_ns = 0;
+    probe->own = own_usage();
+    probe->net.file = -1;
+    int status = pc_members_init(&probe->members, pid, tree);
+    if (status == 0)
+        pc_net_open(&probe->net, pid != 0 ? pid : getpid()); // where it cannot be had, the columns are absent
+    return status;
+}
+
+void pc_probe_close(pc_probe *probe)
+{
+    pc_members_clear(&probe->members);
+    pc_net_close(&probe->net);
+}

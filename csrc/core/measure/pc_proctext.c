@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+// The text of files under /proc (see the header).
+#include "measure/pc_proctext.h"
+
+#include <string.h>
+
+// What is left of the text: [at, end).
+typedef struct cursor {
+    const char *at;
+    const char *end;
+} cursor;
+
+static void skip_blanks(cursor *text)
+{
+    while (text->at < text->end && (*text->at == ' ' || *text->at == '\t'))
+        text->at++;
+}
+
+// A decimal number, with what may stand before it. A sign, a letter, the end, or 2^64 and above is no number.
+static int take_number(cursor *text, uint64_t *number)
+{
+    skip_blanks(text);
+    const char *first = text->at;
+    uint64_t value = 0;
+    while (text->at < text->end && *text->at >= '0' && *text->at <= '9') {
+        uint64_t digit = (uint64_t)(*text->at - '0');
+        if (value > (UINT64_MAX - digit) / 10)
+            return -EBADMSG;
+        value = value * 10 + digit;
+        text->at++;
+    }
+    if (text->at == first)
+        return -EBADMSG;
+    *number = value;
+    return 0;
+}
+
+// Pass over `count` words.
+static int skip_words(cursor *text, int count)
+{
+    while (count-- > 0) {
+        skip_blanks(text);
+        const char *first = text->at;
+        while (text->at < text->end && *text->at != ' ' && *text->at != '\n')
+            text->at++;
+        if (text->at == first)
+            return -EBADMSG;
+    }
+    return 0;
+}
+
+int pc_proctext_read_stat(const char *text, size_t length, pc_proctext_stat *stat)
+{
+    const char *paren = memrchr(text, ')', length);
+    if (paren == NULL)
+        return -EBADMSG;
+    cursor rest = {paren + 1, text + length};
+    skip_blanks(&rest);
+    if (rest.at == rest.end || *rest.at < 'A' || *rest.at > 'z')
+        return -EBADMSG;
+    pc_proctext_stat found = {.state = *rest.at++};
+    // proc(5) counts from 1; the state is field 3. {fields to pass over, where the next one goes}
+    const struct {
+        int skip;
+        uint64_t *number;
+    } plan[] = {
+        {0, &found.parent},       {5, &found.minor_faults}, {1, &found.major_faults}, {1, &found.user_ticks},
+        {0, &found.system_ticks}, {4, &found.threads},      {1, &found.start_ticks},
+    };
+    for (size_t i = 0; i < sizeof plan / sizeof *plan; i++) {
+        if (skip_words(&rest, plan[i].skip) < 0 || take_number(&rest, plan[i].number) < 0)
+            return -EBADMSG;
+    }
+    *stat = found;
+    return 0;
+}
+
+int pc_proctext_read_numbers(const char *text, size_t length, uint64_t *numbers, size_t count)
+{
+    cursor rest = {text, text + length};
+    uint64_t number;
+    cursor probe = rest;
+    for (size_t i = 0; i < count; i++) { // outputs stay untouched on failure: look first
+        if (take_number(&probe, &number) < 0)
+            return -EBADMSG;
+    }
+    for (size_t i = 0; i < count; i++)
+        (void)take_number(&rest, &numbers[i]);
+    return 0;
+}
+
+int pc_proctext_read_field(const char *text, size_t length, const char *key, uint64_t *number)
+{
+    size_t key_length = strlen(key);
+    const char *end = text + length;
+    for (const char *line = text; line < end;) {
+        if ((size_t)(end - line) >= key_length && memcmp(line, key, key_length) == 0) {
+            cursor rest = {line + key_length, end};
+            return take_number(&rest, number);
+        }
+        const char *newline = memchr(line, '\n', (size_t)(end - line));
+        if (newline == NULL)
+            break;
+        line = newline + 1;
+    }
+    return -ENOENT;
+}
+
+int pc_proctext_read_net(const char *text, size_t length, uint64_t *received_bytes, uint64_t *sent_bytes)
+{
+    const char *end = text + length;
+    uint64_t received = 0, sent = 0;
+    int headings = 2;
+    for (const char *line = text; line < end;) {
+        const char *newline = memchr(line, '\n', (size_t)(end - line));
+        if (newline == NULL)
+            break; // a line that was cut off
+        if (headings > 0) {
+            headings--;
+        } else {
+            cursor rest = {line, newline};
+            skip_blanks(&rest);
+            const char *name = rest.at;
+            const char *colon = memchr(name, ':', (size_t)(newline - name));
+            if (colon == NULL)
+                return -EBADMSG;
+            rest.at = colon + 1;
+            uint64_t in, out;
+            if (take_number(&rest, &in) < 0 || skip_words(&rest, 7) < 0 || take_number(&rest, &out) < 0)
+                return -EBADMSG;
+            if (colon - name != 2 || memcmp(name, "lo", 2) != 0) {
+                received += in;
+                sent += out;
+            }
+        }
+        line = newline + 1;
+    }
+    if (headings > 0)
+        return -EBADMSG;
+    *received_bytes = received;
+    *sent_bytes = sent;
+    return 0;
+}

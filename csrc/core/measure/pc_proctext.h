@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// The text of files under /proc, taken apart: pure functions of a piece of memory, so that they can be fuzzed. What is
+// not in the text, or does not fit, is said to be missing; nothing is guessed. Units are the kernel's (pages, ticks,
+// KiB) unless the name says another. Source: proc(5). Thread contract: any thread.
+#ifndef PC_PROCTEXT_H
+#define PC_PROCTEXT_H
+
+#include "base/pc_common.h"
+
+typedef struct pc_proctext_stat {
+    char state; // R, S, D, Z (a zombie), X (dead), ...
+    uint64_t parent;
+    uint64_t minor_faults;
+    uint64_t major_faults;
+    uint64_t user_ticks;
+    uint64_t system_ticks;
+    uint64_t threads;
+    uint64_t start_ticks; // since boot
+} pc_proctext_stat;
+
+// /proc/PID/stat. The command in parentheses may hold spaces and parentheses. -EBADMSG if a field is missing.
+int pc_proctext_read_stat(const char *text, size_t length, pc_proctext_stat *stat) PC_NODISCARD;
+
+// The first `count` numbers of a line of numbers (statm). -EBADMSG if there are fewer, or one is no uint64_t.
+int pc_proctext_read_numbers(const char *text, size_t length, uint64_t *numbers, size_t count) PC_NODISCARD;
+
+// The number behind `key` where that begins a line, e.g. "VmHWM:" (status, io) or "usage_usec" (cgroup's *.stat).
+// -ENOENT if there is no such line, -EBADMSG if no number follows.
+int pc_proctext_read_field(const char *text, size_t length, const char *key, uint64_t *number) PC_NODISCARD;
+
+// /proc/PID/net/dev: bytes that all interfaces but "lo" received and sent. -EBADMSG if it is no such table.
+int pc_proctext_read_net(const char *text, size_t length, uint64_t *received_bytes, uint64_t *sent_bytes) PC_NODISCARD;
+
+#endif

@@ -1,0 +1,232 @@
+// link: -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc
+// SPDX-License-Identifier: MIT
+// pc_sampler: threads that read while it samples, starting and stopping at any moment, processes that come and go under
+// a tree, forks, and every allocation failing once. Built with -fsanitize=thread it is the stress of the lock.
+#include "check.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "measure/pc_clock.h"
+#include "measure/pc_sampler.h"
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *block, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *block, size_t size);
+
+static atomic_long fail_after = -1; // the sampler's thread allocates too
+
+static bool fails(void)
+{
+    if (atomic_load_explicit(&fail_after, memory_order_relaxed) < 0)
+        return false;
+    return atomic_fetch_sub_explicit(&fail_after, 1, memory_order_relaxed) == 0;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *block, size_t size)
+{
+    return fails() ? NULL : __real_realloc(block, size);
+}
+
+static pc_sampler *make(pid_t pid, bool tree)
+{
+    const pc_sampler_options options = {.pid = pid, .tree = tree, .interval_ns = 1000000, .capacity = 16};
+    pc_sampler *sampler = NULL;
+    CHECK(pc_sampler_create(&options, &sampler) == 0);
+    return sampler;
+}
+
+static uint64_t samples_of(pc_sampler *sampler)
+{
+    pc_sampler_info info;
+    return pc_sampler_look(sampler, &info) == 0 ? info.samples : 0;
+}
+
+static void wait_for_samples(pc_sampler *sampler, uint64_t more)
+{
+    uint64_t wanted = samples_of(sampler) + more;
+    int64_t deadline_ns = pc_clock_now_ns(CLOCK_MONOTONIC) + 20 * (int64_t)PC_NS_PER_S;
+    while (samples_of(sampler) < wanted && pc_clock_now_ns(CLOCK_MONOTONIC) < deadline_ns)
+        (void)usleep(500);
+    CHECK(samples_of(sampler) >= wanted);
+}
+
+static void *read_on(void *argument)
+{
+    pc_sampler *sampler = argument;
+    bool sound = true;
+    for (int i = 0; i < 300; i++) {
+        pc_samples parts[4] = {{0}};
+        sound =
+            sound && pc_sampler_read(sampler, PC_SAMPLER_RSS_BYTES, &parts[0], &parts[1], &parts[2], &parts[3]) == 0;
+        for (size_t at = 0; at < parts[0].length; at++)
+            sound = sound && parts[1].data[at] <= parts[2].data[at] && parts[2].data[at] <= parts[3].data[at];
+        for (int part = 0; part < 4; part++)
+            pc_samples_clear(&parts[part]);
+        pc_sampler_aggregate aggregates[PC_SAMPLER_COLUMNS];
+        sound = sound && pc_sampler_aggregates(sampler, aggregates) == 0;
+        sound = sound && aggregates[PC_SAMPLER_RSS_BYTES].count > 0 && aggregates[PC_SAMPLER_RSS_BYTES].min > 0.0;
+    }
+    return sound ? argument : NULL;
+}
+
+static void test_readers_beside_the_sampler(void)
+{
+    pc_sampler *sampler = make(0, false);
+    CHECK(pc_sampler_stop(sampler) == 0);
+    CHECK(pc_sampler_start(sampler) == 0);
+    CHECK(pc_sampler_start(sampler) == -EALREADY);
+    pthread_t readers[3];
+    for (int i = 0; i < 3; i++)
+        CHECK(pthread_create(&readers[i], NULL, read_on, sampler) == 0);
+    for (int i = 0; i < 3; i++) {
+        void *sound = NULL;
+        CHECK(pthread_join(readers[i], &sound) == 0 && sound != NULL);
+    }
+    wait_for_samples(sampler, 40); // the series is halved several times
+    CHECK(pc_sampler_stop(sampler) == 0);
+    CHECK(pc_sampler_stop(sampler) == 0);
+    uint64_t before = samples_of(sampler);
+    for (int i = 0; i < 50; i++) {
+        CHECK(pc_sampler_start(sampler) == 0);
+        CHECK(pc_sampler_stop(sampler) == 0);
+    }
+    CHECK(before >= 40 && samples_of(sampler) >= 1); // begins anew
+    pc_sampler_destroy(sampler);
+    pc_sampler_destroy(NULL);
+}
+
+static void test_a_tree_that_changes(void)
+{
+    pc_sampler *sampler = make(0, true);
+    CHECK(pc_sampler_start(sampler) == 0);
+    for (int i = 0; i < 30; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            (void)usleep(15000);
+            _exit(0);
+        }
+        CHECK(child > 0);
+        (void)usleep(5000);
+        CHECK(waitpid(child, NULL, 0) == child);
+    }
+    pid_t child = fork();
+    if (child == 0) {
+        (void)pause();
+        _exit(0);
+    }
+    (void)usleep(150000); // the next search finds it
+    wait_for_samples(sampler, 3);
+    pc_sampler_aggregate aggregates[PC_SAMPLER_COLUMNS];
+    CHECK(pc_sampler_aggregates(sampler, aggregates) == 0);
+    CHECK(aggregates[PC_SAMPLER_PROCESSES].max >= 2.0);
+    CHECK(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
+    CHECK(pc_sampler_stop(sampler) == 0);
+    pc_sampler_destroy(sampler);
+}
+
+static void test_a_process_that_ends(void)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        (void)pause();
+        _exit(0);
+    }
+    pc_sampler *sampler = make(child, false);
+    CHECK(pc_sampler_start(sampler) == 0);
+    wait_for_samples(sampler, 3);
+    CHECK(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
+    pc_sampler_info info = {0};
+    for (int i = 0; i < 2000 && !info.ended; i++) {
+        (void)usleep(1000);
+        CHECK(pc_sampler_look(sampler, &info) == 0);
+    }
+    CHECK(info.ended);
+    CHECK(pc_sampler_stop(sampler) == 0);
+    CHECK(pc_sampler_start(sampler) == -ESRCH);
+    pc_sampler_destroy(sampler);
+}
+
+static void test_a_fork_while_it_samples(void)
+{
+    pc_sampler *sampler = make(0, false);
+    CHECK(pc_sampler_start(sampler) == 0);
+    for (int i = 0; i < 20; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            pc_sampler_info info;
+            bool told = pc_sampler_look(sampler, &info) == -ECHILD && pc_sampler_stop(sampler) == -ECHILD &&
+                        pc_sampler_start(sampler) == -ECHILD;
+            _exit(told ? 0 : 1);
+        }
+        int status = -1;
+        CHECK(waitpid(child, &status, 0) == child && status == 0);
+    }
+    wait_for_samples(sampler, 1);
+    pc_sampler_destroy(sampler); // stops
+}
+
+static void test_options(void)
+{
+    pc_sampler *sampler = NULL;
+    pc_sampler_options options = {.interval_ns = 999999, .capacity = 16};
+    CHECK(pc_sampler_create(&options, &sampler) == -EINVAL);
+    options.interval_ns = PC_SAMPLER_MAX_INTERVAL_NS + 1;
+    CHECK(pc_sampler_create(&options, &sampler) == -EINVAL);
+    options = (pc_sampler_options){.interval_ns = PC_SAMPLER_MAX_INTERVAL_NS, .capacity = 0};
+    CHECK(pc_sampler_create(&options, &sampler) == -EINVAL && sampler == NULL);
+}
+
+static void test_out_of_memory(void)
+{
+    long refused = 0;
+    for (long n = 0; n < 100; n++) {
+        const pc_sampler_options options = {.tree = true, .interval_ns = PC_SAMPLER_MAX_INTERVAL_NS, .capacity = 16};
+        pc_sampler *sampler = NULL;
+        pc_samples parts[4] = {{0}};
+        atomic_store(&fail_after, n);
+        int status = pc_sampler_create(&options, &sampler);
+        if (status == 0)
+            status = pc_sampler_start(sampler);
+        if (status == 0)
+            status = pc_sampler_read(sampler, PC_SAMPLER_FDS, &parts[0], &parts[1], &parts[2], &parts[3]);
+        bool unused = atomic_load(&fail_after) >= 0;
+        atomic_store(&fail_after, -1);
+        CHECK(status == 0 || status == -ENOMEM || status == -EAGAIN); // pthread_create's own
+        refused += status < 0;
+        for (int i = 0; i < 4; i++)
+            pc_samples_clear(&parts[i]);
+        pc_sampler_destroy(sampler);
+        if (unused)
+            break;
+    }
+    CHECK(refused >= 8);
+}
+
+int main(void)
+{
+    test_options();
+    test_readers_beside_the_sampler();
+    test_a_tree_that_changes();
+    test_a_process_that_ends();
+    test_a_fork_while_it_samples();
+    test_out_of_memory();
+    return CHECK_EXIT();
+}

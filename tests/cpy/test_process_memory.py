@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+"""Process as a C type: leaks of memory and of descriptors, failing allocations."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+
+import pytest
+
+from perfcore._core import Process, process_tree
+
+Flat = Callable[[Callable[[], object]], None]
+Failing = Callable[[Callable[[], object]], int]
+
+
+def operation() -> None:
+    process = Process()
+    process.read()
+    process.read(quick=True)
+    process.rss()
+    process.peak()
+    process.reset_peak()
+    other = Process(os.getpid())
+    other.read()
+    other.close()
+    for wrong in (-1, 1 << 30):
+        with contextlib.suppress(ValueError, ProcessLookupError):
+            Process(wrong)
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_reading_is_flat(assert_flat: Flat) -> None:
+    before = descriptors()
+    assert_flat(operation)
+    assert descriptors() == before
+
+
+def test_tree_is_flat(assert_flat: Flat) -> None:
+    process_tree(os.getpid())
+    before = descriptors()
+    assert_flat(lambda: [process_tree(1) for _ in range(2)])
+    assert descriptors() == before
+
+
+def test_each_failing_allocation(each_allocation_fails: Failing) -> None:
+    before = descriptors()
+    assert each_allocation_fails(operation) > 0
+    assert each_allocation_fails(lambda: process_tree(os.getpid())) > 0
+    assert descriptors() == before
+
+
+def test_types_are_closed() -> None:
+    with pytest.raises(TypeError):
+        type("Sub", (Process,), {})
+    with pytest.raises(AttributeError):
+        Process().anything = 1  # type: ignore[attr-defined]

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+// Any bytes as files of /proc: nothing is read past the end, a failure leaves the outputs untouched, and a text that is
+// accepted is accepted with a newline more.
+#include <stdlib.h>
+#include <string.h>
+
+#include "measure/pc_proctext.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define DEMAND(condition)                                                                                              \
+    do {                                                                                                               \
+        if (!(condition))                                                                                              \
+            abort();                                                                                                   \
+    } while (0)
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char *text = malloc(size + 1); // with exactly the bytes behind it that a parser must not touch
+    DEMAND(text != NULL);
+    if (size > 0)
+        memcpy(text, data, size);
+    char *exact = malloc(size > 0 ? size : 1);
+    DEMAND(exact != NULL);
+    memcpy(exact, text, size);
+    text[size] = '\n';
+
+    pc_proctext_stat stat, again;
+    memset(&stat, 0x5a, sizeof stat);
+    memcpy(&again, &stat, sizeof stat);
+    if (pc_proctext_read_stat(exact, size, &stat) < 0)
+        DEMAND(memcmp(&stat, &again, sizeof stat) == 0);
+    else
+        DEMAND(pc_proctext_read_stat(text, size + 1, &again) == 0 && again.start_ticks == stat.start_ticks);
+
+    uint64_t numbers[4] = {7, 7, 7, 7}, more[4];
+    if (pc_proctext_read_numbers(exact, size, numbers, 4) < 0)
+        DEMAND(numbers[0] == 7 && numbers[3] == 7);
+    else
+        DEMAND(pc_proctext_read_numbers(text, size + 1, more, 4) == 0 && memcmp(numbers, more, sizeof more) == 0);
+
+    uint64_t number = 7, same;
+    if (pc_proctext_read_field(exact, size, "VmHWM:", &number) < 0)
+        DEMAND(number == 7);
+    else
+        DEMAND(pc_proctext_read_field(text, size + 1, "VmHWM:", &same) == 0 && same == number);
+
+    uint64_t received = 7, sent = 7;
+    if (pc_proctext_read_net(exact, size, &received, &sent) < 0)
+        DEMAND(received == 7 && sent == 7);
+    free(exact);
+    free(text);
+    return 0;
+}
