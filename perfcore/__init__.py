@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from perfcore._core import Samples
     from perfcore.api import Comparison, Measurement, Timer, compare, measure
-    from perfcore.errors import ConfigError, MeasureError, PerfcoreError, ResultsError
+    from perfcore.errors import ConfigError, LeakError, MeasureError, PerfcoreError, ResultsError
+    from perfcore.judge.leaks import assert_no_leaks
+    from perfcore.measure.allocations import AllocationTracker, track_allocations
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AllocationTracker",
     "Comparison",
     "ConfigError",
+    "LeakError",
     "MeasureError",
     "Measurement",
     "PerfcoreError",
@@ -25,21 +29,27 @@ __all__ = [
     "Samples",
     "Timer",
     "__version__",
+    "assert_no_leaks",
     "compare",
     "measure",
+    "track_allocations",
 ]
 
 _HOMES = {
+    "AllocationTracker": "perfcore.measure.allocations",
     "Comparison": "perfcore.api",
     "ConfigError": "perfcore.errors",
+    "LeakError": "perfcore.errors",
     "MeasureError": "perfcore.errors",
     "Measurement": "perfcore.api",
     "PerfcoreError": "perfcore.errors",
     "ResultsError": "perfcore.errors",
     "Samples": "perfcore._core",
     "Timer": "perfcore.api",
+    "assert_no_leaks": "perfcore.judge.leaks",
     "compare": "perfcore.api",
     "measure": "perfcore.measure",  # the room's package, which can be called: see there
+    "track_allocations": "perfcore.measure.allocations",
 }
 
 

@@ -16,3 +16,7 @@ class ConfigError(PerfcoreError):
 
 class MeasureError(PerfcoreError):
     """A callable cannot be measured the way it was asked for."""
+
+
+class LeakError(PerfcoreError, AssertionError):
+    """A callable that is called again and again keeps memory; the text names the call sites that grow."""
