@@ -158,11 +158,26 @@ static inline void *hook_calloc(int domain, size_t items, size_t size)
                    items * size); // the caller checked the product
 }
 
+// A call that is passed on gives back a block, or moves it. If the block is tracked it is another tool's, which
+// allocates for itself beside our hooks and frees from within: it leaves the tracking. A block of the allocator's own
+// is not tracked.
+static __attribute__((noinline)) void untrack(int domain, const void *block)
+{
+    pc_alloc_thread *thread = mine;
+    size_t size;
+    if (atomic_load_explicit(&mode, memory_order_acquire) == OFF || thread == NULL)
+        return;
+    if (block_goes(domain, block, &size))
+        pc_alloc_thread_add(thread, PC_ALLOC_FREES, 1);
+}
+
 static inline void hook_free(int domain, void *block)
 {
     const PyMemAllocatorEx *next = &inner[domain];
     pc_alloc_thread *thread = block != NULL ? enter(domain) : NULL;
     if (PC_UNLIKELY(thread == NULL)) {
+        if (block != NULL)
+            untrack(domain, block);
         next->free(next->ctx, block);
         return;
     }
@@ -182,8 +197,10 @@ static inline void *hook_realloc(int domain, void *block, size_t size)
         return thread == NULL ? made : counted(domain, thread, made, size);
     }
     pc_alloc_thread *thread = enter(domain);
-    if (PC_UNLIKELY(thread == NULL))
+    if (PC_UNLIKELY(thread == NULL)) {
+        untrack(domain, block);
         return next->realloc(next->ctx, block, size);
+    }
     // The entry goes first, as in hook_free; the live bytes change only once, so that a failure and a growth in place
     // leave no dent and the peak holds the new size without the old.
     size_t old = 0;
