@@ -10,7 +10,10 @@ from perfcore.errors import LeakError
 from perfcore.measure.allocations import Growth, grow
 from perfcore.units import format_bytes, parse_bytes
 
-_STEADY = 3  # rounds in a row without growth, and then a long one: a list that leaks grows in steps
+# Rounds in a row without growth, and then a long one: a list that leaks grows in steps. When even that one grows, the
+# next is twice as long; so often, and it is a leak.
+_STEADY = 3
+_LONG = 3
 _SITES_SHOWN = 5
 
 
@@ -48,7 +51,7 @@ def assert_no_leaks(
     allowed = parse_bytes(max_growth)
     for _ in range(warmup):
         function(*args, **kwargs)
-    steady, done, many = 0, warmup, calls * rounds // 2
+    steady, long, done, many = 0, 0, warmup, calls * rounds // 2
     for _ in range(rounds):
         done += calls
         steady = steady + 1 if _within(grow(function, args, kwargs, calls), allowed * calls) else 0
@@ -56,7 +59,9 @@ def assert_no_leaks(
             done += many
             if _within(grow(function, args, kwargs, many), allowed * many):
                 return
-            steady = 0
+            steady, long, many = 0, long + 1, many * 2
+            if long == _LONG:
+                break
     growth = grow(function, args, kwargs, many, sites=True)
     raise LeakError(_text(function, growth, many, done))
 
