@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from perfcore.errors import LeakError
-from perfcore.measure.allocations import Growth, grow
+from perfcore.measure.allocations import Growth, grow, track_allocations
 from perfcore.units import format_bytes, parse_bytes
 
 # Rounds in a row without growth, and then a long one: a list that leaks grows in steps. When even that one grows, the
@@ -15,6 +15,7 @@ from perfcore.units import format_bytes, parse_bytes
 _STEADY = 3
 _LONG = 3
 _SITES_SHOWN = 5
+_LOOKS = 5  # for the sites, should a leak pause just then
 
 
 def assert_no_leaks(
@@ -49,6 +50,29 @@ def assert_no_leaks(
     if calls < 1 or warmup < 0 or rounds < _STEADY:
         raise ValueError(f"calls must be at least 1, warmup at least 0 and rounds at least {_STEADY}")
     allowed = parse_bytes(max_growth)
+    with track_allocations():
+        done = _calls_until_steady(function, args, kwargs, (calls, rounds, warmup), allowed)
+    if done is None:
+        return
+    many = calls * rounds // 2
+    with track_allocations(sites=True):
+        grow(function, args, kwargs, many)  # so that the sites of what the next calls free are known
+        for _ in range(_LOOKS):
+            growth = grow(function, args, kwargs, many, sites=True)
+            if growth.sites:
+                break
+    raise LeakError(_text(function, growth, many, done))
+
+
+def _calls_until_steady(
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    counts: tuple[int, int, int],
+    allowed: int,
+) -> int | None:
+    """Return None when memory becomes steady, and otherwise how many calls were made."""
+    calls, rounds, warmup = counts
     for _ in range(warmup):
         function(*args, **kwargs)
     steady, long, done, many = 0, 0, warmup, calls * rounds // 2
@@ -58,12 +82,11 @@ def assert_no_leaks(
         if steady == _STEADY:
             done += many
             if _within(grow(function, args, kwargs, many), allowed * many):
-                return
+                return None
             steady, long, many = 0, long + 1, many * 2
             if long == _LONG:
                 break
-    growth = grow(function, args, kwargs, many, sites=True)
-    raise LeakError(_text(function, growth, many, done))
+    return done
 
 
 def _within(growth: Growth, allowed: int) -> bool:

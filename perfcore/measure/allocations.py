@@ -100,6 +100,17 @@ class Growth(NamedTuple):
     sites: list[CallSite]
 
 
+def net_growth(tracker: AllocationTracker) -> tuple[int, int]:
+    """Return by how many blocks, and by how many bytes, memory has grown in a tracker's window.
+
+    The size of a freed block that is older than the tracking is not known. As long as no more blocks came than went,
+    as in a cache that is full, that is no growth.
+    """
+    blocks = tracker.live_blocks - tracker.unknown_frees
+    replaced = tracker.unknown_frees > 0 and blocks <= 0
+    return blocks, min(tracker.live, 0) if replaced else tracker.live
+
+
 def _repeat(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], calls: int) -> None:
     for _ in range(calls):
         function(*args, **kwargs)
@@ -109,9 +120,12 @@ def _repeat(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[st
 def grow(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], calls: int, *, sites: bool = False
 ) -> Growth:
-    """Call ``function(*args, **kwargs)`` so often and collect garbage; return by how much memory has grown."""
+    """Call ``function(*args, **kwargs)`` so often and collect garbage; return by how much memory has grown.
+
+    Exact while another tracker runs around several such calls, so that what one leaves and the next frees is known.
+    """
     tracker = track_allocations(sites=sites)
     gc.collect()
     tracker.run(_repeat, (function, args, kwargs, calls))
     growing = [site for site in tracker.top(1000, by="live") if site.live > 0 or site.live_blocks > 0] if sites else []
-    return Growth(tracker.live_blocks, tracker.live, growing)
+    return Growth(*net_growth(tracker), growing)

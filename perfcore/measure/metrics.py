@@ -86,7 +86,8 @@ def measure_calls(
             peak = max(call["peak"] for call in calls)
     if "growth" in wanted:
         # What fills a cache grows once; what leaks grows in every round.
-        least = min(grow(function, args, kwargs, few).bytes for _ in range(_GROWTH_ROUNDS))
+        with track_allocations():
+            least = min(grow(function, args, kwargs, few).bytes for _ in range(_GROWTH_ROUNDS))
         growth = max(0, math.ceil(least / few))
     return CallMetrics(cpu, allocations, requested, peak, growth)
 

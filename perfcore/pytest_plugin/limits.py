@@ -75,16 +75,21 @@ def limits_of(item: pytest.Item) -> Limits | None:
 
 def limited(function: Callable[..., Any], limits: Limits) -> Callable[..., Any]:
     """Return a function that calls `function` and fails where the call exceeds a limit."""
-    from perfcore.measure.allocations import track_allocations
+    from perfcore.measure.allocations import net_growth, track_allocations
     from perfcore.measure.metrics import CallMetrics
 
     def call(**arguments: Any) -> None:
-        outer, inner = track_allocations(), track_allocations()
-        gc.collect()
-        with outer:
-            inner.run(function, (), arguments)
+        whole, test = track_allocations(), track_allocations()
+
+        def run() -> None:
+            test.run(function, (), arguments)
             gc.collect()
-        limits.check(CallMetrics(None, inner.allocations, inner.bytes, inner.peak, max(0, outer.live)))
+
+        with track_allocations():  # so that no free of what is made from here on is unknown
+            gc.collect()
+            whole.run(run)
+        growth = max(0, net_growth(whole)[1])
+        limits.check(CallMetrics(None, test.allocations, test.bytes, test.peak, growth))
 
     return call
 

@@ -39,7 +39,7 @@ def test_top_orders_and_limits():
     assert top[0].bytes >= 100_000
     assert tracker.top(1) == top[:1]
     assert tracker.top(by="allocations")[0].live_blocks >= 101
-    assert tracker.top(by="live")[0].live >= len(few) + len(many)
+    assert tracker.top(by="live")[0].live >= len(few) > len(many)
 
 
 def test_threads_by_figures():
@@ -79,8 +79,11 @@ def test_garbage_cycles_are_no_leak():
 
 def test_a_cache_that_fills_is_no_leak():
     counter = iter(range(1000, 10**6))  # smaller ints are never allocated
-    cached = functools.lru_cache(maxsize=100)(lambda key: bytes(1000))
-    perfcore.assert_no_leaks(lambda: cached(next(counter)))
+    for maxsize in (100, 1000):
+        cached = functools.lru_cache(maxsize=maxsize)(lambda key: bytes(1000))
+        while maxsize == 1000 and cached.cache_info().currsize < maxsize:
+            cached(next(counter))  # full, and all of it older than the check
+        perfcore.assert_no_leaks(lambda cached=cached: cached(next(counter)))
 
 
 def leak_blocks(kept):
@@ -124,7 +127,8 @@ def test_errors_of_the_function_are_passed_on():
 
 def test_grow_collects_before_and_after():
     kept = []
-    growth = grow(leak_blocks, (kept,), {}, 10, sites=True)
+    with perfcore.track_allocations():
+        growth = grow(leak_blocks, (kept,), {}, 10, sites=True)
     assert growth.blocks in {20, 21}  # and the list's own array
     assert growth.sites[0].live_blocks >= 20
 
@@ -140,11 +144,13 @@ def test_metrics_of_a_call():
     found = metrics(objects, 100)
     assert 201 <= found.allocations < 210  # the list, and of each bytearray the object and its buffer
     assert 10_000 < found.bytes < 20_000
-    assert 10_000 < found.peak <= found.bytes
+    assert 10_000 < found.peak < 20_000
     assert found.growth == 0
     assert 0 < found.cpu < 1
     assert metrics(objects, 100, wanted=("alloc", "peak")) == replace(found, cpu=None, growth=None)
-    assert metrics(bytes, 1000, wanted=("alloc", "peak")) == CallMetrics(None, 1, 1033, 1033)
+    found = metrics(bytes, 1000, wanted=("alloc", "peak"))
+    assert found == CallMetrics(None, 1, 1033, found.peak)
+    assert 1033 <= found.peak < 1100  # the first call after a collection has no tuple to reuse
 
 
 def test_metrics_of_a_leak_and_of_nothing():
