@@ -379,10 +379,11 @@ print(tracker.allocations, tracker.complete, tracker.live_blocks)
 def test_a_sub_interpreter_cannot_import_it():
     interpreters = pytest.importorskip("_xxsubinterpreters")
     made = interpreters.create()
+    # Caught over there: _xxsubinterpreters leaks the text of an exception that crosses.
+    script = "try:\n import perfcore._memtrace\nexcept ImportError:\n pass\nelse:\n raise SystemError"
     with Tracker():  # counts what it does all the same
         try:
-            with pytest.raises(interpreters.RunFailedError, match="ImportError"):
-                interpreters.run_string(made, "import perfcore._memtrace")
+            interpreters.run_string(made, script)
         finally:
             interpreters.destroy(made)
 
