@@ -9,7 +9,9 @@ enum { LARGE = 0xFFFF, TAIL = 3, TAIL_BITS = 16 };
 
 static void *pages_map(size_t bytes)
 {
+    // cppcheck-suppress invalidFunctionArg // -1 is what an anonymous mapping takes
     void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    // cppcheck-suppress memleak // it is returned
     return pages == MAP_FAILED ? NULL : pages;
 }
 
