@@ -133,7 +133,7 @@ class Backend:
         wanted = {*self.options.metrics, *limited} - {"time"}
         if not wanted:
             return
-        from perfcore.measure.metrics import measure_calls
+        from perfcore.measure.call_metrics import measure_calls
 
         with Paused():
             seconds = record.metadata.stats.median

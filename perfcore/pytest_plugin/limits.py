@@ -18,7 +18,7 @@ import pytest
 from perfcore.units import format_bytes, parse_bytes
 
 if TYPE_CHECKING:
-    from perfcore.measure.metrics import CallMetrics
+    from perfcore.measure.call_metrics import CallMetrics
 
 _NAMES = ("max_peak", "max_allocations", "max_growth")
 
@@ -76,7 +76,7 @@ def limits_of(item: pytest.Item) -> Limits | None:
 def limited(function: Callable[..., Any], limits: Limits) -> Callable[..., Any]:
     """Return a function that calls `function` and fails where the call exceeds a limit."""
     from perfcore.measure.allocations import net_growth, track_allocations
-    from perfcore.measure.metrics import CallMetrics
+    from perfcore.measure.call_metrics import CallMetrics
 
     def call(**arguments: Any) -> None:
         whole, test = track_allocations(), track_allocations()

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from perfcore.measure.metrics import CallMetrics
+    from perfcore.measure.call_metrics import CallMetrics
     from perfcore.measure.runner import Runner
 
 # More than this share of interrupted rounds, and the summary names the benchmark.

@@ -12,7 +12,7 @@ import pytest
 
 import perfcore
 from perfcore.measure.allocations import grow
-from perfcore.measure.metrics import CallMetrics, measure_calls
+from perfcore.measure.call_metrics import CallMetrics, measure_calls
 from perfcore.measure.runner import make_runner
 from perfcore.units import format_bytes, parse_bytes
 
