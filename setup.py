@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Builds the C extension. Everything else is declared in pyproject.toml.
+"""Builds the C extensions. Everything else is declared in pyproject.toml.
 
 Environment switches (for developers and CI, never needed by a user):
 
@@ -27,6 +27,9 @@ LIBRARIES = {
     "libcjson": ("libcjson-dev", "cjson-devel"),
     "libproc2": ("libproc2-dev", "procps-ng-devel"),
 }
+
+# What perfcore._memtrace takes of the core; its own files are csrc/memtrace/*.c.
+MEMTRACE_CORE = ["base/pc_alloc.c", "measure/pc_alloccount.c", "measure/pc_allocmap.c"]
 
 WARNINGS = [
     "-Wall",
@@ -110,17 +113,27 @@ def extensions() -> list[Extension]:
         libs += pkg_config(name, "--libs")
     compiler, linker = compile_args()
     sources = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("csrc/**/*.c"))
+    memtrace = [path for path in sources if path.startswith("csrc/memtrace/")]
     headers = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("csrc/**/*.h"))
     return [
         Extension(
             "perfcore._core",
-            sources=sources,
+            sources=[path for path in sources if path not in memtrace],
             depends=headers,
             include_dirs=["csrc/core", "csrc/ext"],
             define_macros=[("_GNU_SOURCE", None)],
             extra_compile_args=[*cflags, *compiler],
             extra_link_args=[*libs, *linker],
-        )
+        ),
+        Extension(
+            "perfcore._memtrace",
+            sources=[*memtrace, *(f"csrc/core/{path}" for path in MEMTRACE_CORE)],
+            depends=headers,
+            include_dirs=["csrc/core", "csrc/memtrace"],
+            define_macros=[("_GNU_SOURCE", None)],
+            extra_compile_args=compiler,
+            extra_link_args=linker,
+        ),
     ]
 
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from perfcore._core import Samples
     from perfcore.api import Comparison, Measurement, Timer, compare, measure
-    from perfcore.errors import ConfigError, HistoryError, MeasureError, PerfcoreError, ResultsError
+    from perfcore.errors import ConfigError, HistoryError, LeakError, MeasureError, PerfcoreError, ResultsError
+    from perfcore.judge.leaks import assert_no_leaks
+    from perfcore.measure.allocations import AllocationTracker, track_allocations
     from perfcore.measure.memory import MemoryTracker
     from perfcore.measure.metrics import MetricsCollector
     from perfcore.measure.process import process_metrics
@@ -19,9 +21,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AllocationTracker",
     "Comparison",
     "ConfigError",
     "HistoryError",
+    "LeakError",
     "MeasureError",
     "Measurement",
     "MemoryTracker",
@@ -31,15 +35,19 @@ __all__ = [
     "Samples",
     "Timer",
     "__version__",
+    "assert_no_leaks",
     "compare",
     "measure",
     "process_metrics",
+    "track_allocations",
 ]
 
 _HOMES = {
+    "AllocationTracker": "perfcore.measure.allocations",
     "Comparison": "perfcore.api",
     "ConfigError": "perfcore.errors",
     "HistoryError": "perfcore.errors",
+    "LeakError": "perfcore.errors",
     "MeasureError": "perfcore.errors",
     "Measurement": "perfcore.api",
     "MemoryTracker": "perfcore.measure.memory",
@@ -48,9 +56,11 @@ _HOMES = {
     "ResultsError": "perfcore.errors",
     "Samples": "perfcore._core",
     "Timer": "perfcore.api",
+    "assert_no_leaks": "perfcore.judge.leaks",
     "compare": "perfcore.api",
     "measure": "perfcore.measure",  # the room's package, which can be called: see there
     "process_metrics": "perfcore.measure.process",
+    "track_allocations": "perfcore.measure.allocations",
 }
 
 

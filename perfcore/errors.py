@@ -42,3 +42,7 @@ class DecodeError(CodecError):
 
 class MeasureError(PerfcoreError):
     """A callable cannot be measured the way it was asked for."""
+
+
+class LeakError(PerfcoreError, AssertionError):
+    """A callable that is called again and again keeps memory; the text names the call sites that grow."""

@@ -17,12 +17,39 @@ def format_seconds(seconds: float) -> str:
     return f"{value:.{digits}f} {unit}"
 
 
-def format_bytes(count: int) -> str:
-    """Return a number of bytes as text with three significant digits and its unit: 1500000 gives "1.43 MiB"."""
+_SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+
+def format_bytes(count: float) -> str:
+    """Return a size in bytes as text with its unit, in powers of 1000: 1500 gives "1.50 kB", 12 gives "12 B"."""
     value, unit = float(count), "B"
-    for larger in ("KiB", "MiB", "GiB", "TiB"):
-        if abs(value) < 1023.5:
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        # 999.5 of a unit would round to 1000 of it.
+        if abs(value) < 999.5 or unit == "TB":
             break
-        value, unit = value / 1024, larger
-    digits = 0 if unit == "B" else 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0
+        value /= 1000
+    if unit == "B":
+        return f"{value:.0f} B" if value == int(value) else f"{value:.1f} B"
+    digits = 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0
     return f"{value:.{digits}f} {unit}"
+
+
+def parse_bytes(size: float | str) -> int:
+    """Return a size in bytes: a number, or text with B, kB, MB, GB (powers of 1000), KiB, MiB or GiB (of 1024).
+
+    Raises:
+        ValueError: it is neither, or negative.
+
+    """
+    if isinstance(size, str):
+        number = size.strip().rstrip("BbKkMmGgIi")
+        factor = _SIZES.get(size.strip()[len(number) :].upper())
+        try:
+            value = float(number)
+        except ValueError:
+            factor = None
+    else:
+        value, factor = size, 1
+    if factor is None or isinstance(size, bool) or not 0 <= value < float("inf"):
+        raise ValueError(f"{size!r} is not a size in bytes; write it as 4096, '10 MB' or '64 KiB'")
+    return round(value * factor)

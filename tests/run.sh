@@ -238,7 +238,7 @@ checks() {
     step "ruff check" "$bin/ruff" check -q setup.py perfcore tests benchmarks
     step "ruff format" "$bin/ruff" format -q --check --diff setup.py perfcore tests benchmarks
     step "mypy --strict" "$bin/python" -P -m mypy
-    step "stubtest" "$bin/python" -P -m mypy.stubtest perfcore._core \
+    step "stubtest" "$bin/python" -P -m mypy.stubtest perfcore._core perfcore._memtrace \
         --allowlist tests/stubtest.allow --ignore-unused-allowlist
     step "gcc -fanalyzer" analyze_gcc
     if command -v cppcheck >/dev/null 2>&1 || { install_packages cppcheck && command -v cppcheck >/dev/null 2>&1; }; then

@@ -17,7 +17,19 @@ QUICK_REPEATS = 5
 
 
 # One module per topic; its rows register themselves when it is imported. Their order is the table's.
-TOPICS = ("timing", "rounds", "statistics", "memory", "imports", "calibration", "suite", "judging", "codecs", "process_metrics")
+TOPICS = (
+    "timing",
+    "rounds",
+    "statistics",
+    "memory",
+    "imports",
+    "calibration",
+    "suite",
+    "judging",
+    "codecs",
+    "process_metrics",
+    "allocations",
+)
 
 
 def load_rows() -> None:

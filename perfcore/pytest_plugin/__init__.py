@@ -7,7 +7,7 @@ loaded when the first `benchmark` fixture is set up or the header is printed.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,12 +17,56 @@ from perfcore.pytest_plugin.options import add_options
 
 if TYPE_CHECKING:
     from perfcore.codecs import Codec
+    from perfcore.measure.allocations import AllocationTracker
     from perfcore.pytest_plugin.session import Session
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options."""
     add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the mark."""
+    config.addinivalue_line(
+        "markers",
+        "perfcore(max_peak='10 MB', max_allocations=100, max_growth=0): fail when a benchmarked call, or a test that "
+        "is no benchmark, exceeds one of these limits.",
+    )
+
+
+@pytest.fixture
+def allocation_tracker() -> Iterator[AllocationTracker]:
+    """Count this test's allocations, from here on: a tracker of `perfcore.track_allocations`; `reset()` starts anew."""
+    from perfcore.measure.allocations import track_allocations
+
+    with track_allocations() as tracker:
+        yield tracker
+
+
+@pytest.fixture
+def assert_no_leaks() -> Callable[..., None]:
+    """Call a function again and again, and fail when it keeps memory each time: `perfcore.assert_no_leaks`."""
+    from perfcore.judge.leaks import assert_no_leaks
+
+    return assert_no_leaks
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Hold a test that is no benchmark to its mark's limits."""
+    if pyfuncitem.get_closest_marker("perfcore") is None or "benchmark" in pyfuncitem.fixturenames:
+        return (yield)
+    from perfcore.pytest_plugin import limits
+
+    wanted, function = limits.limits_of(pyfuncitem), pyfuncitem.obj
+    if wanted is None or not wanted.metrics() or not limits.may_limit(function):
+        return (yield)
+    pyfuncitem.obj = limits.limited(function, wanted)
+    try:
+        return (yield)
+    finally:
+        pyfuncitem.obj = function
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -37,7 +81,12 @@ def pytest_fixture_setup(
     """Take over the fixture named `benchmark`, if it is pytest-benchmark's."""
     value = yield
     if fixturedef.argname == "benchmark":
-        _session(request.config).adopt(value)
+        limits = None
+        if request.node.get_closest_marker("perfcore") is not None:
+            from perfcore.pytest_plugin.limits import limits_of
+
+            limits = limits_of(request.node)
+        _session(request.config).adopt(value, limits)
     return value
 
 

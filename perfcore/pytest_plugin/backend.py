@@ -32,6 +32,7 @@ from perfcore.pytest_plugin.stats import SampleStats
 
 if TYPE_CHECKING:
     from perfcore.judge.stop import MeanPrecision, MedianPrecision
+    from perfcore.pytest_plugin.limits import Limits
 
 
 class RunningLoopWarning(pytest.PytestWarning):
@@ -41,11 +42,19 @@ class RunningLoopWarning(pytest.PytestWarning):
 class Backend:
     """Runs one fixture's benchmark."""
 
-    def __init__(self, fixture: Any, stock: Stock, options: Options, keep: Callable[[Record], None]) -> None:
+    def __init__(
+        self,
+        fixture: Any,
+        stock: Stock,
+        options: Options,
+        keep: Callable[[Record], None],
+        limits: Limits | None = None,
+    ) -> None:
         self.fixture = fixture
         self.stock = stock
         self.options = options
         self._keep = keep
+        self._limits = limits
 
     def adopt(self) -> None:
         """Take the fixture's timing over."""
@@ -66,7 +75,9 @@ class Backend:
             return self._leave(self._stock_raw, function_to_benchmark, args, kwargs)
         runner = self.make_runner(function_to_benchmark, args, kwargs)
         with closing(runner):
-            iterations = self._measure(runner, float(step))
+            record, iterations = self._measure(runner, float(step))
+            if not self.options.strict:
+                self.measure_calls(record, runner, pedantic.Call(function_to_benchmark, args, kwargs))
             # Once more, outside the clock and with tracers on, for the value that the test gets.
             call = pedantic.Call(function_to_benchmark, args, kwargs)
             if runner.kernel(1) == "coroutine":
@@ -116,6 +127,22 @@ class Backend:
         self._keep(record)
         return record, samples
 
+    def measure_calls(self, record: Record, runner: Runner, call: pedantic.Call) -> None:
+        """Call a few more times for the metrics that the options and the test's limits ask for."""
+        limited = () if self._limits is None else self._limits.metrics()
+        wanted = {*self.options.metrics, *limited} - {"time"}
+        if not wanted:
+            return
+        from perfcore.measure.call_metrics import measure_calls
+
+        with Paused():
+            seconds = record.metadata.stats.median
+            record.metrics = measure_calls(
+                runner, call.function, tuple(call.args), dict(call.kwargs), wanted=wanted, seconds=seconds
+            )
+        if self._limits is not None:
+            self._limits.check(record.metrics)
+
     def profile(self, call: pedantic.Call, loops: Iterable[int], after: Callable[[], Any] | None = None) -> Any:
         """Call under cProfile as the installed release does; return the last result."""
         profile = cProfile.Profile()
@@ -142,8 +169,8 @@ class Backend:
         """Write a line of the verbose log."""
         self.fixture._logger.debug(line, yellow=True, bold=True)
 
-    def _measure(self, runner: Runner, step: float) -> int:
-        """Calibrate and run the rounds; return the iterations of a round."""
+    def _measure(self, runner: Runner, step: float) -> tuple[Record, int]:
+        """Calibrate and run the rounds; return the record and the iterations of a round."""
         fixture, form = self.fixture, self.stock.format_time
         min_time = max(fixture._min_time, step * fixture._calibration_precision)
         fixture._logger.debug("")
@@ -180,7 +207,7 @@ class Backend:
         if stop is not None and len(samples) < rounds:
             self.say(f"  Reached precision (target ±{stop.precision:.2%}) after {len(samples)} rounds.")
         self.say(f"  Ran for {form(wall_time() - started)}s.")
-        return iterations
+        return record, iterations
 
     def _stop(self) -> MeanPrecision | MedianPrecision | None:
         """Return the stopping rule: pytest-benchmark's own of the mean where it is set, ours of the median, or none."""

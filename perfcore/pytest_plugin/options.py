@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 COLUMNS = ("p50", "p90", "p95", "p99", "p99.9", "mad", "ci", "kernel", "flags")
+METRIC_COLUMNS = {"cpu": ("cpu",), "alloc": ("allocs", "bytes"), "peak": ("peak",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Options:
             rounds.
         correct: subtract what the measuring itself costs.
         columns: columns of the second results table; empty for no table.
+        metrics: what to measure in a pass of its own: "time" and names of METRIC_COLUMNS.
 
     """
 
@@ -31,6 +33,12 @@ class Options:
     precision: float | None
     correct: bool
     columns: tuple[str, ...]
+    metrics: tuple[str, ...] = ()
+
+    @property
+    def table(self) -> tuple[str, ...]:
+        """The columns of the second table, those of the metrics last."""
+        return self.columns + tuple(column for name in self.metrics for column in METRIC_COLUMNS.get(name, ()))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the options that shape the figures, as the results file records them."""
@@ -56,6 +64,17 @@ def parse_columns(text: str) -> tuple[str, ...]:
     if unknown:
         raise argparse.ArgumentTypeError(
             f"unknown column {', '.join(map(repr, unknown))}; the columns are {', '.join(COLUMNS)}"
+        )
+    return names
+
+
+def parse_metrics(text: str) -> tuple[str, ...]:
+    """Parse a comma-separated list of metrics."""
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    unknown = [name for name in names if name != "time" and name not in METRIC_COLUMNS]
+    if unknown:
+        raise argparse.ArgumentTypeError(
+            f"unknown metric {', '.join(map(repr, unknown))}; the metrics are time, {', '.join(METRIC_COLUMNS)}"
         )
     return names
 
@@ -95,6 +114,15 @@ def add_options(parser: pytest.Parser) -> None:
         default=(),
         help=f"Print a second table with these columns, comma-separated: {', '.join(COLUMNS)}.",
     )
+    group.addoption(
+        "--perfcore-metrics",
+        metavar="NAMES",
+        type=parse_metrics,
+        default=(),
+        help="Call each benchmark a few more times after its timing and show, per call: cpu (processor time), alloc "
+        "(allocations, bytes allocated), peak (memory). Comma-separated; `time` stands for the timing itself. Not with "
+        "--perfcore-strict, and not for pedantic benchmarks with a set-up or a single call.",
+    )
 
 
 def read_options(config: pytest.Config) -> Options:
@@ -105,4 +133,5 @@ def read_options(config: pytest.Config) -> Options:
         precision=config.getoption("perfcore_precision"),
         correct=config.getoption("perfcore_correct"),
         columns=config.getoption("perfcore_columns"),
+        metrics=config.getoption("perfcore_metrics"),
     )

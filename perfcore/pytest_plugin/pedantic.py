@@ -80,9 +80,16 @@ def run(backend: Backend, plan: Plan) -> Any:
             else:
                 _run_single(plan, runner, samples)
         result = runner.result if plan.iterations == 1 else _result_of_looped(plan, runner)
+        if _repeatable(plan) and not backend.options.strict:
+            backend.measure_calls(record, runner, Call(plan.target, plan.args, plan.kwargs))
         if backend.fixture.cprofile:
             _profile(backend, plan, runner)
         return result
+
+
+def _repeatable(plan: Plan) -> bool:
+    """Whether more calls than the plan's may be made: nothing is set up for each, and it makes several itself."""
+    return plan.setup is None and plan.teardown is None and plan.rounds * plan.iterations > 1
 
 
 def _run_looped(plan: Plan, runner: Runner, samples: _core.Samples) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
+    from perfcore.measure.call_metrics import CallMetrics
     from perfcore.measure.runner import Runner
 
 # More than this share of interrupted rounds, and the summary names the benchmark.
@@ -23,6 +24,7 @@ class Record:
         self.kernel = kernel
         self.calibrated = calibrated
         self.flags: dict[str, Any] = {}
+        self.metrics: CallMetrics | None = None
         self._runner = runner
         self._stock_as_dict = metadata.as_dict
         # The entry is made where pytest-benchmark makes it, so that it is never matched to the wrong benchmark and
@@ -55,6 +57,8 @@ class Record:
                 "median_ci": None if interval is None else interval._asdict(),
             }
         entry["flags"] = self.flags
+        if self.metrics is not None:
+            entry["metrics"] = self.metrics.as_dict()
         return entry
 
     def _as_dict(self, *args: Any, **kwargs: Any) -> Any:

@@ -11,6 +11,7 @@ import pytest
 from perfcore import __version__
 from perfcore.pytest_plugin.compat import Stock
 from perfcore.pytest_plugin.record import POLLUTED_SHARE, Record
+from perfcore.units import format_bytes
 
 _CLOCK_NAMES = {0: "CLOCK_REALTIME", 1: "CLOCK_MONOTONIC", 2: "CLOCK_PROCESS_CPUTIME_ID", 3: "CLOCK_THREAD_CPUTIME_ID"}
 _UNITS = ((1e-6, "ns", 1e9), (1e-3, "us", 1e6), (1.0, "ms", 1e3), (float("inf"), "s", 1.0))
@@ -90,11 +91,25 @@ def _cell(record: Record, column: str) -> str:
     if column == "flags":
         interrupted = record.flags.get("interrupted_rounds", 0)
         return f"{interrupted} interrupted" if interrupted else "-"
+    if column in {"cpu", "allocs", "bytes", "peak"}:
+        return _metric(record, column)
     if column == "ci":
         interval = stats.median_ci
         return "-" if interval is None else f"{_time(interval[0])} .. {_time(interval[1])}"
     figures = {"mad": stats.mad, **(stats.percentiles or {})}
     return "-" if figures.get(column) is None else _time(figures[column])
+
+
+def _metric(record: Record, column: str) -> str:
+    metrics = record.metrics
+    if metrics is None:
+        return "-"
+    if column == "cpu":
+        return "-" if metrics.cpu is None else _time(metrics.cpu)
+    if column == "allocs":
+        return "-" if metrics.allocations is None else f"{metrics.allocations:,}"
+    size = metrics.bytes if column == "bytes" else metrics.peak
+    return "-" if size is None else format_bytes(size)
 
 
 def _listed(names: Sequence[str]) -> str:

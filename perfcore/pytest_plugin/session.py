@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,6 +11,9 @@ from perfcore import __version__
 from perfcore.pytest_plugin import compat
 from perfcore.pytest_plugin.options import read_options
 from perfcore.pytest_plugin.record import Record
+
+if TYPE_CHECKING:
+    from perfcore.pytest_plugin.limits import Limits
 
 SCHEMA = 1
 
@@ -52,7 +55,7 @@ class Session:
         timer = self._config._benchmarksession.options["timer"].target  # type: ignore[attr-defined]
         return report.header_on(self._stock, timer)
 
-    def adopt(self, fixture: object) -> None:
+    def adopt(self, fixture: object, limits: Limits | None = None) -> None:
         """Take over a `benchmark` fixture that is pytest-benchmark's with its timing methods intact."""
         if self._stock is None or "_raw" in getattr(fixture, "__dict__", ()):
             return
@@ -61,7 +64,7 @@ class Session:
             return
         from perfcore.pytest_plugin.backend import Backend
 
-        Backend(fixture, self._stock, self.options, self._records.append).adopt()
+        Backend(fixture, self._stock, self.options, self._records.append, limits).adopt()
 
     def describe(self, output: Any) -> None:
         """Add the run's own "perfcore" entry to a results file."""
@@ -83,8 +86,8 @@ class Session:
             return
         from perfcore.pytest_plugin import report
 
-        if self.options.columns:
-            report.write_table(terminal, self._records, self.options.columns)
+        if self.options.table:
+            report.write_table(terminal, self._records, self.options.table)
         for line in (report.polluted_line(self._records), report.foreign_line(self._foreign)):
             if line is not None:
                 terminal.write_line(line, yellow=True)

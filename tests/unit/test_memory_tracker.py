@@ -228,8 +228,8 @@ def test_without_permission_the_peak_is_exact_or_none(
 
 def test_text() -> None:
     assert str(memory.MemoryUsage("load", MIB, 3 * MIB, 5 * MIB)) == (
-        "load: current 3.00 MiB, peak 5.00 MiB, growth 2.00 MiB"
+        "load: current 3.15 MB, peak 5.24 MB, growth 2.10 MB"
     )
-    sizes = {0: "0 B", 1023: "1023 B", 1024: "1.00 KiB", -1536: "-1.50 KiB", 1500000: "1.43 MiB", 1 << 40: "1.00 TiB"}
+    sizes = {0: "0 B", 999: "999 B", 1024: "1.02 kB", -1536: "-1.54 kB", 1500000: "1.50 MB", 1 << 40: "1.10 TB"}
     assert {size: format_bytes(size) for size in sizes} == sizes
     assert perfcore.MemoryTracker is MemoryTracker

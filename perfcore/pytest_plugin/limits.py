@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""``@pytest.mark.perfcore(max_peak="10 MB", max_allocations=100, max_growth=0)``: limits on what a test may allocate.
+
+In a benchmark they hold for one call of the benchmarked function, measured after its timing; in any other test function
+for the call of the test itself. `max_growth` is what is left behind after a garbage collection.
+"""
+
+from __future__ import annotations
+
+import gc
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from perfcore.units import format_bytes, parse_bytes
+
+if TYPE_CHECKING:
+    from perfcore.measure.call_metrics import CallMetrics
+
+_NAMES = ("max_peak", "max_allocations", "max_growth")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits of one test; None where there is none."""
+
+    max_peak: int | None = None
+    max_allocations: int | None = None
+    max_growth: int | None = None
+
+    def metrics(self) -> set[str]:
+        """Return the names of the metrics that have to be measured."""
+        needed = {"peak": self.max_peak, "alloc": self.max_allocations, "growth": self.max_growth}
+        return {name for name, limit in needed.items() if limit is not None}
+
+    def check(self, metrics: CallMetrics) -> None:
+        """Fail the test if a limit is exceeded, naming all that are."""
+        exceeded = []
+        for name, limit, figure, form in (
+            ("max_peak", self.max_peak, metrics.peak, format_bytes),
+            ("max_allocations", self.max_allocations, metrics.allocations, _form_count),
+            ("max_growth", self.max_growth, metrics.growth, format_bytes),
+        ):
+            if limit is not None and figure is not None and figure > limit:
+                exceeded.append(f"{name[4:]} {form(figure)} is more than {name}={form(limit)}")
+        if exceeded:
+            pytest.fail(f"perfcore limits: {'; '.join(exceeded)}", pytrace=False)
+
+
+def _form_count(count: float) -> str:
+    return f"{count:,}"
+
+
+def limits_of(item: pytest.Item) -> Limits | None:
+    """Return the limits of a test, the nearest mark's; None where it has no mark. A wrong mark fails the test."""
+    mark = item.get_closest_marker("perfcore")
+    if mark is None:
+        return None
+    where = f"{item.nodeid}: @pytest.mark.perfcore"
+    unknown = [name for name in mark.kwargs if name not in _NAMES]
+    if mark.args or unknown:
+        given = ", ".join(unknown) or "positional arguments"
+        pytest.fail(f"{where} does not take {given}; it takes {', '.join(_NAMES)}", pytrace=False)
+    values: dict[str, int] = {}
+    for name, value in mark.kwargs.items():
+        try:
+            values[name] = parse_bytes(value)
+        except (ValueError, TypeError) as error:
+            pytest.fail(f"{where}({name}=...): {error}", pytrace=False)
+    return Limits(**values)
+
+
+def limited(function: Callable[..., Any], limits: Limits) -> Callable[..., Any]:
+    """Return a function that calls `function` and fails where the call exceeds a limit."""
+    from perfcore.measure.allocations import net_growth, track_allocations
+    from perfcore.measure.call_metrics import CallMetrics
+
+    def call(**arguments: Any) -> None:
+        whole, test = track_allocations(), track_allocations()
+
+        def run() -> None:
+            test.run(function, (), arguments)
+            gc.collect()
+
+        with track_allocations():  # so that no free of what is made from here on is unknown
+            gc.collect()
+            whole.run(run)
+        growth = max(0, net_growth(whole)[1])
+        limits.check(CallMetrics(None, test.allocations, test.bytes, test.peak, growth))
+
+    return call
+
+
+def may_limit(function: Callable[..., Any]) -> bool:
+    """Whether calling this test function runs it: not so for coroutine functions, which another plugin awaits."""
+    return not (inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function))

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: MIT
+"""--perfcore-metrics, the limits of @pytest.mark.perfcore, and the fixtures about allocations."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from harness import QUICK, run, write_suite
+
+SUITE = """
+import pytest
+
+CALLS = []
+
+def objects(count):
+    CALLS.append(None)
+    return [bytearray(100) for _ in range(count)]
+
+def test_plain(benchmark):
+    assert len(benchmark(bytes, 1000)) == 1000
+
+def test_keywords(benchmark):
+    benchmark(objects, count=10)
+
+async def awaited():
+    return bytes(1000)
+
+def test_coroutine(benchmark):
+    benchmark(awaited)
+
+def test_pedantic(benchmark):
+    benchmark.pedantic(objects, (10,), rounds=3)
+
+def test_pedantic_with_setup(benchmark):
+    benchmark.pedantic(objects, setup=lambda: ((10,), {}), rounds=3)
+
+def test_pedantic_once(benchmark):
+    before = len(CALLS)
+    benchmark.pedantic(objects, (10,))
+    assert len(CALLS) == before + 1
+"""
+
+LIMITS = """
+import pytest
+
+def objects(count):
+    return [bytearray(100) for _ in range(count)]
+
+kept = []
+
+@pytest.mark.perfcore(max_peak="1 MB", max_allocations=210, max_growth=0)
+def test_within(benchmark):
+    benchmark(objects, 100)
+
+@pytest.mark.perfcore(max_peak="1 kB", max_allocations=200)
+def test_beyond(benchmark):
+    benchmark(objects, 100)
+
+@pytest.mark.perfcore(max_growth="10 B")
+def test_growth(benchmark):
+    benchmark(lambda: kept.append(bytearray(100)))
+
+@pytest.mark.perfcore(max_peak="1 MB", max_allocations=3, max_growth=0)
+def test_no_benchmark(tmp_path):
+    made = bytearray(900_000)
+
+@pytest.mark.perfcore(max_peak="1 MB")
+def test_no_benchmark_beyond():
+    made = bytearray(1_100_000)
+
+@pytest.mark.perfcore(max_peak="1 MB")
+def test_error_is_passed_on():
+    raise LookupError("mine")
+
+@pytest.mark.perfcore(max_speed=1)
+def test_wrong_name(benchmark):
+    benchmark(objects, 1)
+
+@pytest.mark.perfcore(max_peak="much")
+def test_wrong_value():
+    pass
+
+def test_fixtures(allocation_tracker, assert_no_leaks):
+    allocation_tracker.reset()
+    made = bytearray(1000)
+    assert allocation_tracker.allocations == 2
+    assert_no_leaks(objects, 3)
+    with pytest.raises(AssertionError, match="keeps"):
+        assert_no_leaks(lambda: kept.append(bytearray(100)))
+"""
+
+
+def test_metrics(tmp_path):
+    write_suite(tmp_path, test_it=SUITE)
+    options = ["--perfcore-metrics=time,cpu,alloc,peak", "--perfcore-columns=p50", "--benchmark-json=out.json"]
+    done = run(tmp_path, "on", *QUICK, *options)
+    assert done.code == 0, done.out
+    found = {bench["name"]: bench["perfcore"].get("metrics") for bench in done.json()["benchmarks"]}
+    assert found["test_plain"]["allocations"] == 1
+    assert found["test_keywords"]["allocations"] >= 21
+    assert found["test_pedantic"]["allocations"] >= 21
+    assert found["test_coroutine"]["peak_bytes"] > 1000
+    for name in ("test_plain", "test_keywords", "test_coroutine", "test_pedantic"):
+        assert set(found[name]) == {"cpu_s", "allocations", "allocated_bytes", "peak_bytes"}
+        assert 0 < found[name]["cpu_s"] < 1
+    assert found["test_pedantic_with_setup"] is None
+    assert found["test_pedantic_once"] is None
+    assert re.search(r"^Name +p50 +cpu +allocs +bytes +peak$", done.out, re.MULTILINE)
+    assert re.search(r"^test_plain .* 1 +1.03 kB +1.0\d kB$", done.out, re.MULTILINE)
+    assert re.search(r"^test_pedantic_once .*- +- +- +-$", done.out, re.MULTILINE)
+
+
+@pytest.mark.parametrize("options", [["--perfcore-strict"], ["--perfcore=off"]])
+def test_no_metrics(tmp_path, options):
+    write_suite(tmp_path, test_it=SUITE)
+    done = run(tmp_path, "on", *QUICK, "--perfcore-metrics=alloc", *options, "--benchmark-json=out.json")
+    assert done.code == 0, done.out
+    assert all("metrics" not in bench.get("perfcore", {}) for bench in done.json()["benchmarks"])
+
+
+def test_unknown_metric(tmp_path):
+    write_suite(tmp_path, test_it=SUITE)
+    done = run(tmp_path, "on", "--perfcore-metrics=alloc,heat")
+    assert done.code == 4
+    assert "unknown metric 'heat'; the metrics are time, cpu, alloc, peak" in done.out
+
+
+def test_limits(tmp_path):
+    write_suite(tmp_path, test_it=LIMITS)
+    done = run(tmp_path, "on", *QUICK, "--strict-markers", "-rA")
+    verdicts = {
+        name: word for word, name in re.findall(r"^(PASSED|FAILED|ERROR) test_it.py::(\w+)", done.out, re.MULTILINE)
+    }
+    assert verdicts == {
+        "test_within": "PASSED",
+        "test_beyond": "FAILED",
+        "test_growth": "FAILED",
+        "test_no_benchmark": "PASSED",
+        "test_no_benchmark_beyond": "FAILED",
+        "test_error_is_passed_on": "FAILED",
+        "test_wrong_name": "ERROR",
+        "test_wrong_value": "FAILED",
+        "test_fixtures": "PASSED",
+    }, done.out
+    assert re.search(r"allocations 20\d is more than max_allocations=200", done.out)
+    assert "is more than max_peak=1.00 kB" in done.out
+    assert re.search(r"growth \d+ B is more than max_growth=10 B", done.out)
+    assert "peak 1.10 MB is more than max_peak=1.00 MB" in done.out
+    assert "LookupError: mine" in done.out
+    assert "does not take max_speed; it takes max_peak, max_allocations, max_growth" in done.out
+    assert "'much' is not a size in bytes" in done.out
