@@ -16,3 +16,7 @@ class ConfigError(PerfcoreError):
 
 class MeasureError(PerfcoreError):
     """A callable cannot be measured the way it was asked for."""
+
+
+class Closed(PerfcoreError):  # noqa: N818 - named like queue.Full and queue.Empty, beside which it is raised
+    """A ring is closed: nothing can be put, and nothing is left to get."""

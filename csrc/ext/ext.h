@@ -20,6 +20,11 @@ typedef struct core_state {
     PyObject *stats_names; // tuple of str: the keys of summarize()'s dict
     PyObject *core_error;  // perfcore.errors.PerfcoreError, imported when first raised
     PyObject *json_error;  // JSONError, of results.c
+    PyTypeObject *ring_type;
+    PyTypeObject *priority_ring_type;
+    PyObject *queue_full;   // of the module queue, imported when first raised
+    PyObject *queue_empty;  // the same
+    PyObject *closed_error; // perfcore.errors.Closed, imported when first raised
 } core_state;
 
 extern struct PyModuleDef core_module;
@@ -51,6 +56,8 @@ int clock_setup(PyObject *module) PC_NODISCARD;
 int round_loop_setup(PyObject *module) PC_NODISCARD;
 int samples_setup(PyObject *module) PC_NODISCARD;
 int stats_setup(PyObject *module) PC_NODISCARD;
+int ring_setup(PyObject *module) PC_NODISCARD;
+int priority_ring_setup(PyObject *module) PC_NODISCARD; // after ring_setup
 int results_setup(PyObject *module) PC_NODISCARD;
 int verdict_setup(PyObject *module) PC_NODISCARD;
 
