@@ -20,3 +20,7 @@ class MeasureError(PerfcoreError):
 
 class Closed(PerfcoreError):  # noqa: N818 - named like queue.Full and queue.Empty, beside which it is raised
     """A ring is closed: nothing can be put, and nothing is left to get."""
+
+
+class RouteError(PerfcoreError, LookupError):
+    """A router knows no such endpoint or subscription."""

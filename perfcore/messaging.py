@@ -8,15 +8,18 @@ The work is done in C (``perfcore._core``); here are the awaiting methods and th
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from queue import Empty, Full
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 
 from perfcore import _core
-from perfcore.errors import Closed
+from perfcore._core import Endpoint
+from perfcore.errors import Closed, RouteError
 
-__all__ = ["Closed", "Empty", "Full", "PriorityRing", "Ring"]
+__all__ = ["Closed", "Empty", "Endpoint", "Full", "Policy", "PriorityRing", "Ring", "RouteError", "Router"]
 
 T = TypeVar("T")
+Policy = Literal["block", "drop_oldest", "drop_new", "error"]
 
 
 class _Turn:
@@ -138,3 +141,41 @@ class PriorityRing(_core.PriorityRing[T], Ring[T]):
                 pass
             await _wait(self, False, again)
             again = True
+
+
+class Router(_core.Router):
+    """Delivers messages to endpoints: directly, in turn, by hash, by topic, or to all; singly or many in one call.
+
+    Every method that routes returns how many deliveries it made. Endpoints may be added, removed and subscribed while
+    messages are on their way, also by handlers. A message is any object, and is passed on, not copied.
+    """
+
+    __slots__ = ()
+
+    def add(
+        self,
+        name: str,
+        handler: Callable[[Any], object] | None = None,
+        *,
+        maxsize: int = 0,
+        policy: Policy = "block",
+    ) -> Endpoint:
+        """Add an endpoint: a mailbox (a `Ring`), or a handler that is called with each message in the sender's thread.
+
+        Args:
+            name: what messages are sent to; unique.
+            handler: a handler that raises is counted (``failed``) and reported through `sys.unraisablehook`; the
+                others get the message all the same.
+            maxsize: of the mailbox; 0 for no limit.
+            policy: when the mailbox is full: ``block`` the sender (not for an event loop's thread), ``drop_oldest`` of
+                its messages, ``drop_new``, or ``error``: raise `queue.Full` once every other endpoint has the message.
+
+        """
+        return self._add(name, Ring[Any](maxsize) if handler is None else handler, policy)
+
+    def remove(self, name: str) -> Endpoint:
+        """Take an endpoint out. Its mailbox is closed: what is in can still be got, and who waits for it is woken."""
+        endpoint = self._remove(name)
+        if endpoint.mailbox is not None:
+            endpoint.mailbox.close()
+        return endpoint

@@ -22,6 +22,9 @@ typedef struct core_state {
     PyObject *json_error;  // JSONError, of results.c
     PyTypeObject *ring_type;
     PyTypeObject *priority_ring_type;
+    PyTypeObject *endpoint_type;
+    PyTypeObject *router_type;
+    PyObject *route_error;  // perfcore.errors.RouteError, imported when first raised
     PyObject *queue_full;   // of the module queue, imported when first raised
     PyObject *queue_empty;  // the same
     PyObject *closed_error; // perfcore.errors.Closed, imported when first raised
@@ -58,6 +61,8 @@ int samples_setup(PyObject *module) PC_NODISCARD;
 int stats_setup(PyObject *module) PC_NODISCARD;
 int ring_setup(PyObject *module) PC_NODISCARD;
 int priority_ring_setup(PyObject *module) PC_NODISCARD; // after ring_setup
+int endpoint_setup(PyObject *module) PC_NODISCARD;
+int router_setup(PyObject *module) PC_NODISCARD;
 int results_setup(PyObject *module) PC_NODISCARD;
 int verdict_setup(PyObject *module) PC_NODISCARD;
 

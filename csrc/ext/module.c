@@ -23,8 +23,8 @@ int core_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **slot)
 static int module_exec(PyObject *module)
 {
     static int (*const setups[])(PyObject *) = {
-        samples_setup, results_setup, verdict_setup, round_loop_setup,
-        clock_setup,   stats_setup,   ring_setup,    priority_ring_setup,
+        samples_setup, results_setup, verdict_setup,       round_loop_setup, clock_setup,
+        stats_setup,   ring_setup,    priority_ring_setup, endpoint_setup,   router_setup,
     };
     for (size_t i = 0; i < sizeof setups / sizeof *setups; i++) {
         if (setups[i](module) < 0)
@@ -44,6 +44,9 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->ring_type);
     Py_VISIT(state->priority_ring_type);
     Py_VISIT(state->queue_full);
+    Py_VISIT(state->endpoint_type);
+    Py_VISIT(state->router_type);
+    Py_VISIT(state->route_error);
     Py_VISIT(state->queue_empty);
     Py_VISIT(state->closed_error);
     return 0;
@@ -60,6 +63,9 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->ring_type);
     Py_CLEAR(state->priority_ring_type);
     Py_CLEAR(state->queue_full);
+    Py_CLEAR(state->endpoint_type);
+    Py_CLEAR(state->router_type);
+    Py_CLEAR(state->route_error);
     Py_CLEAR(state->queue_empty);
     Py_CLEAR(state->closed_error);
     return 0;

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Rings as C types: leaks, cycles, failing allocations."""
+"""Rings and routers as C types: leaks, cycles, failing allocations."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import threading
 import weakref
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from perfcore.messaging import Closed, Empty, Full, PriorityRing, Ring
+from perfcore.messaging import Closed, Empty, Full, PriorityRing, Ring, RouteError, Router
 
 Flat = Callable[..., None]
 Failing = Callable[[Callable[[], object]], int]
@@ -113,3 +114,46 @@ def test_failing_allocations(each_allocation_fails: Failing, kind: Any) -> None:
             pass
 
     assert each_allocation_fails(operation) > 3
+
+
+def use_router() -> None:
+    router = Router()
+    for name in ("a", "b", "c"):
+        router.add(name, maxsize=2, policy="drop_oldest")
+        router.subscribe(name, "t/+")
+        router.subscribe(name, "t/#")
+    router.add("d", callable)
+    for route in (router.send_many, router.send_hashed_many):
+        route(["a", "b"], [object(), object()])
+    router.publish_many(["t/1", "t/1", "t/2"], [object()] * 3)
+    router.send_next_many([object()])
+    router.broadcast(object())
+    router.unsubscribe("a", "t/#")
+    router.remove("b")
+    with contextlib.suppress(RouteError):
+        router.send("none", 1)
+
+
+def test_a_router_is_flat(assert_flat: Flat) -> None:
+    assert_flat(use_router)
+
+
+def test_a_router_with_failing_allocations(each_allocation_fails: Failing) -> None:
+    use_router()
+    assert each_allocation_fails(use_router) > 20
+
+
+def test_a_cycle_through_a_router_is_collected() -> None:
+    class Agent:
+        def __init__(self) -> None:
+            self.router = Router()
+            self.router.add("me", self.take)
+            self.router.subscribe("me", "#")
+            self.router.publish("x", 1)
+
+        def take(self, message: object) -> None:
+            pass
+
+    seen = weakref.ref(Agent())
+    gc.collect()
+    assert seen() is None
