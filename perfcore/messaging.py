@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, Full
 from typing import Any, Generic, Literal, Self, TypeVar
 
@@ -80,14 +81,16 @@ class Ring(_core.Ring[T], Generic[T]):
             Closed: the ring is closed and drained.
 
         """
+        try:
+            return self.get_nowait()
+        except Empty:
+            pass
         again = False
         while True:
-            try:
-                return self.get_nowait()
-            except Empty:
-                pass
             await _wait(self, True, again)
             again = True
+            with suppress(Empty):
+                return self.get_nowait()
 
     async def aget_many(self, max_items: int | None = None) -> list[T]:
         """Get what is there, at most ``max_items``, letting the event loop run while there is nothing."""

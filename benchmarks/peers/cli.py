@@ -17,7 +17,7 @@ QUICK_REPEATS = 5
 
 
 # One module per topic; its rows register themselves when it is imported. Their order is the table's.
-TOPICS = ("timing", "rounds", "statistics", "memory", "imports", "calibration", "suite")
+TOPICS = ("timing", "rounds", "statistics", "memory", "imports", "calibration", "messaging", "suite")
 
 
 def load_rows() -> None:

@@ -28,6 +28,10 @@ endpoint_object *endpoint_create(core_state *state, PyObject *name, PyObject *ta
         PyErr_Format(PyExc_TypeError, "the target of endpoint %R is neither a Ring nor callable", name);
         return NULL;
     }
+    if (is_ring && ((ring_object *)target)->is_mailbox) {
+        PyErr_Format(PyExc_ValueError, "the ring for endpoint %R is another's mailbox; give it one of its own", name);
+        return NULL;
+    }
     PyTypeObject *type = state->endpoint_type;
     endpoint_object *self = (endpoint_object *)type->tp_alloc(type, 0); // zeroed
     if (self == NULL)
@@ -42,6 +46,8 @@ endpoint_object *endpoint_create(core_state *state, PyObject *name, PyObject *ta
     self->filters = PySet_New(NULL);
     if (self->filters == NULL)
         Py_CLEAR(self);
+    else if (is_ring)
+        self->mailbox->is_mailbox = true;
     return self;
 }
 

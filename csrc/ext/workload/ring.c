@@ -112,6 +112,11 @@ PyObject *ring_put_items(ring_object *self, PyObject *items, double priority, ri
         return NULL;
     Py_ssize_t done = 0;
     ring_outcome outcome = RING_DONE;
+    Py_ssize_t all = PySequence_Fast_GET_SIZE(sequence);
+    if (ring_can_take(self, (size_t)all)) {
+        ring_take(self, PySequence_Fast_ITEMS(sequence), (size_t)all);
+        done = all;
+    }
     // A list may change while we wait: its length is read anew, and the ring's reference is taken before anything runs.
     while (done < PySequence_Fast_GET_SIZE(sequence)) {
         outcome = ring_put(self, PySequence_Fast_GET_ITEM(sequence, done), priority, deadline);
@@ -212,7 +217,7 @@ static PyObject *ring_get_many(ring_object *self, PyObject *const *args, Py_ssiz
     PyObject *list = PyList_New((Py_ssize_t)(ready < limit ? ready : limit));
     if (list == NULL)
         return NULL;
-    Py_ssize_t count = 0;
+    Py_ssize_t count = (Py_ssize_t)ring_give(self, PySequence_Fast_ITEMS(list), (size_t)PyList_GET_SIZE(list));
     while (count < PyList_GET_SIZE(list)) {
         PyObject *item;
         if (ring_get(self, RING_NOT_AT_ALL, &item) != RING_DONE)

@@ -37,6 +37,7 @@ typedef struct ring_object {
     PyObject_HEAD
     bool sorted; // the items are in `heap`, not in `ring`
     bool closed;
+    bool is_mailbox; // of an endpoint; of one only
     pc_ring ring;
     pc_heap heap;
     size_t limit; // items at most; SIZE_MAX for no limit
@@ -68,6 +69,15 @@ ring_outcome ring_put(ring_object *self, PyObject *item, double priority, ring_d
 
 // Get the first item into *item, a new reference.
 ring_outcome ring_get(ring_object *self, ring_deadline deadline, PyObject **item) PC_NODISCARD;
+
+// Whether `count` items can go in at once with nobody to wake; if so, there is room for them.
+bool ring_can_take(ring_object *self, size_t count);
+
+// Put in what can go in at once; nothing runs and nothing fails.
+void ring_take(ring_object *self, PyObject *const *items, size_t count);
+
+// Move up to `count` items out where nobody waits to put; how many. Nothing runs.
+size_t ring_give(ring_object *self, PyObject **items, size_t count);
 
 // Drop the first item, as if it had been got and done. False when there is none.
 bool ring_drop_oldest(ring_object *self);

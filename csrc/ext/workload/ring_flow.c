@@ -134,6 +134,32 @@ ring_outcome ring_put(ring_object *self, PyObject *item, double priority, ring_d
     return RING_DONE;
 }
 
+bool ring_can_take(ring_object *self, size_t count)
+{
+    return !self->closed && !self->sorted && self->getters.first == NULL && count <= self->limit - self->ring.length &&
+           pc_ring_reserve(&self->ring, count) == 0;
+}
+
+void ring_take(ring_object *self, PyObject *const *items, size_t count)
+{
+    pc_ring *ring = &self->ring;
+    size_t mask = ring->capacity - 1, at = ring->head + ring->length;
+    for (size_t i = 0; i < count; i++)
+        ring->slots[(at + i) & mask] = Py_NewRef(items[i]);
+    ring->length += count;
+    self->unfinished += count;
+}
+
+size_t ring_give(ring_object *self, PyObject **items, size_t count)
+{
+    if (self->sorted || self->putters.first != NULL)
+        return 0;
+    size_t given = count < self->ring.length ? count : self->ring.length;
+    for (size_t i = 0; i < given; i++)
+        items[i] = pc_ring_pop(&self->ring);
+    return given;
+}
+
 static ring_outcome get_slowly(ring_object *self, ring_deadline deadline, PyObject **item)
 {
     waiter *me = waiter_new_thread();

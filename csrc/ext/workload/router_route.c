@@ -156,6 +156,26 @@ static Py_ssize_t route(router_object *self, way how, PyObject *key, PyObject *m
     return target != NULL ? deliver(self, target, message) : -1;
 }
 
+// Broadcast messages mailbox by mailbox, which spares their cache lines, where every mailbox can take them all at once:
+// then no code runs in between, and nobody sees the order. False when it is not so, with nothing delivered.
+static bool broadcast_at_once(router_object *self, PyObject *messages)
+{
+    PyObject *all = self->all;
+    size_t count = (size_t)PyTuple_GET_SIZE(messages);
+    for (Py_ssize_t i = 0; all != NULL && i < PyTuple_GET_SIZE(all); i++) {
+        endpoint_object *endpoint = (endpoint_object *)PyTuple_GET_ITEM(all, i);
+        if (endpoint->mailbox == NULL || endpoint->mailbox->limit != SIZE_MAX ||
+            !ring_can_take(endpoint->mailbox, count))
+            return false;
+    }
+    for (Py_ssize_t i = 0; all != NULL && i < PyTuple_GET_SIZE(all); i++) {
+        endpoint_object *endpoint = (endpoint_object *)PyTuple_GET_ITEM(all, i);
+        ring_take(endpoint->mailbox, PySequence_Fast_ITEMS(messages), count);
+        endpoint->delivered += count;
+    }
+    return all != NULL;
+}
+
 int router_check_count(const char *function, Py_ssize_t given, Py_ssize_t wanted)
 {
     if (given == wanted)
@@ -188,7 +208,10 @@ static PyObject *route_many(router_object *self, way how, const char *function, 
     if (messages != NULL && keys != NULL && PyTuple_GET_SIZE(keys) != PyTuple_GET_SIZE(messages)) {
         PyErr_Format(PyExc_ValueError, "%s() got %zd keys for %zd messages; give one key, or one for each", function,
                      PyTuple_GET_SIZE(keys), PyTuple_GET_SIZE(messages));
-    } else if (messages != NULL) {
+    } else if (messages != NULL && how == WAY_ALL && router_everyone(self) != NULL &&
+               broadcast_at_once(self, messages)) {
+        made = PyTuple_GET_SIZE(messages) * PyTuple_GET_SIZE(self->all);
+    } else if (messages != NULL && !PyErr_Occurred()) {
         made = 0;
         for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(messages); i++) {
             PyObject *each = keys != NULL ? PyTuple_GET_ITEM(keys, i) : key;

@@ -24,6 +24,18 @@ def boxes(router: Router) -> dict[str, list[Any]]:
     }
 
 
+def test_many_at_once_and_one_by_one_are_the_same() -> None:
+    """A limit, a handler or a waiting thread takes the slow way; what arrives does not differ."""
+    for more in ({"maxsize": 100}, {"handler": lambda _: None}, {}):
+        router = Router()
+        router.add("a")
+        other = router.add("b", **more)  # type: ignore[arg-type]
+        for batch in ([1, 2, 3], [], range(4, 40)):
+            assert router.broadcast_many(batch) == 2 * len(batch)
+        assert boxes(router)["a"] == [1, 2, 3, *range(4, 40)]
+        assert (router["a"].delivered, other.delivered) == (39, 39)
+
+
 @pytest.fixture
 def router() -> Router:
     router = Router()
@@ -248,6 +260,7 @@ def test_removal_closes_the_mailbox(router: Router) -> None:
         (lambda router: router.add(5), TypeError, "is a str, not 5"),
         (lambda router: router.add("d", policy="lose"), ValueError, "policy is 'lose'; it must be 'block'"),
         (lambda router: router.add("d", 5), TypeError, "neither a Ring nor callable"),
+        (lambda router: router._add("d", router["a"].mailbox, "block"), ValueError, "is another's mailbox"),
         (lambda router: router.subscribe("a", "x/#/y"), ValueError, "'x/#/y' is no topic filter"),
         (lambda router: router.publish("x/+", 1), ValueError, "'x/\\+' is no topic"),
         (lambda router: router.publish(5, 1), TypeError, "a topic is a str, not 5"),
