@@ -8,8 +8,8 @@ The work is done in C (``perfcore._core``); here are the awaiting methods and th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from queue import Empty, Full
 from typing import Any, Generic, Literal, Self, TypeVar
 
@@ -17,7 +17,18 @@ from perfcore import _core
 from perfcore._core import Endpoint
 from perfcore.errors import Closed, RouteError
 
-__all__ = ["Closed", "Empty", "Endpoint", "Full", "Policy", "PriorityRing", "Ring", "RouteError", "Router"]
+__all__ = [
+    "Closed",
+    "Empty",
+    "Endpoint",
+    "Full",
+    "ObjectPool",
+    "Policy",
+    "PriorityRing",
+    "Ring",
+    "RouteError",
+    "Router",
+]
 
 T = TypeVar("T")
 Policy = Literal["block", "drop_oldest", "drop_new", "error"]
@@ -182,3 +193,88 @@ class Router(_core.Router):
         if endpoint.mailbox is not None:
             endpoint.mailbox.close()
         return endpoint
+
+
+class ObjectPool(Generic[T]):
+    """Objects that are dear to make, lent out again and again; for any number of threads.
+
+    Args:
+        size: objects at most, lent and waiting together.
+        factory: makes one; called when none waits and there are fewer than ``size``.
+        reset: called with each object that comes back. If it raises, the object is thrown away and the exception is
+            the caller's of `release`.
+
+    Attributes:
+        size: as given.
+        created: objects made so far.
+        reused: times that an object was lent that had been lent before.
+        discarded: objects thrown away because ``reset`` raised.
+        in_use: objects that are lent now.
+
+    """
+
+    __slots__ = ("_factory", "_idle", "_lent", "_reset", "created", "discarded", "reused", "size")
+
+    def __init__(self, size: int, factory: Callable[[], T], reset: Callable[[T], object] | None = None) -> None:
+        if size < 1:
+            raise ValueError(f"size is {size}; a pool holds at least 1 object")
+        self.size = size
+        self.created = self.reused = self.discarded = 0
+        self._factory, self._reset = factory, reset
+        # An object that waits, or None for a place where one may be made: the objects first.
+        self._idle: PriorityRing[tuple[T] | None] = PriorityRing()
+        self._idle.put_many([None] * size, priority=1)
+        self._lent: dict[int, T] = {}
+
+    @property
+    def in_use(self) -> int:
+        """Objects that are lent now."""
+        return len(self._lent)
+
+    def acquire(self, block: bool = True, timeout: float | None = None) -> T:
+        """Lend an object, waiting for one to come back where all are lent.
+
+        Raises:
+            queue.Empty: none came in time.
+
+        """
+        found = self._idle.get(block, timeout)
+        if found is None:
+            try:
+                item = self._factory()
+            except BaseException:
+                self._idle.put(None, priority=1)
+                raise
+            self.created += 1
+        else:
+            item = found[0]
+            self.reused += 1
+        self._lent[id(item)] = item
+        return item
+
+    def release(self, item: T) -> None:
+        """Take an object back.
+
+        Raises:
+            ValueError: it is not lent by this pool.
+
+        """
+        if self._lent.pop(id(item), self) is not item:
+            raise ValueError(f"{item!r} is not lent by this pool, or has come back already")
+        try:
+            if self._reset is not None:
+                self._reset(item)
+        except BaseException:
+            self.discarded += 1
+            self._idle.put(None, priority=1)
+            raise
+        self._idle.put((item,))
+
+    @contextmanager
+    def lend(self) -> Iterator[T]:
+        """Lend an object for the body of a ``with`` statement."""
+        item = self.acquire()
+        try:
+            yield item
+        finally:
+            self.release(item)

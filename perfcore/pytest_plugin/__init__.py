@@ -15,6 +15,7 @@ import pytest
 from perfcore.pytest_plugin.options import add_options
 
 if TYPE_CHECKING:
+    from perfcore.messaging import Ring, Router
     from perfcore.pytest_plugin.session import Session
 
 
@@ -54,6 +55,22 @@ def pytest_terminal_summary(
         return (yield)
     finally:
         _session(config).summarise(terminalreporter)
+
+
+@pytest.fixture
+def message_queue() -> Ring[Any]:
+    """Return an empty `perfcore.messaging.Ring` without a limit."""
+    from perfcore.messaging import Ring
+
+    return Ring()
+
+
+@pytest.fixture
+def message_router() -> Router:
+    """Return a `perfcore.messaging.Router` without endpoints."""
+    from perfcore.messaging import Router
+
+    return Router()
 
 
 def _session(config: pytest.Config) -> Session:

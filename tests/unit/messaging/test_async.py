@@ -155,3 +155,9 @@ def test_close_ends_iterations_of_threads_and_loops() -> None:
         return [item async for item in ring]
 
     assert run(main()) == []
+
+
+def test_fixtures(message_queue: Any, message_router: Any) -> None:
+    assert type(message_queue) is Ring
+    message_router.add("a")
+    assert message_router.broadcast(1) == 1
