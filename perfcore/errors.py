@@ -46,3 +46,11 @@ class MeasureError(PerfcoreError):
 
 class LeakError(PerfcoreError, AssertionError):
     """A callable that is called again and again keeps memory; the text names the call sites that grow."""
+
+
+class Closed(PerfcoreError):  # noqa: N818 - named like queue.Full and queue.Empty, beside which it is raised
+    """A ring is closed: nothing can be put, and nothing is left to get."""
+
+
+class RouteError(PerfcoreError, LookupError):
+    """A router knows no such endpoint or subscription."""

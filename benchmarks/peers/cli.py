@@ -30,6 +30,7 @@ TOPICS = (
     "process_metrics",
     "allocations",
 )
+TOPICS = ("timing", "rounds", "statistics", "memory", "imports", "calibration", "messaging", "suite")
 
 
 def load_rows() -> None:

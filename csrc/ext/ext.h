@@ -20,10 +20,18 @@ typedef struct core_state {
     PyTypeObject *process_type;
     PyTypeObject *process_metrics_type;
     PyTypeObject *metrics_sampler_type;
+    PyTypeObject *ring_type;
+    PyTypeObject *priority_ring_type;
+    PyTypeObject *endpoint_type;
+    PyTypeObject *router_type;
     pc_tsc tsc;                // CLOCK_MONOTONIC by the processor's counter, where that is sound
     PyObject *stats_names;     // tuple of str: the keys of summarize()'s dict
     PyObject *core_error;      // perfcore.errors.PerfcoreError, imported when first raised
     PyObject *json_error;      // JSONError, of results.c
+    PyObject *route_error;     // perfcore.errors.RouteError, imported when first raised
+    PyObject *queue_full;      // of the module queue, imported when first raised
+    PyObject *queue_empty;     // the same
+    PyObject *closed_error;    // perfcore.errors.Closed, imported when first raised
     struct codec_state *codec; // of workload/codec.h
 } core_state;
 
@@ -59,6 +67,10 @@ int metrics_sampler_setup(PyObject *module) PC_NODISCARD;
 int round_loop_setup(PyObject *module) PC_NODISCARD;
 int samples_setup(PyObject *module) PC_NODISCARD;
 int stats_setup(PyObject *module) PC_NODISCARD;
+int ring_setup(PyObject *module) PC_NODISCARD;
+int priority_ring_setup(PyObject *module) PC_NODISCARD; // after ring_setup
+int endpoint_setup(PyObject *module) PC_NODISCARD;
+int router_setup(PyObject *module) PC_NODISCARD;
 int results_setup(PyObject *module) PC_NODISCARD;
 int verdict_setup(PyObject *module) PC_NODISCARD;
 int rank_setup(PyObject *module) PC_NODISCARD;

@@ -18,6 +18,7 @@ from perfcore.pytest_plugin.options import add_options
 if TYPE_CHECKING:
     from perfcore.codecs import Codec
     from perfcore.measure.allocations import AllocationTracker
+    from perfcore.messaging import Ring, Router
     from perfcore.pytest_plugin.session import Session
 
 
@@ -113,6 +114,22 @@ def codec(request: pytest.FixtureRequest) -> Codec:
     from perfcore.codecs import get_codec
 
     return get_codec(getattr(request, "param", "json"))
+
+
+@pytest.fixture
+def message_queue() -> Ring[Any]:
+    """Return an empty `perfcore.messaging.Ring` without a limit."""
+    from perfcore.messaging import Ring
+
+    return Ring()
+
+
+@pytest.fixture
+def message_router() -> Router:
+    """Return a `perfcore.messaging.Router` without endpoints."""
+    from perfcore.messaging import Router
+
+    return Router()
 
 
 def _session(config: pytest.Config) -> Session:

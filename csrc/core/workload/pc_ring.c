@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+// Growth of the ring (see the header).
+#include "workload/pc_ring.h"
+
+#include <string.h>
+
+#include "base/pc_alloc.h"
+
+enum { FIRST_SLOTS = 16 };
+
+int pc_ring_reserve(pc_ring *ring, size_t extra)
+{
+    if (extra <= ring->capacity - ring->length)
+        return 0;
+    size_t wanted;
+    if (__builtin_add_overflow(ring->length, extra, &wanted) || wanted > SIZE_MAX / 2 / sizeof(void *))
+        return -ENOMEM;
+    size_t capacity = ring->capacity ? ring->capacity : FIRST_SLOTS;
+    while (capacity < wanted)
+        capacity *= 2;
+    void **slots = pc_realloc(ring->slots, capacity, sizeof *slots);
+    if (slots == NULL)
+        return -ENOMEM;
+    // What had gone round the end moves behind it: the array has at least doubled, so there is room.
+    size_t before_end = ring->capacity - ring->head;
+    if (ring->length > before_end)
+        memcpy(slots + ring->capacity, slots, (ring->length - before_end) * sizeof *slots);
+    ring->slots = slots;
+    ring->capacity = capacity;
+    return 0;
+}
+
+void pc_ring_clear(pc_ring *ring)
+{
+    pc_free(ring->slots);
+    pc_ring_init(ring);
+}

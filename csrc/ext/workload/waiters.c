@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+// Who waits for a ring: threads, each asleep on a lock of its own, and event loops, each with a callback (see ring.h).
+// A callback is any code: it may use the ring, so no list is touched across a call.
+#include "workload/ring.h"
+
+#include <time.h>
+#include <unistd.h>
+
+enum { NS_PER_US = 1000 };
+
+static void add(waiters *list, waiter *self, bool front)
+{
+    self->previous = front ? NULL : list->last;
+    self->next = front ? list->first : NULL;
+    *(self->previous != NULL ? &self->previous->next : &list->first) = self;
+    *(self->next != NULL ? &self->next->previous : &list->last) = self;
+}
+
+static void take_out(waiters *list, waiter *self)
+{
+    *(self->previous != NULL ? &self->previous->next : &list->first) = self->next;
+    *(self->next != NULL ? &self->next->previous : &list->last) = self->previous;
+    self->next = self->previous = NULL;
+}
+
+static waiter *waiter_new(void)
+{
+    waiter *self = PyMem_Calloc(1, sizeof *self);
+    if (self == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    self->process = getpid();
+    return self;
+}
+
+waiter *waiter_new_thread(void)
+{
+    waiter *self = waiter_new();
+    if (self == NULL)
+        return NULL;
+    self->lock = PyThread_allocate_lock();
+    if (self->lock == NULL) {
+        PyMem_Free(self);
+        PyErr_NoMemory();
+        return NULL;
+    }
+    (void)PyThread_acquire_lock(self->lock, NOWAIT_LOCK);
+    return self;
+}
+
+void waiter_free(waiter *self)
+{
+    if (self->lock != NULL)
+        PyThread_free_lock(self->lock);
+    PyObject *callback = self->callback, *item = self->item;
+    PyMem_Free(self);
+    Py_XDECREF(callback);
+    Py_XDECREF(item);
+}
+
+int waiters_add_callback(waiters *list, PyObject *callback, bool front)
+{
+    waiter *self = waiter_new();
+    if (self == NULL)
+        return -1;
+    self->callback = Py_NewRef(callback);
+    add(list, self, front);
+    return 0;
+}
+
+bool waiters_remove_callback(waiters *list, PyObject *callback)
+{
+    for (waiter *each = list->first; each != NULL; each = each->next) {
+        if (each->callback == callback) {
+            take_out(list, each);
+            waiter_free(each);
+            return true;
+        }
+    }
+    return false;
+}
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+waiter_state waiters_sleep(waiters *list, waiter *self, bool front, ring_deadline deadline, bool *interrupted)
+{
+    add(list, self, front);
+    PyLockStatus status;
+    do {
+        PY_TIMEOUT_T wait_us = -1;
+        if (deadline != RING_FOREVER) {
+            int64_t left_ns = deadline - now_ns();
+            // Rounded up, so that the sleep never ends before the deadline; in parts where the lock cannot wait so
+            // long.
+            int64_t left_us = left_ns > 0 ? (left_ns - 1) / NS_PER_US + 1 : 0;
+            wait_us = left_us < (int64_t)PY_TIMEOUT_MAX ? (PY_TIMEOUT_T)left_us : PY_TIMEOUT_MAX;
+        }
+        Py_BEGIN_ALLOW_THREADS
+        status = PyThread_acquire_lock_timed(self->lock, wait_us, 1);
+        Py_END_ALLOW_THREADS
+    } while (self->state == WAITING && status == PY_LOCK_FAILURE && now_ns() < deadline);
+    if (self->state == WAITING)
+        take_out(list, self);
+    *interrupted = status == PY_LOCK_INTR;
+    return self->state;
+}
+
+// Call a callback; whether it took the wake-up. One that fails is reported and passed over.
+static bool wake_callback(waiter *self)
+{
+    PyObject *taken = PyObject_CallNoArgs(self->callback);
+    int yes = taken == NULL ? -1 : PyObject_IsTrue(taken);
+    if (yes < 0)
+        PyErr_WriteUnraisable(self->callback);
+    Py_XDECREF(taken);
+    return yes > 0;
+}
+
+waiter *waiters_take(waiters *list, bool *woken)
+{
+    *woken = false;
+    waiter *self;
+    while ((self = list->first) != NULL) {
+        take_out(list, self);
+        if (self->process == getpid()) {
+            if (self->callback == NULL)
+                return self;
+            *woken = wake_callback(self);
+        }
+        waiter_free(self);
+        if (*woken)
+            return NULL;
+    }
+    return NULL;
+}
+
+void waiter_release(waiter *self, waiter_state state)
+{
+    self->state = state;
+    PyThread_release_lock(self->lock); // from here on the thread owns it, as soon as it has the GIL
+}
+
+void waiters_wake_all(waiters *list, waiter_state state)
+{
+    // Only who waits now: a callback may add itself again.
+    waiters all = *list;
+    *list = (waiters){0};
+    // A thread that gives up meanwhile must find its list in order, so threads first: no code of others runs there.
+    waiters loops = {0};
+    for (waiter *each = all.first, *next; each != NULL; each = next) {
+        next = each->next;
+        each->next = each->previous = NULL;
+        if (each->callback == NULL && each->process == getpid())
+            waiter_release(each, state);
+        else
+            add(&loops, each, false);
+    }
+    bool woken;
+    while (loops.first != NULL)
+        (void)waiters_take(&loops, &woken);
+}
+
+void waiters_clear(waiters *list)
+{
+    waiter *self;
+    while ((self = list->first) != NULL) {
+        take_out(list, self);
+        waiter_free(self);
+    }
+}
+
+int waiters_traverse(waiters *list, visitproc visit, void *arg)
+{
+    for (waiter *each = list->first; each != NULL; each = each->next) {
+        Py_VISIT(each->callback);
+        Py_VISIT(each->item);
+    }
+    return 0;
+}
