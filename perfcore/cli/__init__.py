@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
-from perfcore.cli.text import printable
 from perfcore.errors import PerfcoreError
+from perfcore.report.text import printable
 
 # What each command does, in one line; its module is perfcore.cli.<name>_command, with parser() and run(args).
 COMMANDS = {

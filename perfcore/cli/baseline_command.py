@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfcore.cli import Parser
 from perfcore.cli.options import add_baseline, add_judging, add_reading, write_json
-from perfcore.cli.text import printable, say, seconds, table
+from perfcore.report.text import printable, say, seconds, table
 
 if TYPE_CHECKING:
     from perfcore.record.results import Benchmark, Results

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from perfcore.cli import Parser
 from perfcore.cli.options import add_baseline, add_database, add_judging, add_reading, write_json
-from perfcore.cli.text import change, painted, printable, say, seconds, table
 from perfcore.errors import ResultsError
+from perfcore.report.text import change, painted, printable, say, seconds, table
 
 if TYPE_CHECKING:
     from perfcore.judge.verdict import Check, Verdict

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfcore.cli import Parser
 from perfcore.cli.options import add_reading, write_json
-from perfcore.cli.text import change, painted, printable, say, seconds, table
+from perfcore.report.text import change, painted, printable, say, seconds, table
 
 if TYPE_CHECKING:
     from perfcore.judge.verdict import Check, Verdict

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfcore.cli import Parser
 from perfcore.cli.options import add_reading
-from perfcore.cli.text import printable, say, seconds
+from perfcore.report.text import printable, say, seconds
 
 if TYPE_CHECKING:
     from perfcore.record.results import Results

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfcore.cli import Parser
 from perfcore.cli.options import add_database, add_reading, days, write_json
-from perfcore.cli.text import printable, say, seconds, table
+from perfcore.report.text import printable, say, seconds, table
 
 if TYPE_CHECKING:
     from perfcore.record.history import History, Run

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from perfcore.cli import Parser
 from perfcore.cli.options import add_reading, write_json
-from perfcore.cli.text import printable, say
+from perfcore.report.text import printable, say
 
 _EXAMPLES = """\
 examples:

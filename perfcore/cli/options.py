@@ -9,8 +9,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from perfcore.cli.text import say
 from perfcore.errors import ConfigError
+from perfcore.report.text import say
 
 
 def fraction(text: str) -> float:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from perfcore.cli import Parser
 from perfcore.cli.options import add_judging, add_reading, write_json
-from perfcore.cli.text import printable, say
+from perfcore.report.text import printable, say
 
 if TYPE_CHECKING:
     from perfcore.judge.verdict import Check

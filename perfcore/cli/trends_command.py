@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from perfcore.cli import Parser
 from perfcore.cli.options import add_database, add_reading, days, write_json
-from perfcore.cli.text import change, printable, say, seconds, table
 from perfcore.errors import HistoryError
+from perfcore.report.text import change, printable, say, seconds, table
 
 if TYPE_CHECKING:
     from perfcore.record.history import Point

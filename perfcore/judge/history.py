@@ -13,8 +13,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import NormalDist, median
+from statistics import median
 
+from perfcore import _core
+from perfcore.judge.changepoint import find_levels
 from perfcore.judge.thresholds import Thresholds, percent
 from perfcore.judge.verdict import Verdict
 
@@ -26,14 +28,6 @@ EVIDENCE = f"medians; allowance from how the last runs of the same environment d
 _MAD_SCALE = 1.4826
 _BARS = "▁▂▃▄▅▆▇█"
 _MOST_POINTS = 100  # of a slope; longer series are thinned to medians of neighbours
-
-
-def student_quantile(probability: float, degrees: int) -> float:
-    """Return the quantile of Student's t (Abramowitz and Stegun 26.7.5); within 0.2 % from 9 degrees on."""
-    z = NormalDist().inv_cdf(probability)
-    first, second = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96
-    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
-    return z + first / degrees + second / degrees**2 + third / degrees**3
 
 
 def judge_history(fullname: str, value: float, history: Sequence[float], thresholds: Thresholds) -> Verdict:
@@ -63,7 +57,7 @@ def judge_history(fullname: str, value: float, history: Sequence[float], thresho
     centre = median(usable)
     excess = math.log(value) - centre
     mad = median(abs(one - centre) for one in usable)
-    quantile = student_quantile(0.5 + LEVEL / 2, count - 1)
+    quantile = _core.student_quantile(0.5 + LEVEL / 2, count - 1)
     noise = quantile * _MAD_SCALE * mad * math.sqrt(1 + math.pi / (2 * count))
     warning, critical = math.log1p(thresholds.warning), math.log1p(thresholds.critical)
     if excess > max(critical, noise):
@@ -133,14 +127,10 @@ def _weekly(moments: Sequence[float], values: Sequence[float]) -> float:
 
 
 def find_changes(values: Sequence[float]) -> tuple[int, ...]:
-    """Return where changes begin; nothing where the change points' module is not there or the series is short."""
-    try:
-        from perfcore.judge.changepoint import change_points  # type: ignore[import-not-found,unused-ignore]
-    except ImportError:
-        return ()
+    """Return where changes of level begin; nothing in a series shorter than ``MIN_RUNS``."""
     if len(values) < MIN_RUNS:
         return ()
-    return tuple(int(found.index) for found in change_points(values))
+    return tuple(change.position for change in find_levels(values))
 
 
 def trend(moments: Sequence[float], values: Sequence[float]) -> Trend | None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from math import ceil, inf, sqrt
 from statistics import NormalDist, stdev
 
@@ -57,7 +56,7 @@ class MedianPrecision:
             medians = [summarize(view[part * size : (part + 1) * size]).median for part in range(_BLOCKS)]
         finally:
             view.release()
-        between = _t_quantile(0.5 + self.confidence / 2) * stdev(medians) / sqrt(_BLOCKS)
+        between = _core.student_quantile(0.5 + self.confidence / 2, _BLOCKS - 1) * stdev(medians) / sqrt(_BLOCKS)
         return max(within, between) / summary.median
 
 
@@ -98,14 +97,3 @@ class MeanPrecision:
             return False
         z = NormalDist().inv_cdf(0.5 + self.confidence / 2)
         return z * sqrt(self._squares / (self._seen - 1)) / sqrt(self._seen) / self._mean <= self.precision
-
-
-@cache
-def _t_quantile(probability: float) -> float:
-    """Return the quantile of Student's t with ``_BLOCKS - 1`` degrees of freedom.
-
-    Cornish-Fisher expansion about the normal quantile, Abramowitz and Stegun 26.7.5: within 0.2 % at 95 %.
-    """
-    z = NormalDist().inv_cdf(probability)
-    degrees = _BLOCKS - 1
-    return z + (z**3 + z) / (4 * degrees) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * degrees**2)

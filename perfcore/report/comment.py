@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from perfcore.cli.text import change, printable, seconds
+from perfcore.report.text import change, printable, seconds
 
 MARKER = "<!-- perfcore-report -->"
 LIMIT = 65_536  # characters, of a comment on GitHub

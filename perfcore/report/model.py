@@ -136,7 +136,8 @@ def describe(results: Results, check: Check | None = None) -> dict[str, Any]:
     from perfcore.judge.verdict import EVIDENCE
 
     verdicts = {} if check is None else {verdict.fullname: verdict for verdict in check.verdicts}
-    old = {} if check is None else {one.fullname: one for one in check.baseline.benchmarks}
+    baseline = None if check is None else check.baseline
+    old = {} if baseline is None else {one.fullname: one for one in baseline.benchmarks}
     many = max(1, len(results.benchmarks) * (2 if old else 1))
     points = max(LEAST_POINTS, min(MOST_POINTS, ALL_POINTS // many))
     return {
@@ -154,8 +155,8 @@ def describe(results: Results, check: Check | None = None) -> dict[str, Any]:
         "check": None
         if check is None
         else {
-            "baseline": check.baseline.path.name,
-            "baseline_datetime": check.baseline.datetime,
+            "baseline": check.history if baseline is None else baseline.path.name,
+            "baseline_datetime": "" if baseline is None else baseline.datetime,
             "warning": check.thresholds.warning,
             "critical": check.thresholds.critical,
             "counts": check.counts,

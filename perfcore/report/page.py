@@ -14,7 +14,7 @@ import json
 from importlib.resources import files
 from typing import Any
 
-from perfcore.cli.text import printable
+from perfcore.report.text import printable
 
 _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 

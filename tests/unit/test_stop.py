@@ -10,7 +10,7 @@ from statistics import NormalDist, fmean, stdev
 import pytest
 
 from perfcore import Samples
-from perfcore.judge.stop import MeanPrecision, MedianPrecision, _t_quantile
+from perfcore.judge.stop import MeanPrecision, MedianPrecision
 from perfcore.measure.runner import run_until
 
 
@@ -81,11 +81,6 @@ class TestMean:
 
     def test_one_round_is_never_enough(self):
         assert not MeanPrecision(1, 0.5, 0.9).reached(Samples([1.0]))
-
-
-def test_t_quantile_against_the_table():
-    assert _t_quantile(0.975) == pytest.approx(2.2622, rel=3e-3)
-    assert _t_quantile(0.995) == pytest.approx(3.2498, rel=1e-2)
 
 
 def test_run_until_without_a_rule_runs_them_all_at_once():
