@@ -189,22 +189,9 @@ SLOW = {
 }
 
 
-@pytest.mark.parametrize("mode", ["off", "on"])
-@pytest.mark.parametrize("call", SLOW)
-def test_interrupt(tmp_path, call, mode):
-    folder = tmp_path / "suite"
-    source = f"""
-import gc, pathlib, sys, time
-
-def test_endless(benchmark):
-    pathlib.Path("started").touch()
-    try:
-        {SLOW[call]}
-    finally:
-        state = [gc.isenabled(), sys.gettrace() is None, benchmark.has_error]
-        pathlib.Path("state").write_text(repr(state))
-"""
-    write_suite(folder, test_it=source)
+def interrupted(folder, mode):
+    """Run a suite, interrupt it in the middle of its test, and return its exit code and output."""
+    (folder / "started").unlink(missing_ok=True)
     process = subprocess.Popen(
         command(folder, mode, "--benchmark-max-time=3600"),
         cwd=folder,
@@ -222,6 +209,29 @@ def test_endless(benchmark):
         out, _ = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert process.returncode == pytest.ExitCode.INTERRUPTED, out
+    return process.returncode, out
+
+
+@pytest.mark.parametrize("mode", ["off", "on"])
+@pytest.mark.parametrize("call", SLOW)
+def test_interrupt(tmp_path, call, mode):
+    folder = tmp_path / "suite"
+    source = f"""
+import gc, pathlib, signal, sys, time
+
+def test_endless(benchmark):
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's jobs in the background ignore it
+    pathlib.Path("started").touch()
+    try:
+        {SLOW[call]}
+    finally:
+        state = [gc.isenabled(), sys.gettrace() is None, benchmark.has_error]
+        pathlib.Path("state").write_text(repr(state))
+"""
+    write_suite(folder, test_it=source)
+    code, out = interrupted(folder, mode)
+    if "tb_lineno - 1" in out:  # pytest stumbles where 3.11 was interrupted at an instruction that has no line
+        code, out = interrupted(folder, mode)
+    assert code == pytest.ExitCode.INTERRUPTED, out
     assert "KeyboardInterrupt" in out
     assert (folder / "state").read_text() == "[True, True, False]"
