@@ -156,12 +156,13 @@ test_sanitized() {
     local version=$1 malloc=$2 site=$ROOT/.build/sanitize-$1 leaks=1
     build_sanitized "$version" || return 1
     [ "$malloc" = malloc ] || leaks=0
-    # The preloaded library reaches child processes, so the tests that build or start a database server are left out, and those of resident memory, which ASan keeps.
-    # NumPy and SciPy keep objects for the life of the process, which LSan takes for leaks: no test that imports them.
+    # The preloaded library reaches child processes, so the tests that build or start a database server are left out; so
+    # are those of resident memory, which ASan keeps, and those that import NumPy or SciPy, whose objects for the life
+    # of the process LSan takes for leaks.
     local file ignored=()
     while IFS= read -r file; do
         ignored+=(--ignore "$file")
-    done < <(grep -rlE 'numpy|scipy|sqlalchemy|otava|perfcore.record.history' tests/unit tests/cpy --include='test_*.py')
+    done < <(grep -rlE '^ *(import|from) (numpy|scipy|sqlalchemy|otava)|importorskip\("(numpy|scipy|sqlalchemy|otava)' tests/unit tests/cpy --include='test_*.py')
     PERFCORE_TEST_INSTALLED=$site PYTHONPATH=$site PYTHONMALLOC=$malloc LD_PRELOAD=$(gcc -print-file-name=libasan.so) \
         ASAN_OPTIONS=detect_leaks=$leaks LSAN_OPTIONS=suppressions=$ROOT/tests/lsan.supp:print_suppressions=0 \
         UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \

@@ -144,10 +144,12 @@ def test_closed_and_wrong_pids() -> None:
 def test_a_forked_child_reads_itself() -> None:
     out = run(
         """
-        import os, perfcore
-        big = bytearray(64 << 20)
+        import mmap, os, perfcore
+        big = mmap.mmap(-1, 64 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        for page in range(0, len(big), mmap.PAGESIZE):
+            big[page] = 1
         parent = perfcore.process_metrics()
-        del big
+        big.close()  # to the kernel at once, where an allocator may keep it
         pid = os.fork()
         child = perfcore.process_metrics()
         if pid == 0:
