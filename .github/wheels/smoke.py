@@ -2,8 +2,8 @@
 """Checks an installed wheel: that it brought its own C libraries, and that what leans on each of them works.
 
 Run it outside the checkout, in an environment that holds the wheel alone: ``python -P smoke.py``; with
-``--system-libraries`` for an installation from source, which uses those of the machine. Exit code 1 and one line on stderr
-say what is wrong.
+``--system-libraries`` for an installation from source, which uses those of the machine. Exit code 1 and one line on
+stderr say what is wrong.
 """
 
 from __future__ import annotations
