@@ -25,7 +25,7 @@ COMMANDS = {
     "baseline": "save, update, show or validate the baseline",
     "compare": "show results files side by side",
     "merge": "make one results file of those that several jobs wrote",
-    "export": "write a results file as CSV, JSON or Markdown",
+    "export": "write a results file as CSV, JSON, JUnit and the like",
     "history": "add, list, show or prune the runs that are remembered",
     "import": "add what pytest-benchmark saved (folders, files) to the history",
     "trends": "how the benchmarks of the history developed",

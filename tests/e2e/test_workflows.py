@@ -159,7 +159,7 @@ def reports(tmp_path: Path) -> Path:
 
 
 def test_one_comment_updated_in_place(api: Api, reports: Path) -> None:
-    stranger = {"user": {"type": "User"}, "body": "<!-- perfcore --> mine"}
+    stranger = {"user": {"type": "User"}, "body": "<!-- perfcore-report --> mine"}
     api.comments = [{"id": index + 1, **stranger} for index in range(130)]
     assert post(reports, api).stdout == "posted the comment of #7\n"
     assert len(api.comments) == 131
@@ -183,11 +183,11 @@ def test_the_folder_is_not_trusted(api: Api, reports: Path) -> None:
     assert "number.txt does not hold" in done.stderr
     for folder in reports.iterdir():
         (folder / "number.txt").write_text("7")
-        (folder / "comment.md").write_text("é<!-- perfcore -->" * 10_000)
+        (folder / "comment.md").write_text("é<!-- perfcore-report -->" * 10_000)
     assert post(reports, api).returncode == 0
     assert len(api.comments) == 1
     assert len(api.comments[0]["body"]) < 65_536
-    assert api.comments[0]["body"].count("<!-- perfcore -->") == 1
+    assert api.comments[0]["body"].count("<!-- perfcore-report -->") == 1
 
 
 def test_nothing_to_post_and_a_broken_api(api: Api, reports: Path, tmp_path: Path) -> None:

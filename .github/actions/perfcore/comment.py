@@ -22,7 +22,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-MARK = "<!-- perfcore -->"
+MARK = "<!-- perfcore-report -->"
 LONGEST = 65_000  # GitHub takes 65 536 characters
 TIMEOUT_S = 30
 
