@@ -90,6 +90,11 @@ class Measurement:
             text += f"; {share:.0%} of the rounds were interrupted"
         return text
 
+    def _repr_html_(self) -> str:
+        from perfcore.report.display import measurement_html
+
+        return measurement_html(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -126,6 +131,11 @@ class Comparison:
         bounds = f" (95 % interval {self.interval.low:.3f} to {self.interval.high:.3f})" if self.interval else ""
         lines.append(f"ratio {self.ratio:.3f}{bounds}, {self.pairs} pairs of blocks: {verdict}, in this one process")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        from perfcore.report.display import comparison_html
+
+        return comparison_html(self)
 
 
 @dataclass(frozen=True, slots=True)
