@@ -56,7 +56,11 @@ def parser() -> Parser:
         "--format", type=_formats, default=["html"], metavar="NAMES", help="names below, with commas between (html)"
     )
     made.add_argument(
-        "--output", type=Path, default=Path(FOLDER), metavar="DIR", help=f"where to write (default: {FOLDER})"
+        "--output",
+        type=Path,
+        default=Path(FOLDER),
+        metavar="DIR",
+        help=f"where to write (default: {FOLDER}); - prints the one format that is asked for",
     )
     add_judging(made)
     add_reading(made)
@@ -86,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
     from perfcore.record.results import load_results
     from perfcore.report.ab import describe_ab, is_ab
     from perfcore.report.model import describe
-    from perfcore.report.write import write_reports
+    from perfcore.report.write import FORMATS, write_reports
 
     if is_ab(args.results):
         if args.baseline is not None:
@@ -95,6 +99,11 @@ def run(args: argparse.Namespace) -> int:
     else:
         results = load_results(args.results, max_bytes=args.max_size)
         document = describe(results, _check(args, results))
+    if str(args.output) == "-":
+        if len(args.format) != 1:
+            raise UsageError("--output - prints one format; name one with --format")
+        say(FORMATS[args.format[0]][1](document).replace("\r\n", "\n").rstrip("\n"))
+        return 0
     written = write_reports(document, args.format, args.output)
     if args.json:
         write_json({"schema": 1, "command": "report", "files": [str(path) for path in written], "exit_code": 0})

@@ -34,7 +34,7 @@ if [ "$status" -gt 1 ]; then
     echo "::error::perfcore ab could not judge (exit code $status); what it said is above"
     exit "$status"
 fi
-python -P -m perfcore report "$out/ab.json" --format github --output "$out" || exit 2
+python -P -m perfcore report "$out/ab.json" --format github --output - >"$out/comment.md" || exit 2
 cat "$out/comment.md" >>"$GITHUB_STEP_SUMMARY"
 if [ "$status" -eq 1 ]; then
     echo "::error::slower than $(git rev-parse --short "$base") by more than $THRESHOLD %; see the summary"
