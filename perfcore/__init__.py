@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from perfcore.errors import ConfigError, HistoryError, LeakError, MeasureError, PerfcoreError, ResultsError
     from perfcore.judge.leaks import assert_no_leaks
     from perfcore.measure.allocations import AllocationTracker, track_allocations
+    from perfcore.measure.groups import CgroupMetrics, Pressure, cgroup_metrics, pressure
     from perfcore.measure.memory import MemoryTracker
     from perfcore.measure.metrics import MetricsCollector
     from perfcore.measure.process import process_metrics
@@ -22,6 +23,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AllocationTracker",
+    "CgroupMetrics",
     "Comparison",
     "ConfigError",
     "HistoryError",
@@ -31,19 +33,23 @@ __all__ = [
     "MemoryTracker",
     "MetricsCollector",
     "PerfcoreError",
+    "Pressure",
     "ResultsError",
     "Samples",
     "Timer",
     "__version__",
     "assert_no_leaks",
+    "cgroup_metrics",
     "compare",
     "measure",
+    "pressure",
     "process_metrics",
     "track_allocations",
 ]
 
 _HOMES = {
     "AllocationTracker": "perfcore.measure.allocations",
+    "CgroupMetrics": "perfcore.measure.groups",
     "Comparison": "perfcore.api",
     "ConfigError": "perfcore.errors",
     "HistoryError": "perfcore.errors",
@@ -53,12 +59,15 @@ _HOMES = {
     "MemoryTracker": "perfcore.measure.memory",
     "MetricsCollector": "perfcore.measure.metrics",
     "PerfcoreError": "perfcore.errors",
+    "Pressure": "perfcore.measure.groups",
     "ResultsError": "perfcore.errors",
     "Samples": "perfcore._core",
     "Timer": "perfcore.api",
     "assert_no_leaks": "perfcore.judge.leaks",
+    "cgroup_metrics": "perfcore.measure.groups",
     "compare": "perfcore.api",
     "measure": "perfcore.measure",  # the room's package, which can be called: see there
+    "pressure": "perfcore.measure.groups",
     "process_metrics": "perfcore.measure.process",
     "track_allocations": "perfcore.measure.allocations",
 }

@@ -1,6 +1,6 @@
 from collections.abc import Callable, Iterable
 from types import GenericAlias
-from typing import Any, Final, Generic, Self, TypeVar, final
+from typing import Any, Final, Generic, Self, TypeAlias, TypeVar, final
 
 from _typeshed import structseq
 from typing_extensions import Buffer, disjoint_base
@@ -85,6 +85,9 @@ class ProcessMetrics(structseq[int | None], tuple[int | None, ...]):
         "threads",
         "fds",
         "start_ns",
+        "run_queue_wait_ns",
+        "pss_bytes",
+        "uss_bytes",
     )
     @property
     def rss_bytes(self) -> int | None: ...
@@ -124,15 +127,30 @@ class ProcessMetrics(structseq[int | None], tuple[int | None, ...]):
     def fds(self) -> int | None: ...
     @property
     def start_ns(self) -> int | None: ...
+    @property
+    def run_queue_wait_ns(self) -> int | None: ...
+    @property
+    def pss_bytes(self) -> int | None: ...
+    @property
+    def uss_bytes(self) -> int | None: ...
 
 @final
 class Process:
     def __new__(cls, pid: int | None = None) -> Process: ...
-    def read(self, *, quick: bool = False) -> ProcessMetrics: ...
+    def read(self, *, quick: bool = False, full: bool = False) -> ProcessMetrics: ...
     def rss(self) -> int | None: ...
     def peak(self) -> int | None: ...
     def reset_peak(self) -> None: ...
     def close(self) -> None: ...
+
+CGROUP_METRICS: tuple[str, ...]
+
+_Stalls: TypeAlias = tuple[int | None, float | None, int | None, float | None]
+
+def read_cgroup(
+    pid: int = 0, proc: str = "/proc", mount: str | None = None, /
+) -> tuple[str | None, tuple[int | None, ...], tuple[_Stalls, _Stalls, _Stalls]]: ...
+def read_pressure(proc: str = "/proc", /) -> tuple[_Stalls, _Stalls, _Stalls]: ...
 
 SAMPLED_METRICS: tuple[str, ...]
 

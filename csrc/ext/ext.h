@@ -63,6 +63,7 @@ int core_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **slot) PC_N
 int clock_setup(PyObject *module) PC_NODISCARD;
 int codec_setup(PyObject *module) PC_NODISCARD;
 int process_setup(PyObject *module) PC_NODISCARD;
+int groups_setup(PyObject *module) PC_NODISCARD;
 int metrics_sampler_setup(PyObject *module) PC_NODISCARD;
 int round_loop_setup(PyObject *module) PC_NODISCARD;
 int samples_setup(PyObject *module) PC_NODISCARD;

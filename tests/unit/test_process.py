@@ -75,9 +75,9 @@ def test_quick_leaves_the_expensive_out() -> None:
     assert (found.peak_rss_bytes, found.swap_bytes, found.start_ns) == (None, None, None)
     assert found.rss_bytes is not None
     assert found.cpu_ns is not None
-    with pytest.raises(TypeError, match="quick alone"):
+    with pytest.raises(TypeError, match="quick and full alone"):
         Process().read(slow=True)  # type: ignore[call-arg]
-    with pytest.raises(TypeError, match="quick alone"):
+    with pytest.raises(TypeError, match="quick and full alone"):
         Process().read(True)  # type: ignore[misc]
 
 
