@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from perfcore.measure.memory import MemoryTracker
     from perfcore.measure.metrics import MetricsCollector
     from perfcore.measure.process import process_metrics
+    from perfcore.measure.use import UseMeter, UseReport
 
 __version__ = "0.1.0"
 
@@ -37,6 +38,8 @@ __all__ = [
     "ResultsError",
     "Samples",
     "Timer",
+    "UseMeter",
+    "UseReport",
     "__version__",
     "assert_no_leaks",
     "cgroup_metrics",
@@ -63,6 +66,8 @@ _HOMES = {
     "ResultsError": "perfcore.errors",
     "Samples": "perfcore._core",
     "Timer": "perfcore.api",
+    "UseMeter": "perfcore.measure.use",
+    "UseReport": "perfcore.measure.use",
     "assert_no_leaks": "perfcore.judge.leaks",
     "cgroup_metrics": "perfcore.measure.groups",
     "compare": "perfcore.api",

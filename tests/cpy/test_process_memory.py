@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from perfcore._core import Process, process_tree, read_cgroup, read_pressure
+from perfcore._core import Process, process_tree, read_cgroup, read_net, read_pressure
 
 Flat = Callable[[Callable[[], object]], None]
 Failing = Callable[[Callable[[], object]], int]
@@ -58,6 +58,7 @@ def test_each_failing_allocation(each_allocation_fails: Failing) -> None:
 def groups() -> None:
     read_cgroup()
     read_pressure()
+    read_net()
     for wrong in (-1, 1 << 30):
         with contextlib.suppress(ValueError, ProcessLookupError):
             read_cgroup(wrong)

@@ -45,9 +45,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     else
         DEMAND(pc_proctext_read_field(text, size + 1, "VmHWM:", &same) == 0 && same == number);
 
-    uint64_t received = 7, sent = 7;
-    if (pc_proctext_read_net(exact, size, &received, &sent) < 0)
-        DEMAND(received == 7 && sent == 7);
+    pc_proctext_net net = {7, 7, 7, 7};
+    if (pc_proctext_read_net(exact, size, &net) < 0)
+        DEMAND(net.received_bytes == 7 && net.sent_bytes == 7 && net.drops == 7);
 
     pc_proctext_pressure stall = {7, 7}, other = {7, 7};
     if (pc_proctext_read_pressure(exact, size, "some", &stall) < 0)

@@ -69,10 +69,10 @@ static bool is_due(const pc_probe *probe, int64_t then_ns, int64_t now_ns, int64
 // Rates of the network counters.
 static void sample_net(pc_probe *probe, int64_t now_ns, double *values, double *weights)
 {
-    pc_net_counters now;
+    pc_proctext_net now;
     if (pc_net_read(&probe->net, &now) < 0)
         return;
-    const pc_net_counters *before = &probe->net_before;
+    const pc_proctext_net *before = &probe->net_before;
     // An interface that goes takes its counters with it.
     if (probe->net_ns != 0 && now_ns > probe->net_ns && now.received_bytes >= before->received_bytes &&
         now.sent_bytes >= before->sent_bytes) {

@@ -38,7 +38,7 @@ typedef struct pc_probe {
     pc_process_metrics own; // what the calling thread had used up at the sample before
     pc_net net;
     int64_t net_ns; // the network
-    pc_net_counters net_before;
+    pc_proctext_net net_before;
 } pc_probe;
 
 // The name of a column, with its unit.

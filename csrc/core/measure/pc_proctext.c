@@ -106,10 +106,10 @@ int pc_proctext_read_field(const char *text, size_t length, const char *key, uin
     return -ENOENT;
 }
 
-int pc_proctext_read_net(const char *text, size_t length, uint64_t *received_bytes, uint64_t *sent_bytes)
+int pc_proctext_read_net(const char *text, size_t length, pc_proctext_net *net)
 {
     const char *end = text + length;
-    uint64_t received = 0, sent = 0;
+    pc_proctext_net sum = {0};
     int headings = 2;
     for (const char *line = text; line < end;) {
         const char *newline = memchr(line, '\n', (size_t)(end - line));
@@ -125,20 +125,23 @@ int pc_proctext_read_net(const char *text, size_t length, uint64_t *received_byt
             if (colon == NULL)
                 return -EBADMSG;
             rest.at = colon + 1;
-            uint64_t in, out;
-            if (take_number(&rest, &in) < 0 || skip_words(&rest, 7) < 0 || take_number(&rest, &out) < 0)
-                return -EBADMSG;
+            uint64_t columns[12]; // bytes, packets, errs, drop and four more received; the first four sent
+            for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
+                if (take_number(&rest, &columns[i]) < 0)
+                    return -EBADMSG;
+            }
             if (colon - name != 2 || memcmp(name, "lo", 2) != 0) {
-                received += in;
-                sent += out;
+                sum.received_bytes += columns[0];
+                sum.sent_bytes += columns[8];
+                sum.errors += columns[2] + columns[10];
+                sum.drops += columns[3] + columns[11];
             }
         }
         line = newline + 1;
     }
     if (headings > 0)
         return -EBADMSG;
-    *received_bytes = received;
-    *sent_bytes = sent;
+    *net = sum;
     return 0;
 }
 

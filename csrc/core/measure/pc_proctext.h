@@ -28,8 +28,15 @@ int pc_proctext_read_numbers(const char *text, size_t length, uint64_t *numbers,
 // -ENOENT if there is no such line, -EBADMSG if no number follows.
 int pc_proctext_read_field(const char *text, size_t length, const char *key, uint64_t *number) PC_NODISCARD;
 
-// /proc/PID/net/dev: bytes that all interfaces but "lo" received and sent. -EBADMSG if it is no such table.
-int pc_proctext_read_net(const char *text, size_t length, uint64_t *received_bytes, uint64_t *sent_bytes) PC_NODISCARD;
+typedef struct pc_proctext_net {
+    uint64_t received_bytes;
+    uint64_t sent_bytes;
+    uint64_t errors; // both ways
+    uint64_t drops;  // for want of room, both ways
+} pc_proctext_net;
+
+// /proc/PID/net/dev: the sums over all interfaces but "lo". -EBADMSG if it is no such table.
+int pc_proctext_read_net(const char *text, size_t length, pc_proctext_net *net) PC_NODISCARD;
 
 // A line of a pressure file (/proc/pressure/*, cgroup's *.pressure): how long some, or all ("full"), tasks that wanted
 // to run stood still for want of the resource.
