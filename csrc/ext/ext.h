@@ -20,6 +20,7 @@ typedef struct core_state {
     PyTypeObject *process_type;
     PyTypeObject *process_metrics_type;
     PyTypeObject *metrics_sampler_type;
+    PyTypeObject *event_counter_type;
     PyTypeObject *ring_type;
     PyTypeObject *priority_ring_type;
     PyTypeObject *endpoint_type;
@@ -63,6 +64,7 @@ int core_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **slot) PC_N
 int clock_setup(PyObject *module) PC_NODISCARD;
 int codec_setup(PyObject *module) PC_NODISCARD;
 int process_setup(PyObject *module) PC_NODISCARD;
+int counters_setup(PyObject *module) PC_NODISCARD;
 int groups_setup(PyObject *module) PC_NODISCARD;
 int metrics_sampler_setup(PyObject *module) PC_NODISCARD;
 int round_loop_setup(PyObject *module) PC_NODISCARD;

@@ -25,7 +25,7 @@ static int module_exec(PyObject *module)
     static int (*const setups[])(PyObject *) = {
         samples_setup, results_setup,       verdict_setup,  round_loop_setup, clock_setup,           stats_setup,
         rank_setup,    windowed_setup,      levels_setup,   process_setup,    metrics_sampler_setup, codec_setup,
-        ring_setup,    priority_ring_setup, endpoint_setup, router_setup,     groups_setup,
+        ring_setup,    priority_ring_setup, endpoint_setup, router_setup,     groups_setup,          counters_setup,
     };
     for (size_t i = 0; i < sizeof setups / sizeof *setups; i++) {
         if (setups[i](module) < 0)
@@ -43,6 +43,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->process_type);
     Py_VISIT(state->process_metrics_type);
     Py_VISIT(state->metrics_sampler_type);
+    Py_VISIT(state->event_counter_type);
     Py_VISIT(state->stats_names);
     Py_VISIT(state->core_error);
     Py_VISIT(state->json_error);
@@ -66,6 +67,7 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->process_type);
     Py_CLEAR(state->process_metrics_type);
     Py_CLEAR(state->metrics_sampler_type);
+    Py_CLEAR(state->event_counter_type);
     Py_CLEAR(state->stats_names);
     Py_CLEAR(state->core_error);
     Py_CLEAR(state->json_error);

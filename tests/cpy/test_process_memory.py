@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from perfcore._core import Process, process_tree, read_cgroup, read_net, read_pressure
+from perfcore._core import EventCounter, Process, process_tree, read_cgroup, read_net, read_pressure
 
 Flat = Callable[[Callable[[], object]], None]
 Failing = Callable[[Callable[[], object]], int]
@@ -59,6 +59,13 @@ def groups() -> None:
     read_cgroup()
     read_pressure()
     read_net()
+    with contextlib.suppress(OSError):
+        counter = EventCounter("task-clock")
+        counter.start()
+        counter.stop()
+    for event in ("instructions", "heat"):
+        with contextlib.suppress(OSError, ValueError):
+            EventCounter(event)
     for wrong in (-1, 1 << 30):
         with contextlib.suppress(ValueError, ProcessLookupError):
             read_cgroup(wrong)
