@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from perfcore.judge.leaks import assert_no_leaks
     from perfcore.measure.allocations import AllocationTracker, track_allocations
     from perfcore.measure.groups import CgroupMetrics, Pressure, cgroup_metrics, pressure
+    from perfcore.measure.heap import HeapDiff, HeapSnapshot, heap_snapshot
     from perfcore.measure.memory import MemoryTracker
     from perfcore.measure.metrics import MetricsCollector
     from perfcore.measure.process import process_metrics
@@ -27,6 +28,8 @@ __all__ = [
     "CgroupMetrics",
     "Comparison",
     "ConfigError",
+    "HeapDiff",
+    "HeapSnapshot",
     "HistoryError",
     "LeakError",
     "MeasureError",
@@ -44,6 +47,7 @@ __all__ = [
     "assert_no_leaks",
     "cgroup_metrics",
     "compare",
+    "heap_snapshot",
     "measure",
     "pressure",
     "process_metrics",
@@ -55,6 +59,8 @@ _HOMES = {
     "CgroupMetrics": "perfcore.measure.groups",
     "Comparison": "perfcore.api",
     "ConfigError": "perfcore.errors",
+    "HeapDiff": "perfcore.measure.heap",
+    "HeapSnapshot": "perfcore.measure.heap",
     "HistoryError": "perfcore.errors",
     "LeakError": "perfcore.errors",
     "MeasureError": "perfcore.errors",
@@ -71,6 +77,7 @@ _HOMES = {
     "assert_no_leaks": "perfcore.judge.leaks",
     "cgroup_metrics": "perfcore.measure.groups",
     "compare": "perfcore.api",
+    "heap_snapshot": "perfcore.measure.heap",
     "measure": "perfcore.measure",  # the room's package, which can be called: see there
     "pressure": "perfcore.measure.groups",
     "process_metrics": "perfcore.measure.process",

@@ -154,6 +154,7 @@ CGROUP_METRICS: tuple[str, ...]
 
 _Stalls: TypeAlias = tuple[int | None, float | None, int | None, float | None]
 
+def heap_types(objects: list[Any], /) -> list[tuple[type, int, int]]: ...
 def read_cgroup(
     pid: int = 0, proc: str = "/proc", mount: str | None = None, /
 ) -> tuple[str | None, tuple[int | None, ...], tuple[_Stalls, _Stalls, _Stalls]]: ...

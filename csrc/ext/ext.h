@@ -65,6 +65,7 @@ int clock_setup(PyObject *module) PC_NODISCARD;
 int codec_setup(PyObject *module) PC_NODISCARD;
 int process_setup(PyObject *module) PC_NODISCARD;
 int counters_setup(PyObject *module) PC_NODISCARD;
+int heap_setup(PyObject *module) PC_NODISCARD;
 int groups_setup(PyObject *module) PC_NODISCARD;
 int metrics_sampler_setup(PyObject *module) PC_NODISCARD;
 int round_loop_setup(PyObject *module) PC_NODISCARD;

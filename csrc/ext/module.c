@@ -23,9 +23,10 @@ int core_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **slot)
 static int module_exec(PyObject *module)
 {
     static int (*const setups[])(PyObject *) = {
-        samples_setup, results_setup,       verdict_setup,  round_loop_setup, clock_setup,           stats_setup,
-        rank_setup,    windowed_setup,      levels_setup,   process_setup,    metrics_sampler_setup, codec_setup,
-        ring_setup,    priority_ring_setup, endpoint_setup, router_setup,     groups_setup,          counters_setup,
+        samples_setup,         results_setup, verdict_setup,  round_loop_setup,    clock_setup,
+        stats_setup,           rank_setup,    windowed_setup, levels_setup,        process_setup,
+        metrics_sampler_setup, codec_setup,   ring_setup,     priority_ring_setup, endpoint_setup,
+        router_setup,          groups_setup,  counters_setup, heap_setup,
     };
     for (size_t i = 0; i < sizeof setups / sizeof *setups; i++) {
         if (setups[i](module) < 0)

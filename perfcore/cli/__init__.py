@@ -30,6 +30,7 @@ COMMANDS = {
     "import": "add what pytest-benchmark saved (folders, files) to the history",
     "trends": "how the benchmarks of the history developed",
     "report": "write a results file as a dashboard, a comment or a table",
+    "heap": "run a script and say what its heap holds: by type, by call site, as a flame graph",
     "use": "what a command or a process uses of each resource, and waits for",
 }
 
