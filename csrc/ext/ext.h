@@ -27,6 +27,7 @@ typedef struct core_state {
     PyTypeObject *router_type;
     pc_tsc tsc;                // CLOCK_MONOTONIC by the processor's counter, where that is sound
     PyObject *stats_names;     // tuple of str: the keys of summarize()'s dict
+    PyObject *getsizeof;       // sys.getsizeof
     PyObject *core_error;      // perfcore.errors.PerfcoreError, imported when first raised
     PyObject *json_error;      // JSONError, of results.c
     PyObject *route_error;     // perfcore.errors.RouteError, imported when first raised

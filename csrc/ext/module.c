@@ -46,6 +46,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->metrics_sampler_type);
     Py_VISIT(state->event_counter_type);
     Py_VISIT(state->stats_names);
+    Py_VISIT(state->getsizeof);
     Py_VISIT(state->core_error);
     Py_VISIT(state->json_error);
     Py_VISIT(state->ring_type);
@@ -70,6 +71,7 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->metrics_sampler_type);
     Py_CLEAR(state->event_counter_type);
     Py_CLEAR(state->stats_names);
+    Py_CLEAR(state->getsizeof);
     Py_CLEAR(state->core_error);
     Py_CLEAR(state->json_error);
     codec_clear(state);

@@ -69,8 +69,14 @@ def run(args: argparse.Namespace) -> int:
         words = words[1:]
     if not words:
         raise UsageError("give a script or -m MODULE; see: perfcore heap --help")
-    if args.flamegraph is None:
-        return _tables(args, words)
+    path = sys.path[:]
+    try:
+        return _picture(args, words) if args.flamegraph is not None else _tables(args, words)
+    finally:
+        sys.path[:] = path
+
+
+def _picture(args: argparse.Namespace, words: list[str]) -> int:
     if args.flamegraph.suffix not in {".svg", ".html"}:
         raise UsageError(f"--flamegraph writes .svg or .html, not {printable(args.flamegraph.name)!r}")
     if args.json or args.output is not None:
@@ -149,9 +155,13 @@ def _run_as_main(code: CodeType, main: ModuleType, words: list[str]) -> bool:
 
 def _flamegraph(target: Path) -> AbstractContextManager[object]:
     """Return what watches the heap, and writes the flame graph in the end."""
-    if target.suffix == ".html" and importlib.util.find_spec("memray") is not None:
+    if target.suffix == ".html" and _has_memray():
         return _by_memray(target)
     return _by_tracemalloc(target)
+
+
+def _has_memray() -> bool:
+    return importlib.util.find_spec("memray") is not None
 
 
 @contextlib.contextmanager

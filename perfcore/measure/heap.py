@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from perfcore._core import heap_types
 from perfcore.errors import MeasureError
+from perfcore.measure import allocations
 from perfcore.measure.allocations import AllocationTracker
 from perfcore.units import format_bytes
 
@@ -126,11 +127,19 @@ def heap_snapshot(tracker: AllocationTracker | None = None, *, collect: bool = T
         gc.collect()
     totals: dict[str, list[int]] = {}
     for kind, objects, size in heap_types(gc.get_objects()):
+        if kind in _OWN:
+            continue
         total = totals.setdefault(_name(kind), [0, 0])
         total[0] += objects
         total[1] += size
-    types = sorted((TypeUse(name, *total) for name, total in totals.items()), key=lambda use: (-use.bytes, use.name))
+    # Made by tuple.__new__, here and below, so that their site is in this file and not in a named tuple's "<string>".
+    types = [tuple.__new__(TypeUse, (name, *total)) for name, total in totals.items()]
+    types.sort(key=lambda use: (-use.bytes, use.name))
     return HeapSnapshot(tuple(types), None if tracker is None else _sites(tracker))
+
+
+_OWN = frozenset({TypeUse, SiteUse, HeapDiff, HeapSnapshot})
+_OWN_FILES = frozenset({__file__, allocations.__file__})
 
 
 def _name(kind: type) -> str:
@@ -140,8 +149,13 @@ def _name(kind: type) -> str:
 
 
 def _sites(tracker: AllocationTracker) -> tuple[SiteUse, ...]:
-    found = (SiteUse(site.file, site.line, site.live_blocks, site.live) for site in tracker.top(2**20, by="live"))
-    return tuple(site for site in found if (site.bytes or site.blocks) and site.file != __file__)
+    return tuple(
+        [
+            tuple.__new__(SiteUse, (site.file, site.line, site.live_blocks, site.live))
+            for site in tracker.top(2**20, by="live")
+            if (site.live or site.live_blocks) and site.file not in _OWN_FILES
+        ]
+    )
 
 
 def _differences(

@@ -24,7 +24,7 @@ typedef struct walk {
     type_use *uses;
     size_t use_count;
     size_t use_capacity;
-    PyObject *getsizeof; // sys.getsizeof
+    PyObject *getsizeof; // borrowed from the module's state
 } walk;
 
 static void walk_clear(walk *self)
@@ -37,7 +37,6 @@ static void walk_clear(walk *self)
     pc_free(self->uses);
     pc_ptrmap_clear(&self->seen);
     pc_ptrmap_clear(&self->indices);
-    Py_XDECREF(self->getsizeof);
 }
 
 // Let an object wait unless it has been seen. -1 without memory, without an exception: also a visitor calls this.
@@ -102,6 +101,18 @@ static Py_ssize_t size_of(walk *self, PyObject *object)
     return Py_TYPE(object)->tp_basicsize;
 }
 
+// A dict shows the collector no keys where all of them are strings.
+static int visit_keys(walk *self, PyObject *dict)
+{
+    PyObject *key, *value;
+    Py_ssize_t position = 0;
+    while (PyDict_Next(dict, &position, &key, &value)) {
+        if (PyUnicode_Check(key) && enqueue(self, key) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 // Count one object, and let what it refers to wait.
 static int look_at(walk *self, PyObject *object)
 {
@@ -116,7 +127,8 @@ static int look_at(walk *self, PyObject *object)
     use->count++;
     use->bytes += bytes;
     traverseproc traverse = Py_TYPE(object)->tp_traverse;
-    if (PyObject_IS_GC(object) && traverse != NULL && traverse(object, visit, self) != 0) {
+    if ((PyObject_IS_GC(object) && traverse != NULL && traverse(object, visit, self) != 0) ||
+        (PyDict_Check(object) && visit_keys(self, object) < 0)) {
         PyErr_NoMemory();
         return -1;
     }
@@ -163,18 +175,13 @@ PyDoc_STRVAR(heap_types_doc,
              "heap_types($module, objects, /)\n--\n\n"
              "Return (type, objects, bytes) of all types among the objects of a list and all that they refer to.");
 
-static PyObject *heap_types(PyObject *Py_UNUSED(module), PyObject *objects)
+static PyObject *heap_types(PyObject *module, PyObject *objects)
 {
     if (!PyList_CheckExact(objects)) {
         PyErr_Format(PyExc_TypeError, "heap_types() takes a list, not %.200s", Py_TYPE(objects)->tp_name);
         return NULL;
     }
-    walk self = {.getsizeof = PySys_GetObject("getsizeof")}; // borrowed
-    if (self.getsizeof == NULL) {
-        PyErr_SetString(PyExc_RuntimeError, "there is no sys.getsizeof");
-        return NULL;
-    }
-    Py_INCREF(self.getsizeof);
+    walk self = {.getsizeof = core_state_of_module(module)->getsizeof};
     PyObject *result = walk_all(&self, objects) < 0 ? NULL : walk_result(&self);
     walk_clear(&self);
     return result;
@@ -187,5 +194,13 @@ static PyMethodDef heap_functions[] = {
 
 int heap_setup(PyObject *module)
 {
+    PyObject *sys = PyImport_ImportModule("sys");
+    if (sys == NULL)
+        return -1;
+    core_state *state = core_state_of_module(module);
+    state->getsizeof = PyObject_GetAttrString(sys, "getsizeof");
+    Py_DECREF(sys);
+    if (state->getsizeof == NULL)
+        return -1;
     return PyModule_AddFunctions(module, heap_functions);
 }
