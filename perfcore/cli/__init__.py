@@ -30,7 +30,10 @@ COMMANDS = {
     "import": "add what pytest-benchmark saved (folders, files) to the history",
     "trends": "how the benchmarks of the history developed",
     "report": "write a results file as a dashboard, a comment or a table",
+    "flamegraph": "where a program spends its time, as a picture",
     "doctor": "what makes figures noisy here, and how small a change can be seen",
+    "heap": "run a script and say what its heap holds: by type, by call site, as a flame graph",
+    "use": "what a command or a process uses of each resource, and waits for",
 }
 
 MAX_MEBIBYTES = 512  # files larger than this are refused unless --max-size says more
