@@ -71,19 +71,17 @@ def _program(args: argparse.Namespace) -> list[str]:
 
 def _profile(args: argparse.Namespace, program: list[str]) -> Profile:
     from perfcore.errors import MeasureError
-    from perfcore.measure.profile import Profile, find_py_spy, profile_by_cprofile, profile_by_py_spy, read_stats
+    from perfcore.measure import profile
 
     if args.stats is not None:
-        return Profile(read_stats(args.stats), "microseconds", f"cProfile, {args.stats.name}")
+        return profile.Profile(profile.read_stats(args.stats), "microseconds", f"cProfile, {args.stats.name}")
     if args.pid is not None:
-        return profile_by_py_spy((), rate=args.rate, pid=args.pid, seconds=args.seconds or 10.0)
-    if args.profiler == "py-spy":
-        return profile_by_py_spy(program, rate=args.rate)
-    if args.profiler == "auto" and find_py_spy() is not None and _may_trace():
-        return profile_by_py_spy(program, rate=args.rate)
+        return profile.watch_by_py_spy(args.pid, rate=args.rate, seconds=args.seconds or 10.0)
     if not args.module and not Path(program[0]).is_file():
         raise MeasureError(f"{program[0]}: no such script")
-    return profile_by_cprofile(program)
+    if args.profiler == "py-spy" or (args.profiler == "auto" and profile.find_py_spy() and _may_trace()):
+        return profile.profile_by_py_spy(program, rate=args.rate)
+    return profile.profile_by_cprofile(program)
 
 
 def _may_trace() -> bool:

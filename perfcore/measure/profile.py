@@ -24,6 +24,35 @@ from perfcore.errors import MeasureError
 
 Stack = tuple[str, ...]
 
+# Runs the program, for both profilers: py-spy tells neither its exit code nor its own lines from the program's, and
+# python -m cProfile drops the exit code.
+_CHILD = """
+import os, pkgutil, runpy, sys
+out, err, told, dump, kind, *sys.argv = sys.argv[1:]
+os.dup2(int(out), 1)
+os.dup2(int(err), 2)
+code, profile = 1, None
+if dump:
+    import cProfile
+    profile = cProfile.Profile()
+try:
+    if kind == "module":
+        sys.path.insert(0, "")
+        run = lambda: runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    else:
+        sys.path.insert(0, os.path.dirname(os.path.abspath(sys.argv[0])))
+        run = lambda: runpy.run_path(sys.argv[0], run_name="__main__")
+    profile.runcall(run) if profile else run()
+    code = 0
+except SystemExit as end:
+    code = 0 if end.code is None else end.code if isinstance(end.code, int) else 1
+    raise
+finally:
+    if profile:
+        profile.dump_stats(dump)
+    with open(told, "w") as file:
+        file.write(str(code))
+"""
 _DEEPEST = 200
 _LEAST_SHARE = 1e-4  # of the whole; what is less is left with its caller
 
@@ -63,36 +92,69 @@ def find_py_spy() -> str | None:
     return str(beside) if os.access(beside, os.X_OK) else shutil.which("py-spy")
 
 
-def profile_by_py_spy(
-    program: Sequence[str], *, rate: int, pid: int | None = None, seconds: float | None = None
-) -> Profile:
-    """Run a program under py-spy, or watch a process, and return its stacks.
+def profile_by_py_spy(program: Sequence[str], *, rate: int) -> Profile:
+    """Run a program under py-spy and return its stacks.
 
     Args:
-        program: what follows the interpreter on its command line; empty with a pid.
+        program: a script and its arguments, or ``-m``, a module and its arguments.
         rate: samples in a second.
-        pid: watch this process instead.
-        seconds: for how long; None is until it ends.
 
     Raises:
         MeasureError: py-spy is missing, is not permitted, or saw nothing.
 
     """
+    with _Child(program, "") as child:
+        stacks = _record(child.folder, ["--rate", str(rate), "--", *child.command], child.descriptors)
+        code = child.exit_code()
+    return Profile(_without_runner(stacks), "samples", f"py-spy, {rate} samples a second", code)
+
+
+def watch_by_py_spy(pid: int, *, rate: int, seconds: float) -> Profile:
+    """Watch a process by py-spy and return its stacks.
+
+    Args:
+        pid: the process.
+        rate: samples in a second.
+        seconds: for how long, in whole seconds; less when the process ends.
+
+    Raises:
+        MeasureError: py-spy is missing, is not permitted, or saw nothing.
+
+    """
+    with tempfile.TemporaryDirectory(prefix="perfcore-") as folder:
+        duration = str(max(1, round(seconds)))
+        stacks = _record(folder, ["--rate", str(rate), "--duration", duration, "--pid", str(pid)], ())
+    return Profile(stacks, "samples", f"py-spy, {rate} samples a second")
+
+
+def _record(folder: str, arguments: list[str], descriptors: tuple[int, ...]) -> dict[Stack, int]:
     tool = find_py_spy()
     if tool is None:
         raise MeasureError("py-spy is not installed (pip install py-spy)")
-    with tempfile.TemporaryDirectory(prefix="perfcore-") as folder:
-        target = Path(folder) / "stacks"
-        command = [tool, "record", "--format", "raw", "--output", str(target), "--rate", str(rate), "--nonblocking"]
-        if seconds is not None:
-            command += ["--duration", str(max(1, round(seconds)))]
-        command += ["--pid", str(pid)] if pid is not None else ["--", sys.executable, *program]
-        done = subprocess.run(command, stderr=subprocess.PIPE, text=True, errors="replace", check=False)
-        stacks = read_folded(target.read_text(encoding="utf-8", errors="replace")) if target.exists() else {}
+    target = Path(folder) / "stacks"
+    command = [tool, "record", "--format", "raw", "--output", str(target), "--nonblocking", *arguments]
+    done = subprocess.run(
+        command, capture_output=True, text=True, errors="replace", check=False, pass_fds=descriptors, stdin=None
+    )
+    stacks = read_folded(target.read_text(encoding="utf-8", errors="replace")) if target.exists() else {}
     if not stacks:
         said = [line.strip() for line in done.stderr.splitlines() if line.strip() and not line.startswith("py-spy>")]
         raise MeasureError(f"py-spy saw nothing: {said[-1] if said else f'exit code {done.returncode}'}")
-    return Profile(stacks, "samples", f"py-spy, {rate} samples a second")
+    return stacks
+
+
+def _without_runner(stacks: dict[Stack, int]) -> dict[Stack, int]:
+    """Cut off the frames of ``_CHILD``; a stack that has no others is not the program's."""
+    made: dict[Stack, int] = {}
+    for stack, weight in stacks.items():
+        own = (at for at, frame in enumerate(stack) if not frame.startswith("<built-in") and not _is_runner(frame))
+        if (first := next(own, None)) is not None:
+            made[stack[first:]] = made.get(stack[first:], 0) + weight
+    return made
+
+
+def _is_runner(frame: str) -> bool:
+    return "(<string>:" in frame or "(<frozen runpy>:" in frame
 
 
 def profile_by_cprofile(program: Sequence[str]) -> Profile:
@@ -105,14 +167,40 @@ def profile_by_cprofile(program: Sequence[str]) -> Profile:
         MeasureError: the program left no profile, such as one that cannot be found.
 
     """
-    with tempfile.TemporaryDirectory(prefix="perfcore-") as folder:
-        target = Path(folder) / "profile"
-        command = [sys.executable, "-m", "cProfile", "-o", str(target), *program]
-        done = subprocess.run(command, check=False)
+    with _Child(program, "profile") as child:
+        done = subprocess.run(child.command, pass_fds=child.descriptors, check=False)
+        target = Path(child.folder) / "profile"
         if not target.exists():
             raise MeasureError(f"{' '.join(program)}: ended with exit code {done.returncode} and left no profile")
         stacks = read_stats(target)
-    return Profile(stacks, "microseconds", "cProfile", done.returncode)
+        code = child.exit_code()
+    return Profile(_without_runner(stacks), "microseconds", "cProfile", code)
+
+
+class _Child:
+    """The command that runs a program, with the files by which it tells how it ended."""
+
+    def __init__(self, program: Sequence[str], dump: str) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="perfcore-")
+        self.folder = self._folder.name
+        self._told = Path(self.folder) / "code"
+        self.descriptors = (os.dup(1), os.dup(2))
+        kind, words = ("module", program[1:]) if program[0] == "-m" else ("script", program)
+        target = str(Path(self.folder) / dump) if dump else ""
+        files = [*map(str, self.descriptors), str(self._told), target]
+        self.command = [sys.executable, "-P", "-c", _CHILD, *files, kind, *words]
+
+    def exit_code(self) -> int:
+        """Return the program's exit code, 1 where it ended without a word, as by a signal."""
+        return int(self._told.read_text(encoding="ascii")) if self._told.exists() else 1
+
+    def __enter__(self) -> _Child:
+        return self
+
+    def __exit__(self, *trouble: object) -> None:
+        for descriptor in self.descriptors:
+            os.close(descriptor)
+        self._folder.cleanup()
 
 
 def _name(function: tuple[str, int, str]) -> str:
@@ -145,8 +233,12 @@ def _stacks_of(table: dict[Any, Any]) -> dict[Stack, int]:
             callees.setdefault(caller, []).append((function, float(edge[3])))
     total = sum(float(entry[2]) for entry in table.values())
     stacks: dict[Stack, int] = {}
-    roots = [(function, 1.0) for function, entry in table.items() if not entry[4]]
-    waiting: list[tuple[tuple[Any, ...], float]] = [((function,), share) for function, share in roots]
+    # Where a function's time is not that of its callers' calls, it was called from outside the profile.
+    waiting: list[tuple[tuple[Any, ...], float]] = []
+    for function, entry in table.items():
+        outside = float(entry[3]) - sum(float(edge[3]) for edge in entry[4].values())
+        if outside > total * _LEAST_SHARE:
+            waiting.append(((function,), min(1.0, outside / float(entry[3]))))
     while waiting:
         stack, share = waiting.pop()
         entry = table[stack[-1]]
@@ -154,8 +246,10 @@ def _stacks_of(table: dict[Any, Any]) -> dict[Stack, int]:
         for callee, seconds in callees.get(stack[-1], ()):
             part = seconds * share
             whole = float(table[callee][3])
-            if callee in stack or len(stack) >= _DEEPEST or part < total * _LEAST_SHARE or whole <= 0:
-                own += part if callee not in stack else 0.0
+            if callee in stack:
+                continue  # recursion: what is below is in the function's own time and in that of its callees
+            if len(stack) >= _DEEPEST or part < total * _LEAST_SHARE or whole <= 0:
+                own += part
                 continue
             waiting.append(((*stack, callee), min(1.0, part / whole)))
         weight = round(own * 1e6)
