@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, final
 
 from typing_extensions import Buffer
@@ -84,3 +84,8 @@ def judge_medians(
     critical: float,
     /,
 ) -> tuple[str, str, float, float, float, float]: ...
+def pair_effect(base: Sequence[float], head: Sequence[float], /) -> float: ...
+def judge_pairs(
+    effects: Sequence[float], threshold: float, alpha: float, exceeds: bool, /
+) -> tuple[str, float, float, float, float]: ...
+def significance_cutoff(p_values: Sequence[float], rate: float, /) -> float: ...

@@ -53,5 +53,6 @@ int samples_setup(PyObject *module) PC_NODISCARD;
 int stats_setup(PyObject *module) PC_NODISCARD;
 int results_setup(PyObject *module) PC_NODISCARD;
 int verdict_setup(PyObject *module) PC_NODISCARD;
+int pairs_setup(PyObject *module) PC_NODISCARD;
 
 #endif

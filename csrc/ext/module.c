@@ -23,7 +23,7 @@ int core_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **slot)
 static int module_exec(PyObject *module)
 {
     static int (*const setups[])(PyObject *) = {
-        samples_setup, results_setup, verdict_setup, round_loop_setup, clock_setup, stats_setup,
+        samples_setup, results_setup, verdict_setup, round_loop_setup, clock_setup, stats_setup, pairs_setup,
     };
     for (size_t i = 0; i < sizeof setups / sizeof *setups; i++) {
         if (setups[i](module) < 0)
