@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from perfcore._core import Samples
     from perfcore.api import Comparison, Measurement, Timer, compare, measure
-    from perfcore.errors import ConfigError, MeasureError, PerfcoreError, ResultsError
+    from perfcore.errors import ConfigError, MeasureError, PerfcoreError, ResultsError, SuiteError
 
 __version__ = "0.1.0"
 
@@ -23,6 +23,7 @@ __all__ = [
     "PerfcoreError",
     "ResultsError",
     "Samples",
+    "SuiteError",
     "Timer",
     "__version__",
     "compare",
@@ -37,6 +38,7 @@ _HOMES = {
     "PerfcoreError": "perfcore.errors",
     "ResultsError": "perfcore.errors",
     "Samples": "perfcore._core",
+    "SuiteError": "perfcore.errors",
     "Timer": "perfcore.api",
     "compare": "perfcore.api",
     "measure": "perfcore.measure",  # the room's package, which can be called: see there

@@ -22,12 +22,14 @@ class Config:
         path: the pyproject.toml that was read; None where there is none.
         baseline: where the baseline is kept.
         thresholds: when a slow-down is a warning, and when critical.
+        ab_install: the command that installs the project for ``perfcore ab``; None for none.
 
     """
 
     path: Path | None = None
     baseline: Path = Path(BASELINE)
     thresholds: Thresholds = field(default_factory=Thresholds)
+    ab_install: str | None = None
 
 
 def _check_keys(path: Path, place: str, table: Mapping[str, Any], known: Iterable[str]) -> None:
@@ -51,6 +53,23 @@ def _threshold(path: Path, table: Mapping[str, Any], key: str, default: float) -
         return parse_fraction(table.get(key, default))
     except ConfigError as error:
         raise ConfigError(f"{path}: tool.perfcore.thresholds.{key}: {error}") from None
+
+
+def _ab_install(path: Path, table: Mapping[str, Any]) -> str | None:
+    ab = _table(path, "tool.perfcore.ab", table.get("ab", {}))
+    _check_keys(path, "tool.perfcore.ab", ab, ("install",))
+    install = ab.get("install")
+    if install is None:
+        return None
+    import shlex
+
+    try:
+        words = shlex.split(install) if isinstance(install, str) else []
+    except ValueError as error:
+        raise ConfigError(f"{path}: tool.perfcore.ab.install: {error} in {install!r}") from None
+    if not words:
+        raise ConfigError(f"{path}: tool.perfcore.ab.install: must be a command, not {install!r}")
+    return str(install)
 
 
 def find_pyproject(start: Path) -> Path | None:
@@ -82,7 +101,7 @@ def load_config(start: Path | None = None) -> Config:
         raise ConfigError(f"{path}: not TOML: {error}") from error
     tool = _table(path, "tool", document.get("tool", {}))
     table = _table(path, "tool.perfcore", tool.get("perfcore", {}))
-    _check_keys(path, "tool.perfcore", table, ("baseline", "thresholds"))
+    _check_keys(path, "tool.perfcore", table, ("ab", "baseline", "thresholds"))
     limits = _table(path, "tool.perfcore.thresholds", table.get("thresholds", {}))
     _check_keys(path, "tool.perfcore.thresholds", limits, ("warning", "critical"))
     baseline = table.get("baseline", BASELINE)
@@ -95,4 +114,6 @@ def load_config(start: Path | None = None) -> Config:
     except ConfigError as error:
         text = str(error)
         raise ConfigError(text if text.startswith(str(path)) else f"{path}: tool.perfcore.{text}") from None
-    return Config(path=path, baseline=path.parent / baseline, thresholds=thresholds)
+    return Config(
+        path=path, baseline=path.parent / baseline, thresholds=thresholds, ab_install=_ab_install(path, table)
+    )

@@ -16,3 +16,7 @@ class ConfigError(PerfcoreError):
 
 class MeasureError(PerfcoreError):
     """A callable cannot be measured the way it was asked for."""
+
+
+class SuiteError(PerfcoreError):
+    """The processes or the trees of a suite cannot be set up, or what they ran cannot be judged."""

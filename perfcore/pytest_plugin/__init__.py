@@ -7,6 +7,7 @@ loaded when the first `benchmark` fixture is set up or the header is printed.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,16 @@ if TYPE_CHECKING:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options."""
     add_options(parser)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Become a worker of ``perfcore ab``, where that command started this process."""
+    if "PERFCORE_AB_PIPES" in os.environ:
+        from perfcore.pytest_plugin.ab_worker import start
+        from perfcore.pytest_plugin.session import BACKEND
+
+        start(config, BACKEND)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from perfcore.pytest_plugin.options import read_options
 from perfcore.pytest_plugin.record import Record
 
 SCHEMA = 1
+# What makes the backend of a fixture, where it is not Backend: a worker of `perfcore ab` has its own.
+BACKEND = pytest.StashKey[Callable[..., Any]]()
 
 
 class Session:
@@ -61,7 +64,8 @@ class Session:
             return
         from perfcore.pytest_plugin.backend import Backend
 
-        Backend(fixture, self._stock, self.options, self._records.append).adopt()
+        make = self._config.stash.get(BACKEND, Backend)
+        make(fixture, self._stock, self.options, self._records.append).adopt()
 
     def describe(self, output: Any) -> None:
         """Add the run's own "perfcore" entry to a results file."""
