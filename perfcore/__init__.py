@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from perfcore._core import Samples
     from perfcore.api import Comparison, Measurement, Timer, compare, measure
-    from perfcore.errors import ConfigError, HistoryError, LeakError, MeasureError, PerfcoreError, ResultsError
+    from perfcore.errors import ConfigError, HistoryError, LeakError, MeasureError, PerfcoreError, ResultsError, SuiteError
     from perfcore.judge.leaks import assert_no_leaks
     from perfcore.measure.allocations import AllocationTracker, track_allocations
     from perfcore.measure.memory import MemoryTracker
@@ -33,6 +33,7 @@ __all__ = [
     "PerfcoreError",
     "ResultsError",
     "Samples",
+    "SuiteError",
     "Timer",
     "__version__",
     "assert_no_leaks",
@@ -55,6 +56,7 @@ _HOMES = {
     "PerfcoreError": "perfcore.errors",
     "ResultsError": "perfcore.errors",
     "Samples": "perfcore._core",
+    "SuiteError": "perfcore.errors",
     "Timer": "perfcore.api",
     "assert_no_leaks": "perfcore.judge.leaks",
     "compare": "perfcore.api",

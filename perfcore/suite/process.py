@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: MIT
+"""The comparing process's end of a worker: starting it, talking with it in turns, ending it whatever it does.
+
+The worker's end is perfcore/pytest_plugin/ab_worker.py, which also has the table of events.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from perfcore.pytest_plugin import ab_worker
+
+_CLOSING_S = 10.0  # for the interpreter's own end, after pytest's
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two that are compared.
+
+    Attributes:
+        name: "base" or "head".
+        label: what the user calls it.
+        folder: where pytest runs.
+        root: the top of its tree.
+        python: the interpreter.
+        installed: whether the project is installed in the interpreter's environment; else `root` goes onto its path.
+        outside: folders that it must import nothing from, since the other side's code is there.
+
+    """
+
+    name: str
+    label: str
+    folder: Path
+    root: Path
+    python: str
+    installed: bool = False
+    outside: tuple[Path, ...] = ()
+
+    def command(self, *arguments: str) -> list[str]:
+        """Return the command that runs this side's interpreter."""
+        return [self.python, *(["-P"] if self.installed else []), *arguments]
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of this side's processes."""
+        environment = {key: value for key, value in os.environ.items() if key != ab_worker.VARIABLE}
+        if not self.installed:
+            folders = [str(self.root)] + [str(self.root / "src")] * (self.root / "src").is_dir()
+            inherited = environment.get("PYTHONPATH")
+            environment["PYTHONPATH"] = os.pathsep.join([*folders, *([inherited] if inherited else [])])
+        return environment
+
+
+class WorkerLostError(Exception):
+    """A worker ended early or did not answer; the text says so, `side` is which."""
+
+    def __init__(self, side: Side, text: str) -> None:
+        super().__init__(text)
+        self.side = side
+
+
+class Worker:
+    """A pytest process of one side, in a process group of its own.
+
+    Not thread-safe; close it however the comparison ends.
+    """
+
+    def __init__(self, side: Side, arguments: list[str], *, seed: int, timeout: float) -> None:
+        self.side = side
+        self._timeout = timeout
+        self._buffer = b""
+        self._closed = False
+        self._log: IO[bytes] = tempfile.TemporaryFile()
+        commands_read, self._commands = os.pipe()
+        self._events, events_write = os.pipe()
+        environment = side.environment()
+        environment[ab_worker.VARIABLE] = f"{commands_read},{events_write}"
+        environment[ab_worker.OUTSIDE] = os.pathsep.join(map(str, side.outside))
+        environment["PYTHONHASHSEED"] = str(seed)
+        root = [f"--rootdir={side.root}"] if side.folder == side.root else []
+        try:
+            self._process = subprocess.Popen(
+                side.command("-m", "pytest", *root, *arguments),
+                cwd=side.folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=subprocess.STDOUT,
+                pass_fds=(commands_read, events_write),
+                start_new_session=True,
+            )
+        except BaseException:
+            self._release()
+            raise
+        finally:
+            os.close(commands_read)
+            os.close(events_write)
+
+    def pin(self, cpu: int) -> None:
+        """Keep the process, and what it starts from now on, on one processor.
+
+        Raises:
+            OSError: this is not permitted.
+
+        """
+        os.sched_setaffinity(self._process.pid, {cpu})
+
+    def ask(self, command: dict[str, Any] | None) -> dict[str, Any]:
+        """Send a command, if any, and return the next event.
+
+        Raises:
+            WorkerLostError: the process ended, or nothing came in time.
+
+        """
+        if command is not None:
+            with contextlib.suppress(BrokenPipeError):  # the event that does not come tells more
+                os.write(self._commands, json.dumps(command).encode() + b"\n")
+        deadline = time.monotonic() + self._timeout
+        while b"\n" not in self._buffer:
+            ready, _, _ = select.select([self._events], [], [], max(0.0, deadline - time.monotonic()))
+            if not ready:
+                raise WorkerLostError(self.side, f"no answer for {self._timeout:g} s")
+            data = os.read(self._events, 65536)
+            if not data:
+                raise WorkerLostError(self.side, self._how_it_ended())
+            self._buffer += data
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        event: dict[str, Any] = json.loads(line)
+        return event
+
+    def tail(self, lines: int = 3) -> str:
+        """Return the last lines that pytest printed, in one."""
+        self._log.seek(0)
+        text = self._log.read().decode("utf-8", "replace")
+        return " | ".join([line.strip() for line in text.splitlines() if line.strip()][-lines:])
+
+    def close(self, *, kill: bool = False) -> None:
+        """End the process: wait for it where it is done, kill its whole group where not. Twice is allowed."""
+        if self._closed:
+            return
+        self._closed = True
+        with contextlib.suppress(OSError):
+            os.close(self._commands)
+        self._commands = -1
+        try:
+            if not kill:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(_CLOSING_S)
+        finally:
+            # The group, not the process alone: a benchmark may have started others.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._release()
+
+    def _release(self) -> None:
+        for descriptor in (self._commands, self._events):
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+        self._log.close()
+
+    def _how_it_ended(self) -> str:
+        try:
+            code = self._process.wait(_CLOSING_S)
+        except subprocess.TimeoutExpired:
+            return "it closed its pipes"
+        how = f"killed by signal {-code}" if code < 0 else f"its process ended with exit code {code}"
+        said = self.tail()
+        return f"{how}: {said}" if said else how
