@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from perfcore._core import Samples
     from perfcore.api import Comparison, Measurement, Timer, compare, measure
-    from perfcore.errors import ConfigError, HistoryError, LeakError, MeasureError, PerfcoreError, ResultsError, SuiteError
+    from perfcore.errors import (
+        ConfigError,
+        HistoryError,
+        LeakError,
+        MeasureError,
+        PerfcoreError,
+        ResultsError,
+        SuiteError,
+    )
     from perfcore.judge.leaks import assert_no_leaks
     from perfcore.measure.allocations import AllocationTracker, track_allocations
     from perfcore.measure.memory import MemoryTracker

@@ -4,13 +4,10 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import math
-import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from perfcore.cli import Parser, UsageError
@@ -214,32 +211,17 @@ def print_report(report: Report) -> None:
     say(f"{len(tracks)} judged in {report.pairs} pairs and {report.seconds:.1f} s: {words}: {ending}")
 
 
-@contextlib.contextmanager
-def _orderly_end() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the command as Ctrl-C does, so that worktrees and processes go with it."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _tell_progress(line: str) -> None:
     if sys.stderr.isatty():
         print(line, file=sys.stderr, flush=True)
 
 
 def _run_sides(args: argparse.Namespace, sides: Sequence[Side]) -> Report:
-    from perfcore.judge.pairs import Rule
+    from perfcore.judge.pairs import PairRule
     from perfcore.suite.ab import Plan, compare_sides
 
     arguments = [*args.pytest_arguments, *(["-k", args.filter] if args.filter else [])]
-    rule = Rule(threshold=args.threshold, mode=args.mode, max_time=args.max_time, max_pairs=args.max_pairs)
+    rule = PairRule(threshold=args.threshold, mode=args.mode, max_time=args.max_time, max_pairs=args.max_pairs)
     plan = Plan(rule=rule, arguments=tuple(arguments), timeout=args.timeout, pin=not args.no_pin)
     return compare_sides(sides, plan, _tell_progress)
 
@@ -247,12 +229,13 @@ def _run_sides(args: argparse.Namespace, sides: Sequence[Side]) -> Report:
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     from perfcore.config import load_config
+    from perfcore.suite.interrupts import orderly_end
     from perfcore.suite.sides import Workspace
 
     if args.base is None and not (args.base_python or args.head_python):
         raise UsageError("name a base: a revision, a folder, or --base-python; see: perfcore ab --help")
     start = Path.cwd()
-    with _orderly_end(), Workspace(start, load_config(start).ab_install) as workspace:
+    with orderly_end(), Workspace(start, load_config(start).ab_install) as workspace:
         sides = workspace.sides(args.base, args.head, args.base_python, args.head_python)
         report = _run_sides(args, sides)
     if args.json:

@@ -9,6 +9,7 @@ Hochberg), until then one more pair is measured; and a shift that most benchmark
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -18,7 +19,7 @@ from perfcore import _core
 Mode = Literal["detect", "exceeds"]
 
 LEAST_PAIRS = 4
-MOST_PAIRS = 64
+MOST_PAIRS = 100
 # From worst to best, as reports list them.
 STATUSES = ("regression", "undecided", "improvement", "ok")
 
@@ -35,7 +36,7 @@ _SHIFT_BENCHMARKS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class PairRule:
     """When to decide.
 
     Attributes:
@@ -43,7 +44,7 @@ class Rule:
         mode: "detect" is a regression as soon as head is proven slower and the estimate is past half the threshold;
             "exceeds" only when the slow-down is proven to be past the threshold.
         max_time: seconds to spend on one benchmark, both sides together, once it has its least number of pairs.
-        max_pairs: pairs of processes at most; from 4 to 64.
+        max_pairs: pairs of processes at most; from 4 to 100.
 
     """
 
@@ -70,6 +71,7 @@ class Track:
         p_value: of "head is not slower", over all looks.
         reason: why it is undecided; empty when it is not.
         failed: which sides failed: "base", "head".
+        given_up: whether it cannot be measured; `reason` says why.
         final: whether no more pairs are measured.
 
     """
@@ -86,6 +88,7 @@ class Track:
     p_value: float = 1.0
     reason: str = "not measured yet"
     failed: tuple[str, ...] = ()
+    given_up: bool = False
     final: bool = False
 
     @property
@@ -106,17 +109,17 @@ class Track:
     def add(self, base: Sequence[float], head: Sequence[float]) -> None:
         """Add a pair: the times of its blocks, in seconds per call."""
         try:
-            effect = _core.pair_effect(base, head)
+            effect = _core.pair_effect(array("d", base), array("d", head))
         except ValueError:
-            self.fail((), "the timer saw no time pass in a block; benchmark more work in one call")
+            self.give_up((), "the timer saw no time pass in a block; benchmark more work in one call")
             return
         self.effects.append(effect)
         self.base_s.append(_median(base))
         self.head_s.append(_median(head))
 
-    def fail(self, sides: tuple[str, ...], reason: str) -> None:
-        """Give the benchmark up."""
-        self.status, self.reason, self.failed, self.final = "undecided", reason, sides, True
+    def give_up(self, sides: tuple[str, ...], reason: str) -> None:
+        """Measure no more; `sides` are those that failed."""
+        self.status, self.reason, self.failed, self.given_up, self.final = "undecided", reason, sides, True, True
 
 
 def _median(values: Sequence[float]) -> float:
@@ -127,24 +130,27 @@ def _median(values: Sequence[float]) -> float:
     return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
 
-def _threshold(track: Track, rule: Rule) -> float:
+def _threshold(track: Track, rule: PairRule) -> float:
     """Return the slow-down that matters for this benchmark: never less than the floor in seconds."""
     return max(rule.threshold, _FLOOR_S / track.base)
 
 
-def _look(track: Track, rule: Rule) -> float:
+def _look(track: Track, rule: PairRule) -> float:
     """Judge one benchmark on its own; return the p-value of its being changed in the direction that it seems to be."""
     threshold = _threshold(track, rule)
     exceeds = rule.mode == "exceeds"
-    status, estimate, low, high, p_value = _core.judge_pairs(track.effects, threshold, _ALPHA, exceeds)
+    look = max(1, track.pairs - LEAST_PAIRS + 1)
+    effects = array("d", track.effects)
+    status, estimate, low, high, p_value = _core.judge_pairs(effects, threshold, _ALPHA, exceeds, look)
     track.status, track.ratio, track.low, track.high = status, math.exp(estimate), math.exp(low), math.exp(high)
     track.p_value = p_value
     if estimate >= 0:
         return p_value
-    return _core.judge_pairs([-effect for effect in track.effects], threshold, _ALPHA, exceeds)[4]
+    mirrored = array("d", [-effect for effect in track.effects])
+    return _core.judge_pairs(mirrored, threshold, _ALPHA, exceeds, look)[4]
 
 
-def _why_undecided(track: Track, rule: Rule) -> str:
+def _why_undecided(track: Track, rule: PairRule) -> str:
     """Say what is missing, and how much more would do."""
     if track.pairs < LEAST_PAIRS:
         return f"{track.pairs} of the {LEAST_PAIRS} pairs that a verdict takes"
@@ -157,14 +163,14 @@ def _why_undecided(track: Track, rule: Rule) -> str:
     return f"{text}; about {math.ceil(wanted)} would decide" if wanted <= MOST_PAIRS else f"{text}: too noisy here"
 
 
-def settle(tracks: Sequence[Track], rule: Rule) -> None:
+def settle(tracks: Sequence[Track], rule: PairRule) -> None:
     """Judge every benchmark after a pair, and mark those that need no more pairs as final."""
-    measured = [track for track in tracks if track.effects and not track.failed]
-    chances = [_look(track, rule) for track in measured]
-    cutoff = _core.significance_cutoff(chances, _FALSE_DISCOVERIES)
-    for track, chance in zip(measured, chances, strict=True):
-        changed = track.status in {"regression", "improvement"}
-        if changed and chance > cutoff:
+    measured = [track for track in tracks if track.effects and not track.given_up]
+    if not measured:
+        return
+    adjusted = _core.adjust_pvalues(array("d", [_look(track, rule) for track in measured]))
+    for track, chance in zip(measured, adjusted, strict=True):
+        if track.status in {"regression", "improvement"} and chance > _FALSE_DISCOVERIES:
             track.status = "undecided"
         if track.status == "undecided":
             track.reason = _why_undecided(track, rule)
@@ -175,13 +181,25 @@ def settle(tracks: Sequence[Track], rule: Rule) -> None:
             track.final = True
 
 
+def suite_verdict(tracks: Sequence[Track]) -> str:
+    """Return the verdict on the suite.
+
+    "regression" with one; else "failed" where a benchmark fails on head alone, or none could be judged; else
+    "undecided" with one; else "ok".
+    """
+    statuses = {track.status for track in tracks}
+    if "regression" in statuses:
+        return "regression"
+    if any(track.failed == ("head",) for track in tracks) or all(track.given_up for track in tracks):
+        return "failed"
+    return "undecided" if "undecided" in statuses else "ok"
+
+
 def common_shift(tracks: Sequence[Track]) -> tuple[float, float, float] | None:
     """Return a shift that the suite shares, as a ratio with its 99 % interval; None when there is none of 1 % or more.
 
     Not a verdict: it says that something common changed (the interpreter, a flag, an import that slows all down).
     """
-    from array import array
-
     estimates = array("d", [math.log(track.ratio) for track in tracks if track.pairs >= LEAST_PAIRS])
     if len(estimates) < _SHIFT_BENCHMARKS:
         return None

@@ -58,6 +58,9 @@ class AbBackend(Backend):
             self._serve(samples, run, duration=found.duration, iterations=found.iterations, capacity=None)
         return record, found.iterations
 
+    def measure_calls(self, record: Record, runner: Runner, call: pedantic.Call) -> None:
+        """Measure nothing but time: memory is not what is compared, and its limits hold in ordinary runs."""
+
     def run_plan(self, plan: pedantic.Plan) -> Any:
         """Run ``benchmark.pedantic``: warm-up, rounds in blocks up to what the test asked for, the result."""
         if plan.kwargs is None:

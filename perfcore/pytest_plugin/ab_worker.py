@@ -1,19 +1,7 @@
 # SPDX-License-Identifier: MIT
 """One side of ``perfcore ab``: a pytest process that runs benchmarks block by block, as the comparing process says.
 
-The two talk in lines of JSON over two pipes, strictly in turns: the worker sends one event and waits for one command, so
-that of the two sides only one ever runs. The descriptors come in the environment variable `VARIABLE`, which is taken
-out of the environment at once: pytest processes that a test starts are no workers.
-
-========================== =========================================================================================
-event                      what it says, and the command it waits for
-========================== =========================================================================================
-collected                  ids of the tests with a benchmark, errors of collection -> ``select`` with ids, in order
-ready                      a benchmark is calibrated: seconds per round, calls, kernel -> ``block`` or ``next``
-block                      lower quartile of a block, in seconds per call -> ``block`` or ``next``
-done                       a test is over: its outcome -> ``go``
-finished                   pytest is over: source files used from outside the side's own folder
-========================== =========================================================================================
+What the two say to each other, and how, stands in perfcore/suite/protocol.py.
 """
 
 from __future__ import annotations
@@ -27,8 +15,8 @@ from typing import Any
 
 import pytest
 
-VARIABLE = "PERFCORE_AB_PIPES"
-OUTSIDE = "PERFCORE_AB_OUTSIDE"  # folders that the side must import nothing from, separated as in PATH
+from perfcore.suite.protocol import OUTSIDE, PIPES
+
 FIXTURES = frozenset({"benchmark", "benchmark_weave"})
 
 # What would write files, compare, or stop the run early: none of it is the A/B's business.
@@ -96,7 +84,7 @@ class Worker:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note what cannot be collected."""
         if report.failed:
-            self._errors[report.nodeid] = _last_line(report)
+            self._errors[report.nodeid] = _one_line(report)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -119,7 +107,7 @@ class Worker:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note the worst outcome of a test's set-up, call and tear-down."""
         if report.outcome != "passed" and self._outcome != "failed":
-            self._outcome, self._message = report.outcome, _last_line(report)
+            self._outcome, self._message = report.outcome, _one_line(report)
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
@@ -135,7 +123,7 @@ class Worker:
         """Return imported files of the project that are not this side's: then it did not measure its own code."""
         if not self._outside:
             return []
-        home = Path(str(self._config.rootpath)).resolve()
+        home = Path(self._config.rootpath).resolve()
         prefixes = {Path(sys.prefix).resolve(), Path(__file__).resolve().parents[1]}
         found = []
         for module in list(sys.modules.values()):
@@ -148,19 +136,22 @@ class Worker:
         return sorted(found)[:5]
 
 
-def _last_line(report: Any) -> str:
-    """Return what went wrong in one line."""
-    crash = getattr(report.longrepr, "reprcrash", None)
-    text = (
-        crash.message if crash is not None else str(report.longrepr[-1] if isinstance(report.longrepr, tuple) else "")
-    )
-    lines = (text or str(report.longrepr)).strip().splitlines()
-    return lines[0 if text else -1][:300] if lines else "no message"
+def _one_line(report: Any) -> str:
+    """Return what went wrong, or why it was skipped, in one line: pytest has several forms for it."""
+    where = report.longrepr
+    crash = getattr(where, "reprcrash", None)
+    if crash is not None:
+        lines = str(crash.message).split("\n", 1)
+    elif isinstance(where, tuple):  # file, line, reason
+        lines = [str(where[-1])]
+    else:
+        lines = str(where).strip().splitlines()[-1:]
+    return lines[0].strip()[:300] if lines else "no message"
 
 
 def start(config: pytest.Config, backend_key: pytest.StashKey[Callable[..., Any]]) -> None:
     """Make this pytest run a worker, where the environment says so."""
-    text = os.environ.pop(VARIABLE)
+    text = os.environ.pop(PIPES)
     for name, value in _NEUTRAL.items():
         if hasattr(config.option, name):
             setattr(config.option, name, value)

@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from perfcore.errors import SuiteError
-from perfcore.judge.pairs import Rule, Track, common_shift, settle
+from perfcore.judge.pairs import PairRule, Track, common_shift, settle
+from perfcore.suite.interrupts import put_off
 from perfcore.suite.process import Side, Worker, WorkerLostError
 
 _BLOCK_S = 0.005
@@ -42,7 +43,7 @@ class Plan:
 
     """
 
-    rule: Rule = field(default_factory=Rule)
+    rule: PairRule = field(default_factory=PairRule)
     arguments: tuple[str, ...] = ()
     timeout: float = 120.0
     pin: bool = True
@@ -62,14 +63,15 @@ class Report:
         gone: ids that only base has.
         notes: what the reader should know of how it was measured.
         shift: what the whole suite moved by: ratio, low, high; None for no such thing.
-        pairs: pairs of processes that were run.
+        pairs: pairs of processes that were run to their end.
         seconds: how long it all took.
+        interrupted: whether Ctrl-C ended it; the tracks then stand where they stood.
 
     """
 
     base: str
     head: str
-    rule: Rule
+    rule: PairRule
     tracks: list[Track] = field(default_factory=list)
     new: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
@@ -77,6 +79,7 @@ class Report:
     shift: tuple[float, float, float] | None = None
     pairs: int = 0
     seconds: float = 0.0
+    interrupted: bool = False
 
     def note(self, text: str) -> None:
         """Add a note, once."""
@@ -118,7 +121,7 @@ class Blocks:
         return cls(count, rounds, (iterations[0], iterations[1]))
 
 
-class Comparison:
+class PairedRun:
     """Runs pairs until every benchmark is decided."""
 
     def __init__(self, sides: Sequence[Side], plan: Plan, progress: Progress = lambda _line: None) -> None:
@@ -139,17 +142,24 @@ class Comparison:
 
         Raises:
             SuiteError: a side cannot be started or collected, or nothing can be compared.
+            KeyboardInterrupt: before the first pair was through; later, the report says that it came.
 
         """
         started = time.monotonic()
-        for pair in range(self._plan.rule.max_pairs):
-            self._run_pair(pair)
-            self._report.pairs = pair + 1
+        try:
+            for pair in range(self._plan.rule.max_pairs):
+                self._run_pair(pair)
+                self._report.pairs = pair + 1
+                settle(self._report.tracks, self._plan.rule)
+                waiting = self._active()
+                if not waiting:
+                    break
+                self._progress(f"pair {pair + 1}: {len(waiting)} of {len(self._report.tracks)} undecided")
+        except KeyboardInterrupt:
+            if not self._report.pairs:
+                raise
+            self._report.interrupted = True
             settle(self._report.tracks, self._plan.rule)
-            waiting = self._active()
-            if not waiting:
-                break
-            self._progress(f"pair {pair + 1}: {len(waiting)} of {len(self._report.tracks)} undecided")
         self._report.shift = common_shift(self._report.tracks)
         self._report.seconds = time.monotonic() - started
         return self._report
@@ -176,8 +186,9 @@ class Comparison:
         done = False
         try:
             for side in (self._base, self._head):
-                worker = Worker(side, list(self._plan.arguments), seed=seed, timeout=self._plan.timeout)
-                workers.append(worker)
+                with put_off():
+                    worker = Worker(side, list(self._plan.arguments), seed=seed, timeout=self._plan.timeout)
+                    workers.append(worker)
                 if self._plan.pin:
                     self._pin(worker, self._cpus[pair % len(self._cpus)])
             yield workers
@@ -185,8 +196,9 @@ class Comparison:
         except WorkerLostError as error:
             raise SuiteError(f"{error.side.name}: {error.side.label}: pytest did not get far: {error}") from None
         finally:
-            for worker in workers:
-                worker.close(kill=not done)
+            with put_off():
+                for worker in workers:
+                    worker.close(kill=not done)
 
     def _pin(self, worker: Worker, cpu: int) -> None:
         try:
@@ -233,7 +245,7 @@ class Comparison:
             try:
                 self._run_benchmark(pair, workers, track, command)
             except WorkerLostError as error:
-                track.fail((error.side.name,), f"{error.side.name}: {error}")
+                track.give_up((error.side.name,), f"{error.side.name}: {error}")
                 for worker in workers:
                     worker.close(kill=True)
                 del left[0]
@@ -288,9 +300,9 @@ class Comparison:
         if bad:
             texts = [f"{events[i]['outcome']} on {workers[i].side.name}: {events[i]['message']}" for i in bad]
             failed = tuple(workers[i].side.name for i in bad if events[i]["outcome"] == "failed")
-            track.fail(failed, "; ".join(texts))
+            track.give_up(failed, "; ".join(texts))
         elif never:
-            track.fail((), f"the test benchmarks nothing that can be run in blocks on {never[0].name}")
+            track.give_up((), f"the test benchmarks nothing that can be run in blocks on {never[0].name}")
         else:
             track.add(*times)
 
@@ -316,4 +328,4 @@ def compare_sides(sides: Sequence[Side], plan: Plan, progress: Progress = lambda
         SuiteError: a side cannot be started or collected, or nothing can be compared.
 
     """
-    return Comparison(sides, plan, progress).run()
+    return PairedRun(sides, plan, progress).run()

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The comparing process's end of a worker: starting it, talking with it in turns, ending it whatever it does.
 
-The worker's end is perfcore/pytest_plugin/ab_worker.py, which also has the table of events.
+The worker's end is perfcore/pytest_plugin/ab_worker.py; protocol.py says how they talk. Every process here leads a
+group of its own, which is killed as a whole: a benchmark or a build may have started others.
 """
 
 from __future__ import annotations
@@ -14,13 +15,61 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from perfcore.pytest_plugin import ab_worker
+from perfcore.suite.interrupts import put_off
+from perfcore.suite.protocol import OUTSIDE, PIPES
 
 _CLOSING_S = 10.0  # for the interpreter's own end, after pytest's
+_GLANCE_S = 0.5  # between looks at whether a silent worker still lives
+
+
+def last_lines(text: str, count: int = 1) -> str:
+    """Return the last lines of what a program printed, in one."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " | ".join(lines[-count:]) or "it said nothing"
+
+
+def _end_group(process: subprocess.Popen[Any]) -> None:
+    """Kill and reap a process and whatever is left of its group."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def run_program(
+    command: Sequence[str], *, folder: Path, environment: Mapping[str, str], timeout: float
+) -> tuple[int, str]:
+    """Run a program to its end; return its exit code and what it printed.
+
+    Raises:
+        OSError: it cannot be run.
+        subprocess.TimeoutExpired: it took longer than `timeout` seconds, and was killed with its group.
+
+    """
+    with tempfile.TemporaryFile() as output:  # no pipe: what the program leaves running would keep it open
+        process = None
+        try:
+            with put_off():
+                process = subprocess.Popen(
+                    command,
+                    cwd=folder,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            code = process.wait(timeout)
+        finally:
+            if process is not None:
+                with put_off():
+                    _end_group(process)
+        output.seek(0)
+        return code, output.read().decode("utf-8", "replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +101,7 @@ class Side:
 
     def environment(self) -> dict[str, str]:
         """Return the environment of this side's processes."""
-        environment = {key: value for key, value in os.environ.items() if key != ab_worker.VARIABLE}
+        environment = {key: value for key, value in os.environ.items() if key != PIPES}
         if not self.installed:
             folders = [str(self.root)] + [str(self.root / "src")] * (self.root / "src").is_dir()
             inherited = environment.get("PYTHONPATH")
@@ -69,7 +118,7 @@ class WorkerLostError(Exception):
 
 
 class Worker:
-    """A pytest process of one side, in a process group of its own.
+    """A pytest process of one side.
 
     Not thread-safe; close it however the comparison ends.
     """
@@ -79,12 +128,12 @@ class Worker:
         self._timeout = timeout
         self._buffer = b""
         self._closed = False
-        self._log: IO[bytes] = tempfile.TemporaryFile()
+        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - close() closes it
         commands_read, self._commands = os.pipe()
         self._events, events_write = os.pipe()
         environment = side.environment()
-        environment[ab_worker.VARIABLE] = f"{commands_read},{events_write}"
-        environment[ab_worker.OUTSIDE] = os.pathsep.join(map(str, side.outside))
+        environment[PIPES] = f"{commands_read},{events_write}"
+        environment[OUTSIDE] = os.pathsep.join(map(str, side.outside))
         environment["PYTHONHASHSEED"] = str(seed)
         root = [f"--rootdir={side.root}"] if side.folder == side.root else []
         try:
@@ -112,7 +161,8 @@ class Worker:
             OSError: this is not permitted.
 
         """
-        os.sched_setaffinity(self._process.pid, {cpu})
+        with contextlib.suppress(ProcessLookupError):  # it ended at once; its first answer will say so
+            os.sched_setaffinity(self._process.pid, {cpu})
 
     def ask(self, command: dict[str, Any] | None) -> dict[str, Any]:
         """Send a command, if any, and return the next event.
@@ -126,22 +176,34 @@ class Worker:
                 os.write(self._commands, json.dumps(command).encode() + b"\n")
         deadline = time.monotonic() + self._timeout
         while b"\n" not in self._buffer:
-            ready, _, _ = select.select([self._events], [], [], max(0.0, deadline - time.monotonic()))
-            if not ready:
-                raise WorkerLostError(self.side, f"no answer for {self._timeout:g} s")
-            data = os.read(self._events, 65536)
+            data = self._receive(deadline)
             if not data:
                 raise WorkerLostError(self.side, self._how_it_ended())
             self._buffer += data
         line, _, self._buffer = self._buffer.partition(b"\n")
-        event: dict[str, Any] = json.loads(line)
+        try:
+            event: dict[str, Any] = json.loads(line)
+        except ValueError:
+            raise WorkerLostError(self.side, f"something else wrote to its pipe: {line[:60]!r}") from None
         return event
+
+    def _receive(self, deadline: float) -> bytes:
+        """Return what the worker sent; nothing when it is over, even while processes of its own keep the pipe open."""
+        while True:
+            ended = self._process.poll() is not None
+            left = deadline - time.monotonic()
+            ready, _, _ = select.select([self._events], [], [], 0.0 if ended else max(0.0, min(_GLANCE_S, left)))
+            if ready:
+                return os.read(self._events, 65536)
+            if ended:
+                return b""
+            if left <= 0:
+                raise WorkerLostError(self.side, f"no answer for {self._timeout:g} s")
 
     def tail(self, lines: int = 3) -> str:
         """Return the last lines that pytest printed, in one."""
         self._log.seek(0)
-        text = self._log.read().decode("utf-8", "replace")
-        return " | ".join([line.strip() for line in text.splitlines() if line.strip()][-lines:])
+        return last_lines(self._log.read().decode("utf-8", "replace"), lines)
 
     def close(self, *, kill: bool = False) -> None:
         """End the process: wait for it where it is done, kill its whole group where not. Twice is allowed."""
@@ -156,10 +218,7 @@ class Worker:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self._process.wait(_CLOSING_S)
         finally:
-            # The group, not the process alone: a benchmark may have started others.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+            _end_group(self._process)
             self._release()
 
     def _release(self) -> None:
@@ -174,5 +233,4 @@ class Worker:
         except subprocess.TimeoutExpired:
             return "it closed its pipes"
         how = f"killed by signal {-code}" if code < 0 else f"its process ended with exit code {code}"
-        said = self.tail()
-        return f"{how}: {said}" if said else how
+        return f"{how}: {self.tail()}"
