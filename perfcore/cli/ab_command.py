@@ -109,10 +109,12 @@ def parser() -> Parser:
 
 
 def exit_code(report: Report) -> int:
-    """Return 1 with a regression, 2 when a benchmark fails on head alone, else 0."""
-    if any(track.status == "regression" for track in report.tracks):
-        return 1
-    return 2 if any(track.failed == ("head",) for track in report.tracks) else 0
+    """Return the exit code that goes with the suite's verdict; 130 where Ctrl-C ended it."""
+    from perfcore.judge.pairs import suite_verdict
+
+    if report.interrupted:
+        return 130
+    return {"regression": 1, "failed": 2}.get(suite_verdict(report.tracks), 0)
 
 
 def _track_json(track: Track) -> dict[str, Any]:
@@ -135,7 +137,7 @@ def _track_json(track: Track) -> dict[str, Any]:
 
 def report_json(report: Report) -> dict[str, Any]:
     """Return the outcome as a JSON document; figures that are not known are null."""
-    from perfcore.judge.pairs import EVIDENCE
+    from perfcore.judge.pairs import EVIDENCE, suite_verdict
 
     code = exit_code(report)
     return {
@@ -145,6 +147,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "head": report.head,
         "threshold": report.rule.threshold,
         "mode": report.rule.mode,
+        "verdict": suite_verdict(report.tracks),
         "evidence": EVIDENCE,
         "benchmarks": [_track_json(track) for track in report.tracks],
         "new": report.new,
@@ -155,6 +158,7 @@ def report_json(report: Report) -> dict[str, Any]:
         else dict(zip(("ratio", "low", "high"), report.shift, strict=True)),
         "pairs": report.pairs,
         "seconds": report.seconds,
+        "interrupted": report.interrupted,
         "passed": code == 0,
         "exit_code": code,
     }
@@ -206,7 +210,8 @@ def print_report(report: Report) -> None:
     ending = {
         0: "passed",
         1: "FAILED",
-        2: "could not judge, a benchmark fails on head alone",
+        2: "could not judge: benchmarks fail",
+        130: "interrupted",
     }[exit_code(report)]
     say(f"{len(tracks)} judged in {report.pairs} pairs and {report.seconds:.1f} s: {words}: {ending}")
 

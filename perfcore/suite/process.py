@@ -23,6 +23,7 @@ from typing import IO, Any
 from perfcore.suite.interrupts import put_off
 from perfcore.suite.protocol import OUTSIDE, PIPES
 
+_COLLECTING_S = 600.0  # for pytest's start, imports of the whole suite included
 _CLOSING_S = 10.0  # for the interpreter's own end, after pytest's
 _GLANCE_S = 0.5  # between looks at whether a silent worker still lives
 
@@ -127,6 +128,7 @@ class Worker:
         self.side = side
         self._timeout = timeout
         self._buffer = b""
+        self._answers = 0
         self._closed = False
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - close() closes it
         commands_read, self._commands = os.pipe()
@@ -174,12 +176,16 @@ class Worker:
         if command is not None:
             with contextlib.suppress(BrokenPipeError):  # the event that does not come tells more
                 os.write(self._commands, json.dumps(command).encode() + b"\n")
-        deadline = time.monotonic() + self._timeout
+        timeout = self._timeout if self._answers else max(self._timeout, _COLLECTING_S)
+        deadline = time.monotonic() + timeout
         while b"\n" not in self._buffer:
             data = self._receive(deadline)
+            if data is None:
+                raise WorkerLostError(self.side, f"no answer for {timeout:g} s")
             if not data:
                 raise WorkerLostError(self.side, self._how_it_ended())
             self._buffer += data
+        self._answers += 1
         line, _, self._buffer = self._buffer.partition(b"\n")
         try:
             event: dict[str, Any] = json.loads(line)
@@ -187,8 +193,11 @@ class Worker:
             raise WorkerLostError(self.side, f"something else wrote to its pipe: {line[:60]!r}") from None
         return event
 
-    def _receive(self, deadline: float) -> bytes:
-        """Return what the worker sent; nothing when it is over, even while processes of its own keep the pipe open."""
+    def _receive(self, deadline: float) -> bytes | None:
+        """Return what the worker sent; None when nothing came in time.
+
+        Returns no bytes when it is over, even while processes of its own keep the pipe open.
+        """
         while True:
             ended = self._process.poll() is not None
             left = deadline - time.monotonic()
@@ -198,7 +207,7 @@ class Worker:
             if ended:
                 return b""
             if left <= 0:
-                raise WorkerLostError(self.side, f"no answer for {self._timeout:g} s")
+                return None
 
     def tail(self, lines: int = 3) -> str:
         """Return the last lines that pytest printed, in one."""
