@@ -3,7 +3,8 @@
 
 The arithmetic and its sources are in csrc/core/judge/pc_pairs.h. What is added here concerns the whole suite: a
 regression or an improvement counts only when it is also significant among all benchmarks together (Benjamini and
-Hochberg), until then one more pair is measured; and a shift that most benchmarks share is named.
+Hochberg), until then one more pair is measured; and a shift that most benchmarks share is named. ``perfcore.compare``
+decides by the same rule in one process, where stretches of neighbouring blocks stand for the pairs (`judge_blocks`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import math
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from perfcore import _core
 
@@ -33,6 +34,8 @@ _FALSE_DISCOVERIES = 0.01
 _FLOOR_S = 2e-9  # a difference under this is the layout's, whatever it is relatively
 _SHIFT_LEAST = 0.01
 _SHIFT_BENCHMARKS = 8
+_STRETCH = 6  # pairs of blocks in one, as in a pair of processes
+_STRETCHES = 8  # wanted before stretches get longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +133,14 @@ def _median(values: Sequence[float]) -> float:
     return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
 
-def _threshold(track: Track, rule: PairRule) -> float:
-    """Return the slow-down that matters for this benchmark: never less than the floor in seconds."""
-    return max(rule.threshold, _FLOOR_S / track.base)
+def _threshold(threshold: float, base_s: float) -> float:
+    """Return the slow-down that matters for a benchmark: never less than the floor in seconds."""
+    return max(threshold, _FLOOR_S / base_s)
 
 
 def _look(track: Track, rule: PairRule) -> float:
     """Judge one benchmark on its own; return the p-value of its being changed in the direction that it seems to be."""
-    threshold = _threshold(track, rule)
+    threshold = _threshold(rule.threshold, track.base)
     exceeds = rule.mode == "exceeds"
     look = max(1, track.pairs - LEAST_PAIRS + 1)
     effects = array("d", track.effects)
@@ -155,7 +158,7 @@ def _why_undecided(track: Track, rule: PairRule) -> str:
     if track.pairs < LEAST_PAIRS:
         return f"{track.pairs} of the {LEAST_PAIRS} pairs that a verdict takes"
     reach = math.log(track.high / track.low) / 2
-    limit = math.log1p(_threshold(track, rule))
+    limit = math.log1p(_threshold(rule.threshold, track.base))
     estimate = math.log(track.ratio)
     gap = min(abs(limit - estimate), abs(estimate)) if estimate > limit / 2 else limit - estimate
     wanted = track.pairs * (reach / gap) ** 2 if gap > 0 else math.inf
@@ -179,6 +182,43 @@ def settle(tracks: Sequence[Track], rule: PairRule) -> None:
         else:
             track.reason = ""
             track.final = True
+
+
+class BlocksVerdict(NamedTuple):
+    """The outcome of blocks that took turns in one process."""
+
+    status: str
+    ratio: float
+    low: float
+    """Lower end of the ratio's interval; 0 with too few blocks for one."""
+    high: float
+
+
+def judge_blocks(base: Sequence[float], head: Sequence[float], threshold: float, level: float) -> BlocksVerdict:
+    """Judge two callables by blocks that took turns in one process, looking once.
+
+    Neighbouring pairs of blocks are disturbed by the same things, so up to six of them make one effect.
+
+    Args:
+        base: seconds per call in each block, above 0.
+        head: the same; block k ran beside block k of base.
+        threshold: relative slow-down that matters.
+        level: of the interval; 0.95 for 95 %.
+
+    """
+    size = max(1, min(_STRETCH, len(base) // _STRETCHES))
+    effects = array(
+        "d",
+        [
+            _core.pair_effect(array("d", base[start : start + size]), array("d", head[start : start + size]))
+            for start in range(0, len(base) - size + 1, size)
+        ],
+    )
+    # Each side of the interval may miss by (1 - level) / 2, which is what the first look spends of alpha.
+    status, estimate, low, high, _ = _core.judge_pairs(
+        effects, _threshold(threshold, _median(base)), 1 - level, False, 1
+    )
+    return BlocksVerdict(status, math.exp(estimate), math.exp(low), math.exp(high))
 
 
 def suite_verdict(tracks: Sequence[Track]) -> str:
