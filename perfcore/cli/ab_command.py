@@ -122,7 +122,7 @@ def _track_json(track: Track) -> dict[str, Any]:
         "fullname": track.name,
         "status": track.status,
         "ratio": track.ratio,
-        "low": track.low,
+        "low": track.low if math.isfinite(track.high) else None,
         "high": track.high,
         "p_value": track.p_value,
         "pairs": track.pairs,
@@ -213,7 +213,7 @@ def print_report(report: Report) -> None:
         2: "could not judge: benchmarks fail",
         130: "interrupted",
     }[exit_code(report)]
-    say(f"{len(tracks)} judged in {report.pairs} pairs and {report.seconds:.1f} s: {words}: {ending}")
+    say(f"{len(tracks)} benchmarks in {report.pairs} pairs and {report.seconds:.1f} s: {words}: {ending}")
 
 
 def _tell_progress(line: str) -> None:

@@ -144,8 +144,8 @@ class Workspace:
         if what is None:
             top = self._find_top(required=False)
             return self._label_of_tree(top), top or self._start, self._start
-        if Path(what).is_dir() and (os.sep in what or what.startswith(".") or self._commit(what) is None):
-            folder = Path(what).resolve()
+        folder = (self._start / what).resolve()
+        if folder.is_dir() and (os.sep in what or what.startswith(".") or self._commit(what) is None):
             return what, folder, folder
         top = self._find_top(required=True)
         commit = self._commit(what)

@@ -18,12 +18,17 @@ from typing import Any
 import pytest
 
 from perfcore.cli import main
+from perfcore.errors import SuiteError
+from perfcore.suite import sides
+from perfcore.suite.sides import Workspace
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
 # Workers start three times as fast without the other plugins of the environment.
 PLUGINS = ("-p", "pytest_benchmark.plugin", "-p", "perfcore.pytest_plugin")
 PATIENCE_S = 60.0
+
+EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # which git knows everywhere
 
 WORK = """\
 def spin(n):
@@ -155,7 +160,7 @@ def test_a_suite_with_everything_in_it(repository: Repository) -> None:
     repository.commit(work__py=SAME, test_work__py=BASE_TESTS)
     repository.write(work__py=SLOWER, test_work__py=HEAD_TESTS)  # uncommitted: the working tree is head
 
-    done = repository.ab("main", "--json", "--threshold", "20%", "--max-pairs", 12, "--timeout", 4)
+    done = repository.ab("main", "--json", "--threshold", "20%", "--max-pairs", 8, "--timeout", 4)
 
     document, found = judged(done)
     assert done.returncode == document["exit_code"] == 1
@@ -275,6 +280,7 @@ def test_refusals(repository: Repository, monkeypatch: pytest.MonkeyPatch, capsy
     assert "head: 'v9.9' is no revision of" in refused("first", "v9.9")
     assert "there is no interpreter no/such" in refused("first", "--base-python", "no/such")
     assert "base: /bin/true has perfcore it said nothing" in refused("first", "--base-python", "/bin/true")
+    monkeypatch.setattr(sides, "_probe", lambda _side: None)  # the rest needs no probing, which takes most of the time
     assert "'3' is no number of pairs; give 4 to 100" in refused("first", "--max-pairs", "3")
     assert "in common: base has 1 benchmarks of its own and head 1" in refused("first")
     off = refused("first", "--", *PLUGINS, "--perfcore=off")
@@ -289,6 +295,42 @@ def test_refusals(repository: Repository, monkeypatch: pytest.MonkeyPatch, capsy
     assert "SyntaxError" in broken
     repository.write(pyproject__toml="[tool.perfcore.ab]\ninstall = 3\n")
     assert "tool.perfcore.ab.install: must be a command, not 3" in refused("first")
+
+
+def test_trees(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a subfolder, out of a hook of git's, with hooks of the user's own; folders in the place of revisions."""
+    (repository.folder / "sub").mkdir()
+    first = repository.commit(work__py=SAME, **{"sub/test_work__py": "one\n"})
+    repository.commit(**{"sub/test_work__py": "two\n"})
+    hook = repository.folder / ".git" / "hooks" / "post-checkout"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho hooked >&2; exit 1\n", encoding="utf-8")
+    hook.chmod(0o755)
+    monkeypatch.setattr(tempfile, "tempdir", str(repository.temporary))
+    monkeypatch.setattr(sides, "_probe", lambda _side: None)
+    with Workspace(repository.folder / "sub", None) as workspace:
+        monkeypatch.setenv("GIT_DIR", "/nowhere/.git")
+        base, head = workspace.sides("HEAD~1", None, None, sys.executable)
+        monkeypatch.delenv("GIT_DIR")
+        assert base.label == f"HEAD~1 ({first[:9]})"
+        assert base.folder == base.root / "sub"
+        assert base.root.is_relative_to(repository.temporary)
+        assert (base.folder / "test_work.py").read_text() == "one\n"
+        assert set(base.outside) == {repository.folder}
+        assert (head.folder, head.root) == (repository.folder / "sub", repository.folder)
+        assert (head.python, head.installed, head.outside) == (sys.executable, True, ())
+    repository.assert_clean()
+    empty = repository.git("commit-tree", "-m", "empty", EMPTY_TREE)
+    missing = r"base: .* has no folder sub; start where both sides have one"
+    with Workspace(repository.folder / "sub", None) as workspace, pytest.raises(SuiteError, match=missing):
+        workspace.sides(empty, None, None, None)
+    repository.assert_clean()
+    with Workspace(repository.temporary.parent, None) as workspace:
+        base, head = workspace.sides("./repository", str(repository.folder / "sub"), None, None)
+        assert (base.label, base.root) == ("./repository", repository.folder)
+        assert head.root == head.folder == repository.folder / "sub"
+        with pytest.raises(SuiteError, match=r"git rev-parse in .*: fatal: not a git repository"):
+            workspace.sides("main", None, None, None)
 
 
 INSTALL = """\
@@ -306,7 +348,7 @@ def test_install_command(repository: Repository) -> None:
     files = {"install__py": INSTALL, "test_work__py": test}
     repository.commit(**files, work__py=SAME)
     repository.write(work__py=SLOWER, pyproject__toml="[tool.perfcore.ab]\ninstall = 'python install.py'\n")
-    _, found = judged(repository.ab("main", "--json", "--threshold", "20%", "--max-pairs", 8))
+    _, found = judged(repository.ab("main", "--json", "--threshold", "20%", "--max-pairs", 4))
     assert found["test_work"]["ratio"] > 1.1
 
     repository.write(broken="")
