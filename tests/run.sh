@@ -69,7 +69,6 @@ unset PYTHONPATH PYTHONHOME PYTHONMALLOC PYTEST_ADDOPTS PERFCORE_SANITIZE PERFCO
 
 failures=()
 skipped=()
-closing=()
 SECONDS=0
 
 # step NAME COMMAND...: run it under a heading; a failure is remembered and the run goes on. Returns its status.
@@ -85,6 +84,28 @@ step() {
         failures+=("$name")
     fi
     return "$status"
+}
+
+# together 'NAME=COMMAND ARGUMENT...'...: the steps at the same time, what they print one after the other. The words of
+# COMMAND hold no spaces.
+together() {
+    local pair words pids=() status i
+    mkdir -p .build/logs
+    i=0
+    for pair in "$@"; do
+        read -ra words <<<"${pair#*=}"
+        step "${pair%%=*}" "${words[@]}" >".build/logs/together-$i.log" 2>&1 &
+        pids+=($!)
+        i=$((i + 1))
+    done
+    i=0
+    for pair in "$@"; do
+        status=0
+        wait "${pids[$i]}" || status=$?
+        cat ".build/logs/together-$i.log"
+        [ "$status" -eq 0 ] || failures+=("${pair%%=*}")
+        i=$((i + 1))
+    done
 }
 
 # A check that cannot run: locally a note, in CI a failure, never silence.
@@ -119,7 +140,7 @@ build() {
     printf '%s\n' "$stamp" >"$venv/.built"
 }
 
-# run_pytest NAME PYTHON ARGUMENT...: pytest on the installed package, its last line kept for the closing summary.
+# run_pytest NAME PYTHON ARGUMENT...: pytest on the installed package, its output kept for the closing summary.
 # -P keeps the checkout off sys.path, where the source package without its extension would shadow the installed one;
 # tests/unit/test_build.py checks that with PERFCORE_TEST_INSTALLED.
 run_pytest() {
@@ -127,8 +148,8 @@ run_pytest() {
     shift 2
     mkdir -p .build/logs
     log=.build/logs/pytest-${name//[^a-z0-9.]/-}.log
-    "$python" -P -m pytest "$@" ${pytest_args[@]+"${pytest_args[@]}"} 2>&1 | tee "$log" || status=$?
-    closing+=("$name: $(grep -E '^=+ .*(passed|failed|error|skipped|no tests ran|deselected).* =+$' "$log" | tail -n 1)")
+    # A shell starts what runs in the background with Ctrl-C ignored, and there are tests of Ctrl-C.
+    env --default-signal=INT "$python" -P -m pytest "$@" ${pytest_args[@]+"${pytest_args[@]}"} 2>&1 | tee "$log" || status=$?
     return "$status"
 }
 
@@ -154,7 +175,6 @@ build_sanitized() {
 # structs, and whose pools LSan cannot look into.
 test_sanitized() {
     local version=$1 malloc=$2 site=$ROOT/.build/sanitize-$1 leaks=1
-    build_sanitized "$version" || return 1
     [ "$malloc" = malloc ] || leaks=0
     # The preloaded library reaches child processes, so the tests that build or start a database server are left out; so
     # are those of resident memory, which ASan keeps, and those that import NumPy or SciPy, whose objects for the life
@@ -287,10 +307,16 @@ done
 
 built=()
 for version in "${found[@]}"; do
-    step "build $version" build "$version" "${interpreter[$version]}" || continue
-    built+=("$version")
-    [ "$mode" = sanitize ] || step "pytest $version" test_installed "$version"
+    step "build $version" build "$version" "${interpreter[$version]}" && built+=("$version")
 done
+rm -f .build/logs/pytest-*.log
+if [ "$mode" != sanitize ] && [ ${#built[@]} -gt 0 ]; then
+    steps=()
+    for version in "${built[@]}"; do
+        steps+=("pytest $version=test_installed $version")
+    done
+    together "${steps[@]}"
+fi
 
 if [ ${#built[@]} -gt 0 ]; then
     first=${built[0]}
@@ -300,15 +326,19 @@ if [ ${#built[@]} -gt 0 ]; then
         sanitized=("$first")
         [ "$mode" = sanitize ] && sanitized=("${built[@]}")
         for version in "${sanitized[@]}"; do
-            step "sanitized $version malloc" test_sanitized "$version" malloc
-            step "sanitized $version pymalloc" test_sanitized "$version" pymalloc
+            step "sanitized build $version" build_sanitized "$version" || continue
+            together "sanitized $version malloc=test_sanitized $version malloc" \
+                "sanitized $version pymalloc=test_sanitized $version pymalloc"
         done
         fuzz
     fi
 fi
 
 printf '\n== summary (%d s)\n' "$SECONDS"
-[ ${#closing[@]} -gt 0 ] && printf '%s\n' "${closing[@]}"
+for log in .build/logs/pytest-*.log; do
+    [ -f "$log" ] && printf '%s: %s\n' "$(basename "$log" .log)" \
+        "$(grep -E '^=+ .*(passed|failed|error|skipped|no tests ran|deselected).* =+$' "$log" | tail -n 1)"
+done
 [ ${#skipped[@]} -gt 0 ] && printf 'not run: %s\n' "${skipped[@]}"
 if [ ${#failures[@]} -gt 0 ]; then
     printf 'FAILED: %s\n' "${failures[@]}"
