@@ -358,3 +358,30 @@ def test_install_command(repository: Repository) -> None:
     assert done.stderr.endswith(
         "`python install.py` failed with exit code 1: compiling | work.py:1: it does not build\n"
     )
+
+
+def test_the_battery_runs(tmp_path: Path) -> None:
+    """One real comparison of ``python -m benchmarks.noise``, which the log keeps; counts of it."""
+    root = str(Path(__file__).resolve().parents[2])  # at the path's end: an installed perfcore wins over the tree's
+    program = f"import sys; sys.path.append({root!r}); from benchmarks.noise.cli import main; sys.exit(main())"
+    options = ["--quick", "--max-pairs", "4", "--kind", "text", "--slowdown", "50%"]
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program, *options, "--log", tmp_path / "log", "--json", tmp_path / "counts"],
+        env=os.environ
+        | {
+            "PYTHONUTF8": "1",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "PYTEST_PLUGINS": ",".join(PLUGINS[1::2]),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
+    )
+    assert done.returncode == 0, done
+    (line,) = (tmp_path / "log").read_text().splitlines()
+    assert [one["name"] for one in json.loads(line)["benchmarks"]] == ["test_text_count[400]", "test_text_render[400]"]
+    (_, row) = json.loads((tmp_path / "counts").read_text())["rows"]
+    assert row["benchmarks"] == 2
+    assert row["ok"]["count"] == 0
+    assert "+50 %" in done.stdout
