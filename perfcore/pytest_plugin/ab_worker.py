@@ -95,7 +95,8 @@ class Worker:
         reason = session_of(config).reason
         command = self.pipes.ask("collected", ids=list(found), errors=self._errors, reason=reason)
         wanted = [found[name] for name in command["ids"]]
-        dropped = [item for item in items if item not in wanted]
+        kept = set(wanted)
+        dropped = [item for item in items if item not in kept]
         items[:] = wanted
         if dropped:
             config.hook.pytest_deselected(items=dropped)

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -122,6 +124,27 @@ def test_an_interrupt_in_the_first_pair_comes_through(tmp_path: Path) -> None:
     run.last = 0
     with pytest.raises(KeyboardInterrupt):
         run.run()
+
+
+class Unpinnable:
+    def pin(self, _cpu: int) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+
+def test_says_where_it_cannot_keep_to_one_processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sides = [Side(name, name, tmp_path, tmp_path, "python") for name in ("base", "head")]
+    run = PairedRun(sides, Plan())
+    assert run._report.notes == [] or len(os.sched_getaffinity(0)) == 1
+    for _ in range(2):
+        run._pin(Unpinnable(), 0)
+    assert run._report.notes[-1:] == [
+        "no permission to pin processes to a processor (Operation not permitted): expect wider intervals"
+    ]
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {3})
+    assert PairedRun(sides, Plan())._report.notes == ["one processor only, so all pairs ran on it"]
+    assert PairedRun(sides, Plan(pin=False))._report.notes == [
+        "not pinned to one processor, as asked: expect wider intervals"
+    ]
 
 
 def test_pytest_arguments_come_after_two_dashes() -> None:
