@@ -68,6 +68,7 @@ _HOMES = {
     "Timer": "perfcore.api",
     "assert_no_leaks": "perfcore.judge.leaks",
     "compare": "perfcore.api",
+    "load_ipython_extension": "perfcore.notebook",
     "measure": "perfcore.measure",  # the room's package, which can be called: see there
     "process_metrics": "perfcore.measure.process",
     "track_allocations": "perfcore.measure.allocations",

@@ -92,6 +92,11 @@ class Measurement:
             text += f"; {share:.0%} of the rounds were interrupted"
         return text
 
+    def _repr_html_(self) -> str:
+        from perfcore.report.display import measurement_html
+
+        return measurement_html(self)
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Comparison:
@@ -140,6 +145,11 @@ class Comparison:
 
     def __repr__(self) -> str:
         return f"<Comparison of {self.base.name} and {self.head.name}: {self._judged()}>"
+
+    def _repr_html_(self) -> str:
+        from perfcore.report.display import comparison_html
+
+        return comparison_html(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,11 +26,12 @@ COMMANDS = {
     "baseline": "save, update, show or validate the baseline",
     "compare": "show results files side by side",
     "merge": "make one results file of those that several jobs wrote",
-    "export": "write a results file as CSV, JSON or Markdown",
+    "export": "write a results file as CSV, JSON, JUnit and the like",
     "history": "add, list, show or prune the runs that are remembered",
     "import": "add what pytest-benchmark saved (folders, files) to the history",
     "trends": "how the benchmarks of the history developed",
     "report": "write a results file as a dashboard, a comment or a table",
+    "doctor": "what makes figures noisy here, and how small a change can be seen",
 }
 
 MAX_MEBIBYTES = 512  # files larger than this are refused unless --max-size says more

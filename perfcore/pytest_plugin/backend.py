@@ -22,7 +22,8 @@ import pytest
 from perfcore import _core
 from perfcore.measure import clock
 from perfcore.measure.calibration import calibrate
-from perfcore.measure.runner import Runner, is_coroutine_function, make_runner
+from perfcore.measure.callables import is_coroutine_function
+from perfcore.measure.runner import Runner, make_runner
 from perfcore.pytest_plugin import pedantic
 from perfcore.pytest_plugin.compat import Stock
 from perfcore.pytest_plugin.options import Options

@@ -28,6 +28,7 @@ class Session:
         self.options = read_options(config)
         self._config = config
         self._stock: compat.Stock | None = None
+        self._disabled: compat.Stock | None = None
         self._records: list[Record] = []
         self._foreign: list[str] = []
         self.reason = self._why_off()
@@ -41,12 +42,14 @@ class Session:
             return "pytest-benchmark is not active"
         if benchmarks.skip:
             return "benchmarks are skipped"
-        if benchmarks.disabled:
-            return "benchmarks are disabled"
         try:
-            self._stock = compat.probe()
+            stock = compat.probe()
         except compat.UnknownStockError as error:
             return str(error)
+        if benchmarks.disabled:
+            self._disabled = stock
+            return "benchmarks are disabled"
+        self._stock = stock
         return None
 
     def header(self) -> str:
@@ -60,7 +63,13 @@ class Session:
 
     def adopt(self, fixture: object, limits: Limits | None = None) -> None:
         """Take over a `benchmark` fixture that is pytest-benchmark's with its timing methods intact."""
-        if self._stock is None or "_raw" in getattr(fixture, "__dict__", ()):
+        if "_raw" in getattr(fixture, "__dict__", ()):
+            return
+        if self._disabled is not None and self._disabled.accepts(fixture):
+            from perfcore.pytest_plugin import disabled
+
+            disabled.adopt(fixture)
+        if self._stock is None:
             return
         if not self._stock.accepts(fixture):
             self._foreign.append(f"{type(fixture).__module__}.{type(fixture).__qualname__}")

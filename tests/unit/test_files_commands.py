@@ -81,8 +81,8 @@ def test_export(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (row["fullname"], row["median"], row["mean"]) == ('tests/test_x.py::p[a|b,"c"]', "1e-06", "")
     assert main(["export", "odd.json", "--format", "markdown"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("| fullname | group | median |")
-    assert lines[2].startswith('| tests/test_x.py::p[a\\|b,"c"] | - | 1 µs | - |')
+    assert lines[0].startswith("| benchmark | median | min | mean |")
+    assert lines[2].startswith("| <code>tests/test_x.py::p&#91;a&#124;b,&#34;c&#34;&#93;</code> | 1 µs | 900 ns | - |")
     assert main(["export", "a.json", "--json", "-o", "out.json"]) == 0
     assert [row["rounds"] for row in json.loads((folder / "out.json").read_text())["benchmarks"]] == [100, 100]
     assert main(["export", "none.json", "-o", "none.out"]) == 2
