@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from perfcore._core import Samples
     from perfcore.api import Comparison, Measurement, Timer, compare, measure
-    from perfcore.errors import ConfigError, HistoryError, LeakError, MeasureError, PerfcoreError, ResultsError
+    from perfcore.errors import (
+        ConfigError,
+        HistoryError,
+        LeakError,
+        MeasureError,
+        PerfcoreError,
+        ResultsError,
+        SuiteError,
+    )
     from perfcore.judge.leaks import assert_no_leaks
     from perfcore.measure.allocations import AllocationTracker, track_allocations
     from perfcore.measure.groups import CgroupMetrics, Pressure, cgroup_metrics, pressure
@@ -40,6 +48,7 @@ __all__ = [
     "Pressure",
     "ResultsError",
     "Samples",
+    "SuiteError",
     "Timer",
     "UseMeter",
     "UseReport",
@@ -71,6 +80,7 @@ _HOMES = {
     "Pressure": "perfcore.measure.groups",
     "ResultsError": "perfcore.errors",
     "Samples": "perfcore._core",
+    "SuiteError": "perfcore.errors",
     "Timer": "perfcore.api",
     "UseMeter": "perfcore.measure.use",
     "UseReport": "perfcore.measure.use",

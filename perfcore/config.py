@@ -27,6 +27,7 @@ class Config:
         rules: other thresholds and absolute limits for the benchmarks that match a pattern.
         history: where the history is kept: a file, or the URL of a database.
         history_days: how long ``perfcore history prune`` keeps a run.
+        ab_install: the command that installs the project for ``perfcore ab``; None for none.
 
     """
 
@@ -36,6 +37,7 @@ class Config:
     rules: tuple[Rule, ...] = ()
     history: str = HISTORY
     history_days: int = HISTORY_DAYS
+    ab_install: str | None = None
 
 
 def _check_keys(path: Path, place: str, table: Mapping[str, Any], known: Iterable[str]) -> None:
@@ -91,6 +93,23 @@ def _history(path: Path, value: object) -> tuple[str, int]:
     return (where if "://" in where else str(path.parent / where)), days
 
 
+def _ab_install(path: Path, table: Mapping[str, Any]) -> str | None:
+    ab = _table(path, "tool.perfcore.ab", table.get("ab", {}))
+    _check_keys(path, "tool.perfcore.ab", ab, ("install",))
+    install = ab.get("install")
+    if install is None:
+        return None
+    import shlex
+
+    try:
+        words = shlex.split(install) if isinstance(install, str) else []
+    except ValueError as error:
+        raise ConfigError(f"{path}: tool.perfcore.ab.install: {error} in {install!r}") from None
+    if not words:
+        raise ConfigError(f"{path}: tool.perfcore.ab.install: must be a command, not {install!r}")
+    return str(install)
+
+
 def find_pyproject(start: Path) -> Path | None:
     """Return the nearest pyproject.toml in ``start`` or a folder above it."""
     for folder in (start, *start.parents):
@@ -120,7 +139,7 @@ def load_config(start: Path | None = None) -> Config:
         raise ConfigError(f"{path}: not TOML: {error}") from error
     tool = _table(path, "tool", document.get("tool", {}))
     table = _table(path, "tool.perfcore", tool.get("perfcore", {}))
-    _check_keys(path, "tool.perfcore", table, ("baseline", "thresholds", "history"))
+    _check_keys(path, "tool.perfcore", table, ("ab", "baseline", "thresholds", "history"))
     limits = _table(path, "tool.perfcore.thresholds", table.get("thresholds", {}))
     _check_keys(path, "tool.perfcore.thresholds", limits, ("warning", "critical", "patterns"))
     baseline = table.get("baseline", BASELINE)
@@ -135,4 +154,4 @@ def load_config(start: Path | None = None) -> Config:
         raise ConfigError(text if text.startswith(str(path)) else f"{path}: tool.perfcore.{text}") from None
     history, days = _history(path, table.get("history", {}))
     rules = _rules(path, limits.get("patterns", {}))
-    return Config(path, path.parent / baseline, thresholds, rules, history, days)
+    return Config(path, path.parent / baseline, thresholds, rules, history, days, _ab_install(path, table))

@@ -78,6 +78,7 @@ int endpoint_setup(PyObject *module) PC_NODISCARD;
 int router_setup(PyObject *module) PC_NODISCARD;
 int results_setup(PyObject *module) PC_NODISCARD;
 int verdict_setup(PyObject *module) PC_NODISCARD;
+int pairs_setup(PyObject *module) PC_NODISCARD;
 int rank_setup(PyObject *module) PC_NODISCARD;
 int windowed_setup(PyObject *module) PC_NODISCARD;
 int levels_setup(PyObject *module) PC_NODISCARD;

@@ -26,7 +26,7 @@ static int module_exec(PyObject *module)
         samples_setup,         results_setup, verdict_setup,  round_loop_setup,    clock_setup,
         stats_setup,           rank_setup,    windowed_setup, levels_setup,        process_setup,
         metrics_sampler_setup, codec_setup,   ring_setup,     priority_ring_setup, endpoint_setup,
-        router_setup,          groups_setup,  counters_setup, heap_setup,
+        router_setup,          groups_setup,  counters_setup, heap_setup,          pairs_setup,
     };
     for (size_t i = 0; i < sizeof setups / sizeof *setups; i++) {
         if (setups[i](module) < 0)

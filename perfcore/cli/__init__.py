@@ -21,6 +21,7 @@ from perfcore.report.text import printable
 
 # What each command does, in one line; its module is perfcore.cli.<name>_command, with parser() and run(args).
 COMMANDS = {
+    "ab": "measure two revisions in turns and judge head against base",
     "check": "judge a results file against a baseline",
     "baseline": "save, update, show or validate the baseline",
     "compare": "show results files side by side",
@@ -44,6 +45,7 @@ examples:
   perfcore baseline save results.json
   perfcore check results.json --fail-on-regression
   perfcore check new.json --baseline old.json --warning 3% --critical 8%
+  perfcore ab main -- benchmarks
 
 exit codes: 0 passed, 1 the gate failed, 2 could not judge, 130 interrupted
 """
