@@ -60,11 +60,13 @@ static int add(pc_members *members, pid_t pid)
     return 0;
 }
 
-int pc_members_init(pc_members *members, pid_t pid, bool tree)
+int pc_members_init(pc_members *members, pid_t pid, bool tree, bool root)
 {
     pc_members made = {.tree = tree, .searched_ns = INT64_MIN, .keep = members_to_keep()};
     made.born_ns = pc_clock_now_ns(CLOCK_BOOTTIME);
-    int status = add(&made, pid == 0 ? getpid() : pid);
+    pid_t named = pid == 0 ? getpid() : pid;
+    made.without = root ? 0 : named;
+    int status = add(&made, named);
     if (status == 0)
         status = pc_members_search(&made, pc_clock_now_ns(CLOCK_MONOTONIC), 0);
     if (status < 0) {
@@ -142,6 +144,8 @@ int pc_members_sample(pc_members *members, pc_members_sums *sums)
     pc_members_sums made = {0};
     for (size_t i = 0; i < members->length; i++) {
         pc_member *member = &members->data[i];
+        if (member->pid == members->without)
+            continue;
         pc_process_metrics moved = {.present = member->now.present & member->before.present};
         for (int metric = 0; metric < PC_METRIC_COUNT; metric++) {
             uint64_t now = member->now.values[metric], before = member->before.values[metric];
@@ -149,6 +153,7 @@ int pc_members_sample(pc_members *members, pc_members_sums *sums)
         }
         sum_up(&member->now, &made.gauges);
         sum_up(&moved, &made.moved);
+        made.processes++;
         member->before = member->now;
     }
     *sums = made;

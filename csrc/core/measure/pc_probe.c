@@ -45,11 +45,12 @@ static pc_process_metrics own_usage(void)
     return own;
 }
 
+// Whether this process is in the figures.
 static bool watches_itself(const pc_probe *probe)
 {
     for (size_t i = 0; i < probe->members.length; i++) {
         if (probe->members.data[i].reader.pid == 0)
-            return true;
+            return probe->members.data[i].pid != probe->members.without;
     }
     return false;
 }
@@ -127,7 +128,7 @@ int pc_probe_sample(pc_probe *probe, bool last, double *values, double *weights,
     gauge(&sums.gauges, PC_METRIC_RSS_BYTES, 0, &values[PC_SAMPLER_RSS_BYTES]);
     gauge(&sums.gauges, PC_METRIC_THREADS, itself ? 1 : 0, &values[PC_SAMPLER_THREADS]);
     gauge(&sums.gauges, PC_METRIC_FDS, 0, &values[PC_SAMPLER_FDS]);
-    values[PC_SAMPLER_PROCESSES] = (double)probe->members.length;
+    values[PC_SAMPLER_PROCESSES] = (double)sums.processes;
     pc_process_metrics now = {0}, spent = {0};
     if (itself) {
         now = own_usage();
@@ -162,7 +163,7 @@ int pc_probe_sample(pc_probe *probe, bool last, double *values, double *weights,
     return 0;
 }
 
-int pc_probe_open(pc_probe *probe, pid_t pid, bool tree, int64_t interval_ns)
+int pc_probe_open(pc_probe *probe, pid_t pid, bool tree, bool root, int64_t interval_ns)
 {
     probe->interval_ns = interval_ns;
     probe->started_ns = pc_clock_now_ns(CLOCK_MONOTONIC);
@@ -172,7 +173,7 @@ int pc_probe_open(pc_probe *probe, pid_t pid, bool tree, int64_t interval_ns)
     probe->cpu_since_ns = 0;
     probe->own = own_usage();
     probe->net.file = -1;
-    int status = pc_members_init(&probe->members, pid, tree);
+    int status = pc_members_init(&probe->members, pid, tree, root);
     if (status == 0)
         pc_net_open(&probe->net, pid != 0 ? pid : getpid()); // where it cannot be had, the columns are absent
     return status;

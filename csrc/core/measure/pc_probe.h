@@ -41,9 +41,9 @@ typedef struct pc_probe {
 // The name of a column, with its unit.
 const char *pc_sampler_column_name(pc_sampler_column column);
 
-// Begin with `pid` (0: this process), and its descendants if `tree`. What is not told at every sample is told at
-// `interval_ns` at most. -ESRCH, -EMFILE, -ENOMEM; the probe must be closed also then.
-int pc_probe_open(pc_probe *probe, pid_t pid, bool tree, int64_t interval_ns) PC_NODISCARD;
+// Begin with `pid` (0: this process; its descendants alone unless `root`), and its descendants if `tree`. What is not
+// told at every sample is told at `interval_ns` at most. -ESRCH, -EMFILE, -ENOMEM; the probe must be closed also then.
+int pc_probe_open(pc_probe *probe, pid_t pid, bool tree, bool root, int64_t interval_ns) PC_NODISCARD;
 
 // Release everything; allowed twice.
 void pc_probe_close(pc_probe *probe);

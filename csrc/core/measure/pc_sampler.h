@@ -27,8 +27,9 @@ enum { PC_SAMPLER_MIN_INTERVAL_NS = 1000000 };
 typedef struct pc_sampler pc_sampler;
 
 typedef struct pc_sampler_options {
-    pid_t pid; // 0: this process
-    bool tree; // its descendants too
+    pid_t pid;     // 0: this process
+    bool tree;     // its descendants too
+    bool rootless; // its descendants alone: samples go on, without figures, while there are none
     int64_t interval_ns;
     size_t capacity; // slots of the series
 } pc_sampler_options;
