@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""The suite room: whole workloads, run and measured. Nothing is imported here."""
