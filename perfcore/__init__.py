@@ -13,15 +13,19 @@ if TYPE_CHECKING:
     from perfcore.api import Comparison, Measurement, Timer, compare, measure
     from perfcore.errors import ConfigError, HistoryError, LeakError, MeasureError, PerfcoreError, ResultsError
     from perfcore.judge.leaks import assert_no_leaks
+    from perfcore.judge.recommend import OptimizationRecommender
+    from perfcore.judge.sla import SLAValidator
     from perfcore.measure.allocations import AllocationTracker, track_allocations
     from perfcore.measure.memory import MemoryTracker
     from perfcore.measure.metrics import MetricsCollector
     from perfcore.measure.process import process_metrics
+    from perfcore.suite.benchmark_suite import BenchmarkSuite
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AllocationTracker",
+    "BenchmarkSuite",
     "Comparison",
     "ConfigError",
     "HistoryError",
@@ -30,8 +34,10 @@ __all__ = [
     "Measurement",
     "MemoryTracker",
     "MetricsCollector",
+    "OptimizationRecommender",
     "PerfcoreError",
     "ResultsError",
+    "SLAValidator",
     "Samples",
     "Timer",
     "__version__",
@@ -44,6 +50,7 @@ __all__ = [
 
 _HOMES = {
     "AllocationTracker": "perfcore.measure.allocations",
+    "BenchmarkSuite": "perfcore.suite.benchmark_suite",
     "Comparison": "perfcore.api",
     "ConfigError": "perfcore.errors",
     "HistoryError": "perfcore.errors",
@@ -52,8 +59,10 @@ _HOMES = {
     "Measurement": "perfcore.api",
     "MemoryTracker": "perfcore.measure.memory",
     "MetricsCollector": "perfcore.measure.metrics",
+    "OptimizationRecommender": "perfcore.judge.recommend",
     "PerfcoreError": "perfcore.errors",
     "ResultsError": "perfcore.errors",
+    "SLAValidator": "perfcore.judge.sla",
     "Samples": "perfcore._core",
     "Timer": "perfcore.api",
     "assert_no_leaks": "perfcore.judge.leaks",

@@ -21,6 +21,7 @@ from perfcore.report.text import printable
 
 # What each command does, in one line; its module is perfcore.cli.<name>_command, with parser() and run(args).
 COMMANDS = {
+    "run": "run lanes (whole workloads) and measure what they take",
     "check": "judge a results file against a baseline",
     "baseline": "save, update, show or validate the baseline",
     "compare": "show results files side by side",
@@ -29,6 +30,8 @@ COMMANDS = {
     "history": "add, list, show or prune the runs that are remembered",
     "import": "add what pytest-benchmark saved (folders, files) to the history",
     "trends": "how the benchmarks of the history developed",
+    "validate-sla": "judge results by the service levels that they are to keep",
+    "optimize": "say what the figures of a lane suggest to improve",
     "report": "write a results file as a dashboard, a comment or a table",
     "doctor": "what makes figures noisy here, and how small a change can be seen",
 }
@@ -96,7 +99,7 @@ def _dispatch(argv: Sequence[str]) -> int:
         raise UsageError(f"no command; there is: {', '.join(COMMANDS)} (see: perfcore --help)")
     if argv[0] not in COMMANDS:
         raise suggest(argv[0], list(COMMANDS), "command", "perfcore")
-    module = import_module(f"perfcore.cli.{argv[0]}_command")
+    module = import_module(f"perfcore.cli.{argv[0].replace('-', '_')}_command")
     rest = argv[1:]
     actions = list(getattr(module, "ACTIONS", ()))
     if actions and rest and not rest[0].startswith("-") and rest[0] not in actions:

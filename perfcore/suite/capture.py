@@ -36,7 +36,7 @@ class Capture:
         try:
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            self.error = error.strerror
+            self.error = error.strerror or str(error)
 
     def _write(self, data: bytes | bytearray) -> None:
         view = memoryview(data)
@@ -44,7 +44,7 @@ class Capture:
             try:
                 view = view[os.write(self._file, view) :]
             except OSError as error:
-                self.error = error.strerror
+                self.error = error.strerror or str(error)
                 os.close(self._file)
                 self._file = None
 

@@ -254,10 +254,10 @@ class Supervisor:
         made: dict[str, list[float | None]] = {}
         for name in self._collector.metrics:
             series = self._collector.series(name)
-            values = [_rounded(value) for value in (series.max if name == "rss_bytes" else series.mean)]
+            values = [_rounded(value) for value in (series.max if name == "rss_bytes" else series.mean).tolist()]
             if any(value is not None for value in values):
                 made[name] = values
-                made["times"] = [_rounded(value) for value in series.times]
+                made["times"] = [_rounded(value) for value in series.times.tolist()]
         return made
 
     def _outcome(self, exited: int | None, in_time: bool) -> tuple[str, str]:
