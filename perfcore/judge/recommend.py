@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from statistics import fmean, median
+from dataclasses import dataclass
+from statistics import median
 
-from perfcore.judge.stats import Summary, summarize
-from perfcore.record.lanes import LaneFigures, lane_figures
+from perfcore.judge.facts import Facts, gather
 from perfcore.record.results import Benchmark
 from perfcore.units import format_bytes, format_seconds
 
@@ -30,6 +29,8 @@ SLOW_START = 1.20  # first iteration over the median of the others
 MAJOR_FAULTS_PER_S = 10.0
 PREEMPTIONS_PER_CPU_S = 200.0
 MEMORY_SHARE = 0.80  # of the machine's
+CROWDED = 0.90  # of the processors were busy
+OTHERS = 0.25  # of them for other programs
 LEAST_SECONDS = 0.05  # below, the figures of a process are those of its start
 
 
@@ -61,40 +62,15 @@ class Recommendation:
     gain: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """The figures that the rules look at; NaN where there are none."""
-
-    times: list[float]
-    summary: Summary
-    lane: LaneFigures | None
-    cpu: float = math.nan  # seconds an iteration
-    used: float = math.nan  # processors in use on average
-    system: float = math.nan  # share of the CPU time
-    cores: int = 0
-    resources: Mapping[str, float] = field(default_factory=dict)  # means over the iterations
+def _crowded(facts: Facts) -> bool:
+    """Whether other programs left the lane too few processors, so that its waiting may be for them."""
+    others = facts.resources.get("others_busy", math.nan)
+    return facts.cores > 0 and others >= OTHERS * facts.cores and others + facts.used >= CROWDED * facts.cores
 
 
 def amdahl(share: float, processors: int) -> float:
     """Return the greatest speed-up where a share of the work is spread over processors (Amdahl 1967)."""
     return 1 / ((1 - share) + share / processors)
-
-
-def _facts(benchmark: Benchmark) -> Facts | None:
-    if benchmark.data is None or not len(benchmark.data):
-        return None
-    times = benchmark.data.tolist()
-    try:
-        summary = summarize(benchmark.data)
-    except ValueError:  # a sample that is not finite
-        return None
-    lane = lane_figures(benchmark)
-    if lane is None:
-        return Facts(times, summary, None)
-    means = {name: fmean(known) for name in lane.resources if (known := lane.known(name))}
-    cpu, percent = means.get("cpu_s", math.nan), means.get("cpu_percent", math.nan)
-    system = means.get("system_s", math.nan) / cpu if cpu > 0 else math.nan
-    return Facts(times, summary, lane, cpu, percent / 100, system, lane.cores, means)
 
 
 def _failures(facts: Facts) -> Iterator[Recommendation]:
@@ -122,6 +98,26 @@ def _failures(facts: Facts) -> Iterator[Recommendation]:
     )
 
 
+def _quiet(facts: Facts) -> Iterator[Recommendation]:
+    if not (_crowded(facts) and facts.used < POOR_USE * facts.cores):
+        return
+    others = facts.resources["others_busy"]
+    yield Recommendation(
+        "crowded",
+        "Measure again with nothing else running",
+        4,
+        "low",
+        f"other programs kept {others:.2f} of {facts.cores} processors busy meanwhile, and it had {facts.used:.2f}: it "
+        "waited for them, and how it uses the machine cannot be told from these figures",
+        {"others_busy": others, "processors_used": facts.used, "processors": facts.cores},
+        (
+            "end or move what else runs, or take a machine of its own for measuring",
+            "see what this machine does to figures: perfcore doctor",
+        ),
+        "unknown: the figures are those of the machine as much as of the lane",
+    )
+
+
 def _one_processor(facts: Facts) -> Iterator[Recommendation]:
     if not (BUSY <= facts.used < PARALLEL and facts.cores > 1 and facts.summary.median >= LEAST_SECONDS):
         return
@@ -139,14 +135,14 @@ def _one_processor(facts: Facts) -> Iterator[Recommendation]:
             "make that cheaper first: a better algorithm helps on any number of processors",
             "run independent parts in processes, or in threads where the work releases the GIL",
         ),
-        f"at most {bound:.1f} times as fast: by Amdahl's law, if all of the {share:.0%} of the time in which it computes "
+        f"at most {bound:.1f} times as fast: by Amdahl's law, if all the {share:.0%} of the time in which it computes "
         f"could be spread over {facts.cores} processors; what must stay serial takes its share of that away",
         1 - 1 / bound,
     )
 
 
 def _uneven_use(facts: Facts) -> Iterator[Recommendation]:
-    if not (facts.cores > 1 and PARALLEL <= facts.used < POOR_USE * facts.cores):
+    if not (facts.cores > 1 and PARALLEL <= facts.used < POOR_USE * facts.cores) or _crowded(facts):
         return
     # Karp and Flatt 1990: the serial share that explains this use of these processors.
     serial = (1 / facts.used - 1 / facts.cores) / (1 - 1 / facts.cores)
@@ -170,7 +166,7 @@ def _uneven_use(facts: Facts) -> Iterator[Recommendation]:
 
 
 def _waiting(facts: Facts) -> Iterator[Recommendation]:
-    if not (facts.used <= 1 - WAITING and facts.summary.median >= LEAST_SECONDS):
+    if not (facts.used <= 1 - WAITING and facts.summary.median >= LEAST_SECONDS) or _crowded(facts):
         return
     share = 1 - facts.used
     disk = facts.resources.get("disk_read_bytes", 0.0) + facts.resources.get("disk_write_bytes", 0.0)
@@ -362,6 +358,7 @@ def _outliers(facts: Facts) -> Iterator[Recommendation]:
 
 RULES: tuple[Callable[[Facts], Iterator[Recommendation]], ...] = (
     _failures,
+    _quiet,
     _one_processor,
     _uneven_use,
     _waiting,
@@ -388,7 +385,7 @@ class OptimizationRecommender:
             benchmark: of a results file: a lane, or any benchmark that was saved with its samples.
 
         """
-        facts = _facts(benchmark)
+        facts = gather(benchmark)
         if facts is None:
             return ()
         found = [advice for rule in RULES for advice in rule(facts)]

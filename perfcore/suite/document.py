@@ -51,6 +51,7 @@ RESOURCES = (
     "involuntary_switches",
     "disk_read_bytes",
     "disk_write_bytes",
+    "others_busy",
 )
 _PEAKS = ("processes", "threads", "fds")
 

@@ -12,6 +12,7 @@ import json
 import re
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -82,15 +83,25 @@ def _whole(value: object, least: int, most: int) -> int:
     return value
 
 
-def _duration(value: object, most: float) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= most:
-        return float(value)
-    try:
-        seconds = parse_duration(value)
-    except ConfigError:
-        seconds = 0.0
-    if not 0 < seconds <= most:
-        raise ConfigError(f"must be seconds or text like 500 ms, above 0 and at most {most:.0f} s, not {value!r}")
+def parse_time(value: object, most: float, least: float = 0.0) -> float:
+    """Return a number of seconds, or what text like ``500 ms``, ``90 s``, ``20 min`` or ``2 h`` means.
+
+    Raises:
+        ConfigError: it is neither, or not within the bounds; the text does not name the key.
+
+    """
+    seconds = 0.0
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        seconds = float(value)
+    elif isinstance(value, str) and (found := re.fullmatch(r"\s*([0-9.]+)\s*(min|h)\s*", value)):
+        with suppress(ValueError):
+            seconds = float(found[1]) * (60 if found[2] == "min" else 3600)
+    else:
+        with suppress(ConfigError):
+            seconds = parse_duration(value)
+    if not (seconds > 0 and least <= seconds <= most):
+        bounds = f"above 0 and at most {most:g} s" if not least else f"from {least:g} to {most:g} s"
+        raise ConfigError(f"must be seconds or text like 500 ms or 20 min, {bounds}, not {value!r}")
     return seconds
 
 
@@ -174,11 +185,11 @@ def make_lane(name: str, table: Mapping[str, Any], folder: Path) -> Lane:
         "callable": _callable,
         "iterations": lambda value: _whole(value, 1, MOST_ITERATIONS),
         "warmup": lambda value: _whole(value, 0, MOST_ITERATIONS),
-        "timeout": lambda value: _duration(value, LONGEST),
-        "grace": lambda value: _duration(value, 3600.0),
+        "timeout": lambda value: parse_time(value, LONGEST),
+        "grace": lambda value: parse_time(value, 3600.0),
         "env": _environment,
         "cwd": lambda value: folder / _folder(value),
-        "interval": lambda value: min(10.0, max(0.001, _duration(value, 10.0))),
+        "interval": lambda value: parse_time(value, 10.0, 0.001),
         "output_limit": _size,
     }
     found: dict[str, Any] = {"cwd": folder}

@@ -63,6 +63,14 @@ def _after(seconds: float) -> int:
     return time.monotonic_ns() + int(seconds * 1e9)
 
 
+def _machine_busy() -> float:
+    """Return the seconds that the machine's processors have worked, or were taken away by its host."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    with open("/proc/stat", encoding="ascii") as file:
+        user, nice, system, _, _, irq, softirq, steal, *_ = (int(word) / ticks for word in file.readline().split()[1:])
+    return user + nice + system + irq + softirq + steal
+
+
 class Usage:
     """What the processes that were waited for have used, added up."""
 
@@ -95,6 +103,7 @@ class Supervisor:
         self._root = 0
         self._root_status: int | None = None
         self._begun = self._ended = 0
+        self._busy_before = _machine_busy()
         self._childless = False
         self._interrupted = False
         self._selector = selectors.DefaultSelector()
@@ -218,7 +227,7 @@ class Supervisor:
 
     # --- the report ---
 
-    def _resources(self, wall: float, own_peak: int, left: list[str]) -> dict[str, Any]:
+    def _resources(self, wall: float, own_peak: int, left: list[str], busy: float) -> dict[str, Any]:
         """Return what was used until the root ended.
 
         Counters are the kernel's own sums over the processes that were waited for, so nothing that lived shortly is
@@ -245,6 +254,8 @@ class Supervisor:
             "involuntary_switches": usage.involuntary,
             "disk_read_bytes": usage.read,
             "disk_write_bytes": usage.written,
+            # What other programs kept busy meanwhile, in processors: with too little left, the lane waits for one.
+            "others_busy": max(0.0, (busy - cpu) / wall) if wall > 0 else None,
             "samples": info.samples,
             "missed_samples": info.missed,
             "sampled": {name: {key: _rounded(v) for key, v in a._asdict().items()} for name, a in sampled.items()},
@@ -293,8 +304,9 @@ class Supervisor:
         self._collector.stop()
         exited = self._root_status
         wall = ((time.monotonic_ns() if exited is None else self._ended) - self._begun) / 1e9
+        busy = _machine_busy() - self._busy_before
         left = [] if exited is None else self._names()
-        resources = self._resources(wall, own_peak, left) if left else None
+        resources = self._resources(wall, own_peak, left, busy) if left else None
         clean = self._end_all(self._order.grace if exited is not None or not in_time else _INTERRUPT_GRACE)
         # Everybody who could write has ended, so the end of the output is there, or an outsider holds it open.
         self._pump(lambda: self._output not in self._selector.get_map(), _after(0.5))
@@ -314,7 +326,7 @@ class Supervisor:
             "not_ended": [] if clean else process_tree(None),
             "output_bytes": self._capture.total,
             "output_error": self._capture.error,
-            "resources": resources or self._resources(wall, own_peak, left),
+            "resources": resources or self._resources(wall, own_peak, left, busy),
             "timeline": self._timeline(),
         }
 
