@@ -24,7 +24,7 @@ in pyproject.toml, or in the file of --sla:
   [tool.perfcore.sla."standard"]            # a name, or a pattern like "*test_spawn*"
   mean = "900 s"                            # also median, p95, p99: s, ms, us, ns
   p95 = "1200 s"
-  memory_max = "1024 MB"                    # the greatest that any iteration took
+  memory_max = "1024 MB"                    # the greatest that any iteration took; of a benchmark, its peak
   cpu_average = "50 %"                      # 100 % is one processor; or "1.5 cores"
   throughput_min = "1000/s"                 # calls, or what items_per_call of a benchmark counts
 

@@ -229,7 +229,7 @@ def _memory_growth(facts: Facts) -> Iterator[Recommendation]:
     if not (late > early * (1 + GROWTH) and early < middle < late and late - early > 5e6):
         return
     seconds = line["times"][-1] if line.get("times") else facts.summary.median
-    rate = (late - early) / (seconds * 0.625)  # between the middles of the two quarters
+    rate = (late - early) / (seconds * 0.5)  # between the middles of the two quarters
     yield Recommendation(
         "memory-growth",
         "Find out why memory keeps growing",

@@ -91,7 +91,7 @@ class RunFolder:
                 except FileExistsError:
                     number += 1
         except OSError as error:
-            raise ResultsError(f"{root / lane.name}: cannot write: {error.strerror}; choose --output") from error
+            raise ResultsError(f"{root / lane.name}: cannot write: {error.strerror}; choose --folder") from error
         run = {
             "schema": SCHEMA,
             "status": "running",

@@ -214,8 +214,10 @@ def test_plain_benchmarks(tmp_path: Path) -> None:
             extra_info={"perfcore": {"items_per_call": 10}},
             perfcore={"metrics": {"peak_bytes": 2000, "cpu_s": 1e-3}, "percentiles": {"p95": 2e-3}},
         ),
+        benchmark("told", extra_info={"perfcore": {"memory_bytes": 3000}}, perfcore={"metrics": {"peak_bytes": 9}}),
     )
-    stock, ours = load_results(path).benchmarks
+    stock, ours, told = load_results(path).benchmarks
+    assert judged(told, "memory_max", 2999) == ("violated", "warning")
     assert judged(stock, "mean", 2e-3) == ("met", "")
     assert judged(stock, "p95", 1.0) == ("no data", "")
     assert judged(stock, "memory_max", 1e9) == ("no data", "")
