@@ -68,6 +68,18 @@ static void wait_for_samples(pc_sampler *sampler, uint64_t more)
     CHECK(samples_of(sampler) >= wanted);
 }
 
+static void wait_for_processes(pc_sampler *sampler, double wanted)
+{
+    pc_sampler_aggregate aggregates[PC_SAMPLER_COLUMNS];
+    CHECK(pc_sampler_aggregates(sampler, aggregates) == 0);
+    for (int tries = 0; tries < 4000 && !(aggregates[PC_SAMPLER_PROCESSES].max >= wanted); tries++) {
+        (void)usleep(5000);
+        if (pc_sampler_aggregates(sampler, aggregates) < 0)
+            break;
+    }
+    CHECK(aggregates[PC_SAMPLER_PROCESSES].max >= wanted);
+}
+
 static void *read_on(void *argument)
 {
     pc_sampler *sampler = argument;
@@ -129,10 +141,8 @@ static void test_a_tree_without_its_root(void)
         (void)pause();
         _exit(0);
     }
-    for (int tries = 0; tries < 4000 && aggregates[PC_SAMPLER_PROCESSES].max < 1.0; tries++) {
-        (void)usleep(5000);
-        CHECK(pc_sampler_aggregates(sampler, aggregates) == 0);
-    }
+    wait_for_processes(sampler, 1.0);
+    CHECK(pc_sampler_aggregates(sampler, aggregates) == 0);
     CHECK(aggregates[PC_SAMPLER_PROCESSES].max == 1.0 && aggregates[PC_SAMPLER_RSS_BYTES].count > 0);
     CHECK(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
     CHECK(pc_sampler_stop(sampler) == 0);
@@ -160,11 +170,7 @@ static void test_a_tree_that_changes(void)
         (void)pause();
         _exit(0);
     }
-    (void)usleep(150000); // the next search finds it
-    wait_for_samples(sampler, 3);
-    pc_sampler_aggregate aggregates[PC_SAMPLER_COLUMNS];
-    CHECK(pc_sampler_aggregates(sampler, aggregates) == 0);
-    CHECK(aggregates[PC_SAMPLER_PROCESSES].max >= 2.0);
+    wait_for_processes(sampler, 2.0); // the next search finds it
     CHECK(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
     CHECK(pc_sampler_stop(sampler) == 0);
     pc_sampler_destroy(sampler);

@@ -8,7 +8,7 @@
 
 #include "measure/pc_clock.h"
 
-enum { NET_EVERY_NS = 10000000, CPU_EVERY_NS = 50000000, SEARCH_EVERY_NS = 100000000 };
+enum { NET_EVERY_NS = 10000000, CPU_EVERY_NS = 50000000, SEARCH_EVERY_NS = 100000000, SEARCH_SHARE = 200 };
 
 const char *pc_sampler_column_name(pc_sampler_column column)
 {
@@ -108,11 +108,25 @@ static void sample_cpu(pc_probe *probe, int64_t now_ns, bool last, double *value
     probe->cpu_since_ns = now_ns;
 }
 
+// Look for newcomers, if it is time to. A search reads every process of the machine (about 10 us each), so the next one
+// is not before 200 times what it took: searching takes half a percent of a processor at most, however many there are.
+static int search(pc_probe *probe, int64_t now_ns)
+{
+    int64_t searched_ns = probe->members.searched_ns;
+    int64_t before_ns = pc_clock_now_ns(CLOCK_THREAD_CPUTIME_ID);
+    int status = pc_members_search(&probe->members, now_ns, probe->search_every_ns);
+    if (probe->members.searched_ns != searched_ns) {
+        int64_t least_ns = probe->interval_ns > SEARCH_EVERY_NS ? probe->interval_ns : SEARCH_EVERY_NS;
+        int64_t every_ns = SEARCH_SHARE * (pc_clock_now_ns(CLOCK_THREAD_CPUTIME_ID) - before_ns);
+        probe->search_every_ns = every_ns > least_ns ? every_ns : least_ns;
+    }
+    return status;
+}
+
 int pc_probe_sample(pc_probe *probe, bool last, double *values, double *weights, int64_t *time_ns)
 {
     int64_t now_ns = pc_clock_now_ns(CLOCK_MONOTONIC);
-    int64_t every_ns = probe->interval_ns > SEARCH_EVERY_NS ? probe->interval_ns : SEARCH_EVERY_NS;
-    int status = pc_members_search(&probe->members, now_ns, every_ns);
+    int status = search(probe, now_ns);
     if (status < 0)
         return status;
     now_ns = pc_clock_now_ns(CLOCK_MONOTONIC); // the search took its time
@@ -167,6 +181,7 @@ int pc_probe_open(pc_probe *probe, pid_t pid, bool tree, bool root, int64_t inte
 {
     probe->interval_ns = interval_ns;
     probe->started_ns = pc_clock_now_ns(CLOCK_MONOTONIC);
+    probe->search_every_ns = interval_ns > SEARCH_EVERY_NS ? interval_ns : SEARCH_EVERY_NS;
     probe->sampled_ns = 0;
     probe->net_ns = 0;
     probe->cpu_ns = 0;

@@ -28,9 +28,10 @@ typedef enum pc_sampler_column {
 typedef struct pc_probe {
     pc_members members;
     int64_t interval_ns;
-    int64_t started_ns; // monotonic
-    int64_t sampled_ns; // the sample before; 0: none yet
-    uint64_t cpu_ns;    // spent since cpu_since_ns, not yet told as a rate
+    int64_t search_every_ns; // how often to look for newcomers
+    int64_t started_ns;      // monotonic
+    int64_t sampled_ns;      // the sample before; 0: none yet
+    uint64_t cpu_ns;         // spent since cpu_since_ns, not yet told as a rate
     int64_t cpu_since_ns;
     pc_process_metrics own; // what the calling thread had used up at the sample before
     pc_net net;
