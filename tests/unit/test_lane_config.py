@@ -124,6 +124,14 @@ def test_times() -> None:
             parse_time(wrong, LONGEST)
 
 
+def test_the_example(tmp_path: Path) -> None:
+    path = Path(__file__).resolve().parents[2] / "benchmarks" / "lanes.toml"
+    config = read_config(path)
+    assert list(config.lanes) == ["docs", "standard", "heavy"]
+    assert [(lane.cwd / "pyproject.toml").is_file() for lane in config.lanes.values()] == [True] * 3
+    assert {target.pattern for target in config.sla} == set(config.lanes)
+
+
 def test_no_lanes_is_fine(tmp_path: Path) -> None:
     assert lanes_of(tmp_path, "[project]\nname = 'x'\n") == {}
     config = load_config(tmp_path)
