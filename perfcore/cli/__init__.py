@@ -21,7 +21,6 @@ from perfcore.report.text import printable
 
 # What each command does, in one line; its module is perfcore.cli.<name>_command, with parser() and run(args).
 COMMANDS = {
-    "run": "run lanes (whole workloads) and measure what they take",
     "check": "judge a results file against a baseline",
     "baseline": "save, update, show or validate the baseline",
     "compare": "show results files side by side",
@@ -30,6 +29,7 @@ COMMANDS = {
     "history": "add, list, show or prune the runs that are remembered",
     "import": "add what pytest-benchmark saved (folders, files) to the history",
     "trends": "how the benchmarks of the history developed",
+    "run": "run lanes (whole workloads) and measure what they take",
     "validate-sla": "judge results by the service levels that they are to keep",
     "optimize": "say what the figures of a lane suggest to improve",
     "report": "write a results file as a dashboard, a comment or a table",

@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,30 +68,18 @@ def parser() -> Parser:
     return made
 
 
-def _interval(verdict: TargetVerdict) -> str:
-    from perfcore.judge.targets import show
-
-    if math.isnan(verdict.low) and math.isnan(verdict.high):
-        return "-"
-    low = "…" if verdict.low == -math.inf else show(verdict.target.key, verdict.low)
-    high = "…" if verdict.high == math.inf else show(verdict.target.key, verdict.high)
-    return f"{low} to {high}"
-
-
 def _row(verdict: TargetVerdict) -> tuple[str, ...]:
     from perfcore.judge.targets import show
+    from perfcore.report.lanes import interval_text, verdict_words
 
     key = verdict.target.key
-    words = verdict.status if verdict.status != "possibly" else "possibly violated"
-    if verdict.severity:
-        words += f" ({verdict.severity}, {verdict.excess:+.1%})" if math.isfinite(verdict.excess) else ""
     return (
         printable(verdict.subject),
         key,
         show(key, verdict.target.limit),
         show(key, verdict.value),
-        _interval(verdict),
-        words + (f": {printable(verdict.reason)}" if verdict.reason else ""),
+        interval_text(verdict),
+        verdict_words(verdict) + (f": {printable(verdict.reason)}" if verdict.reason else ""),
     )
 
 
@@ -159,7 +145,7 @@ def run(args: argparse.Namespace) -> int:
                 "results": [str(file.path) for file in results],
                 "evidence": EVIDENCE,
                 "compliant": compliant,
-                "verdicts": [as_document(replace(verdict)) for verdict in verdicts],
+                "verdicts": [as_document(verdict) for verdict in verdicts],
                 "exit_code": code,
             }
         )
