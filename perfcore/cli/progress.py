@@ -29,6 +29,8 @@ def outcome(report: Any) -> str:
         parts.append(f"memory {format_bytes(used['memory_max_bytes'])}")
     if report["left_behind"]:
         parts.append(printable(f"left behind and ended: {', '.join(report['left_behind'])}"))
+    if report["not_ended"]:
+        parts.append(f"could not be ended: {', '.join(map(str, report['not_ended']))}")
     if report["output_error"]:
         parts.append(f"its output could not be kept: {report['output_error']}")
     return ", ".join(parts)

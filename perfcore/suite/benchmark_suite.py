@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -26,6 +28,7 @@ from perfcore.suite.lane import Lane
 from perfcore.suite.store import RunFolder
 from perfcore.suite.supervise import Order, order_line
 
+RESULTS_EVERY = 1.0  # seconds between two states of the results file
 _ENDING = 60.0  # seconds that a supervisor may take to end everything, beyond the grace
 
 
@@ -99,9 +102,9 @@ class BenchmarkSuite:
         folder: str | os.PathLike[str] | None = None,
         listener: Callable[[Event], None] = _ignore,
     ) -> None:
-        from perfcore.config import load_config
+        from perfcore.config import Config, load_config
 
-        config = load_config()
+        config = load_config() if lanes is None or folder is None else Config()
         self.lanes = dict(config.lanes if lanes is None else lanes)
         self.folder = Path(config.lanes_folder if folder is None else folder)
         self._listener = listener
@@ -176,20 +179,38 @@ class BenchmarkSuite:
                 reason = f"warm-up {index} {_words(report)}"
                 missing = []
                 break
-        for index in missing:
-            done[index] = self._iterate(lane, folder, index, warmup=False)
-            folder.save_iteration(index, done[index])
-            folder.save_results(make_document(lane, "running", [done[key] for key in sorted(done)], folder.run))
-            if done[index]["status"] == "missing":
-                break  # it will not be there the next time either
+        self._measure(lane, folder, done, missing)
         iterations = tuple(done[key] for key in sorted(done))
         wrong = [one for one in iterations if one["status"] != "completed"]
         if wrong and not reason:
             reason = f"iteration {wrong[0]['index']} {_words(wrong[0])}"
         status = "failed" if reason else "completed"
-        path = folder.save_results(make_document(lane, status, iterations, folder.run))
+        path = folder.save_results(make_document(lane, status, iterations, folder.run, folder.timeline))
         folder.save_run(status=status, reason=reason)
         return LaneRun(lane, status, reason, iterations, path)
+
+    def _measure(self, lane: Lane, folder: RunFolder, done: dict[int, dict[str, Any]], missing: list[int]) -> None:
+        """Run the iterations that are missing; the results file follows, but never so often that it costs more."""
+
+        def save() -> None:
+            ended = [done[key] for key in sorted(done)]
+            folder.save_results(make_document(lane, "running", ended, folder.run, folder.timeline))
+
+        saved = -math.inf
+        try:
+            for index in missing:
+                report = self._iterate(lane, folder, index, warmup=False)
+                folder.save_iteration(index, report)
+                report.pop("timeline", None)  # it is on disk
+                done[index] = report
+                if (now := time.monotonic()) - saved >= RESULTS_EVERY:
+                    saved = now
+                    save()
+                if report["status"] == "missing":
+                    break  # it will not be there the next time either
+        except KeyboardInterrupt:
+            save()
+            raise
 
     def _iterate(self, lane: Lane, folder: RunFolder, index: int, *, warmup: bool) -> dict[str, Any]:
         self._listener(Event("begin", lane, index, warmup))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from perfcore._core import Samples
@@ -90,9 +90,8 @@ def _statistics(times: Samples, summary: Summary) -> dict[str, Any]:
     return {**figures, "outliers": summary.outliers, "iterations": 1, "data": times.tolist()}
 
 
-def _timeline(done: Sequence[Mapping[str, Any]], median: float) -> dict[str, Any] | None:
-    nearest = min(done, key=lambda one: abs(one["seconds"] - median))
-    return {"iteration": nearest["index"], **nearest["timeline"]} if nearest.get("timeline") else None
+def _nearest(done: Sequence[Mapping[str, Any]], median: float) -> int:
+    return int(min(done, key=lambda one: abs(one["seconds"] - median))["index"])
 
 
 def _lane(
@@ -122,7 +121,11 @@ def _lane(
 
 
 def make_document(
-    lane: Lane, status: str, iterations: Sequence[Mapping[str, Any]], run: Mapping[str, Any]
+    lane: Lane,
+    status: str,
+    iterations: Sequence[Mapping[str, Any]],
+    run: Mapping[str, Any],
+    timeline: Callable[[int], Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Return a results file's content.
 
@@ -131,6 +134,7 @@ def make_document(
         status: ``running``, ``completed`` or ``failed``.
         iterations: what ended so far, in order.
         run: of :class:`perfcore.suite.store.RunFolder`: when it was started, and on what system.
+        timeline: gives the time line of an iteration.
 
     """
     system = run["system"]
@@ -147,6 +151,7 @@ def make_document(
         times = Samples([one["seconds"] for one in done])
         summary = summarize(times)
         interval = summary.median_ci
+        shown = _nearest(done, summary.median)
         benchmarks.append(
             {
                 "group": GROUP,
@@ -171,7 +176,7 @@ def make_document(
                     "mad": summary.mad,
                     "median_ci": None if interval is None else interval._asdict(),
                     "flags": {},
-                    "lane": entry | {"timeline": _timeline(done, summary.median)},
+                    "lane": entry | {"timeline": {"iteration": shown, **timeline(shown)}},
                 },
             }
         )

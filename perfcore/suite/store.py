@@ -5,7 +5,7 @@
         run.json             what runs, how often, on what system; "running" until the end
         iteration-0001.json  one iteration: status, seconds, resources, time line
         iteration-0001.log   what it printed, within bounds
-        results.json         all of it as a results file, brought up to date after every iteration
+        results.json         all of it as a results file, brought up to date every second and at the end
 
 Every file is replaced whole, so whatever is there can be read at any moment, and a kill loses the running iteration
 alone. Whoever works in a folder holds a lock on it, which ends with the process.
@@ -147,12 +147,17 @@ class RunFolder:
         self._save(f"iteration-{index:04}.json", {"schema": SCHEMA, "index": index, **report})
 
     def iterations(self) -> dict[int, dict[str, Any]]:
-        """Return the iterations that have ended, by number."""
+        """Return the iterations that have ended, by number, without their time lines."""
         found = {}
         for path in sorted(self.path.glob("iteration-*.json")):
             report = _read(path)
+            report.pop("timeline", None)
             found[int(report["index"])] = report
         return found
+
+    def timeline(self, index: int) -> dict[str, Any]:
+        """Return the time line of an iteration; empty if it has none."""
+        return dict(_read(self.path / f"iteration-{index:04}.json").get("timeline") or {})
 
     def save_results(self, document: Mapping[str, Any]) -> Path:
         """Write the results file, and return where."""

@@ -107,6 +107,7 @@ class Supervisor:
         self._childless = False
         self._interrupted = False
         self._selector = selectors.DefaultSelector()
+        self._lifeline = lifeline
         self._selector.register(lifeline, selectors.EVENT_READ, self._lifeline_ended)
         wakeup, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
@@ -124,7 +125,7 @@ class Supervisor:
 
     def _lifeline_ended(self) -> None:
         self._interrupted = True
-        self._selector.unregister(0)
+        self._selector.unregister(self._lifeline)
 
     def _reap(self) -> None:
         """Take what has ended; the time of the root's end is when this hears of it."""

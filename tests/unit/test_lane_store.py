@@ -30,6 +30,10 @@ SYSTEM = {
 RUN = {"started": "2026-01-01T00:00:00+00:00", "perfcore": "0.1.0", "system": SYSTEM}
 
 
+def timeline(index: int) -> dict[str, Any]:
+    return {"times": [0.1 * index, 0.2 * index], "rss_bytes": [1e6, None]}
+
+
 def report(index: int, seconds: float | None = 1.0, status: str = "completed") -> dict[str, Any]:
     return {
         "index": index,
@@ -43,7 +47,7 @@ def report(index: int, seconds: float | None = 1.0, status: str = "completed") -
             "memory_max_bytes": None if index == 2 else 10**7,
             "sampled": {"processes": {"max": 2.0}},
         },
-        "timeline": {"times": [0.1, 0.2], "rss_bytes": [1e6, None]},
+        "timeline": timeline(index),
     }
 
 
@@ -65,6 +69,8 @@ def test_one_run_at_a_time_is_resumed(tmp_path: Path, folder: RunFolder) -> None
     assert again is not None
     assert again.path == folder.path
     assert sorted(again.iterations()) == [1, 3]
+    assert "timeline" not in again.iterations()[3]
+    assert again.timeline(3) == timeline(3)
     again.save_run(status="completed")
     again.close()
     assert RunFolder.reopen(tmp_path, LANE) is None  # there is nothing to go on with
@@ -99,7 +105,7 @@ def test_two_runs_in_one_second_have_folders_of_their_own(tmp_path: Path) -> Non
     folders = [RunFolder.create(tmp_path, LANE, SYSTEM) for _ in range(3)]
     assert len({one.path for one in folders}) == 3
     for number, one in enumerate(folders):
-        one.save_results(make_document(LANE, "completed", [report(1, 1.0 + number)], RUN))
+        one.save_results(make_document(LANE, "completed", [report(1, 1.0 + number)], RUN, timeline))
         one.close()
     latest = latest_results(tmp_path, "standard")
     assert latest is not None
@@ -114,7 +120,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 
 def test_the_results_file(tmp_path: Path, folder: RunFolder) -> None:
     iterations = [report(1, 2.0), report(2, 3.0), report(3, None, "failed"), report(4, 4.0)]
-    path = folder.save_results(make_document(LANE, "failed", iterations, RUN))
+    path = folder.save_results(make_document(LANE, "failed", iterations, RUN, timeline))
     results = load_results(path)
     (one,) = results.benchmarks
     assert (one.fullname, one.name, one.group, one.iterations) == ("lane::standard", "standard", "lanes", 1)
@@ -128,7 +134,7 @@ def test_the_results_file(tmp_path: Path, folder: RunFolder) -> None:
     assert figures.resources["processes"] == [2.0, 2.0, 2.0]
     assert math.isnan(figures.resources["memory_max_bytes"][1])
     assert figures.known("memory_max_bytes") == [1e7, 1e7]
-    assert figures.timeline["times"] == [0.1, 0.2]
+    assert figures.timeline["times"] == [0.2, 0.4]  # of the second, the nearest to the median
     assert [outcome["status"] for outcome in figures.outcomes] == ["completed", "completed", "failed", "completed"]
     check = check_results(results, results)
     assert [verdict.status for verdict in check.verdicts] == ["ok"]
@@ -136,14 +142,14 @@ def test_the_results_file(tmp_path: Path, folder: RunFolder) -> None:
 
 def test_a_lane_without_a_time_is_no_benchmark(folder: RunFolder) -> None:
     for iterations in ([], [report(1, None, "timed_out")]):
-        results = load_results(folder.save_results(make_document(LANE, "failed", iterations, RUN)))
+        results = load_results(folder.save_results(make_document(LANE, "failed", iterations, RUN, timeline)))
         assert results.benchmarks == ()
         (failed,) = failed_lanes([results])
         assert (failed.name, failed.status) == ("standard", "failed")
 
 
 def test_what_others_wrote_is_read_with_care(tmp_path: Path) -> None:
-    document = make_document(LANE, "completed", [report(1)], RUN)
+    document = make_document(LANE, "completed", [report(1)], RUN, timeline)
     lane = document["benchmarks"][0]["perfcore"]["lane"]
     lane |= {"counts": 3, "outcomes": [1], "cores": "x", "resources": [], "timeline": {"a": "b"}}
     path = tmp_path / "odd.json"
