@@ -188,7 +188,7 @@ static PyMethodDef sampler_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-PyDoc_STRVAR(sampler_doc, "MetricsSampler(pid=0, *, tree=False, interval=0.01, slots=2048)\n--\n\n"
+PyDoc_STRVAR(sampler_doc, "MetricsSampler(pid=0, *, tree=False, interval=0.01, slots=2048, root=True)\n--\n\n"
                           "Samples the metrics of a process (0: this one), with tree of its descendants too, from a\n"
                           "thread that needs no GIL, into a series of at most `slots` slots.");
 
