@@ -81,7 +81,8 @@ const LANES = (() => {
       make("h2", { class: "critical" }, "Lanes that have no time"), make("ul", {}, ...rows));
   }
   function overview(data, tools) {
-    return [...(data.lanes_failed.length ? [failures(data, tools)] : []), ...(data.sla.length ? [table(data, tools)] : [])];
+    const some = (list) => list && list.length > 0; // a comparison of two revisions has neither
+    return [...(some(data.lanes_failed) ? [failures(data, tools)] : []), ...(some(data.sla) ? [table(data, tools)] : [])];
   }
   return { lines, facts, overview };
 })();
