@@ -21,6 +21,8 @@ if TYPE_CHECKING:
         SuiteError,
     )
     from perfcore.judge.leaks import assert_no_leaks
+    from perfcore.judge.recommend import OptimizationRecommender
+    from perfcore.judge.sla import SLAValidator
     from perfcore.measure.allocations import AllocationTracker, track_allocations
     from perfcore.measure.groups import CgroupMetrics, Pressure, cgroup_metrics, pressure
     from perfcore.measure.heap import HeapDiff, HeapSnapshot, heap_snapshot
@@ -28,11 +30,13 @@ if TYPE_CHECKING:
     from perfcore.measure.metrics import MetricsCollector
     from perfcore.measure.process import process_metrics
     from perfcore.measure.use import UseMeter, UseReport
+    from perfcore.suite.benchmark_suite import BenchmarkSuite
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AllocationTracker",
+    "BenchmarkSuite",
     "CgroupMetrics",
     "Comparison",
     "ConfigError",
@@ -44,9 +48,11 @@ __all__ = [
     "Measurement",
     "MemoryTracker",
     "MetricsCollector",
+    "OptimizationRecommender",
     "PerfcoreError",
     "Pressure",
     "ResultsError",
+    "SLAValidator",
     "Samples",
     "SuiteError",
     "Timer",
@@ -66,6 +72,7 @@ __all__ = [
 _HOMES = {
     "AllocationTracker": "perfcore.measure.allocations",
     "CgroupMetrics": "perfcore.measure.groups",
+    "BenchmarkSuite": "perfcore.suite.benchmark_suite",
     "Comparison": "perfcore.api",
     "ConfigError": "perfcore.errors",
     "HeapDiff": "perfcore.measure.heap",
@@ -76,9 +83,11 @@ _HOMES = {
     "Measurement": "perfcore.api",
     "MemoryTracker": "perfcore.measure.memory",
     "MetricsCollector": "perfcore.measure.metrics",
+    "OptimizationRecommender": "perfcore.judge.recommend",
     "PerfcoreError": "perfcore.errors",
     "Pressure": "perfcore.measure.groups",
     "ResultsError": "perfcore.errors",
+    "SLAValidator": "perfcore.judge.sla",
     "Samples": "perfcore._core",
     "SuiteError": "perfcore.errors",
     "Timer": "perfcore.api",
