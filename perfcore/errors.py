@@ -54,3 +54,7 @@ class Closed(PerfcoreError):  # noqa: N818 - named like queue.Full and queue.Emp
 
 class RouteError(PerfcoreError, LookupError):
     """A router knows no such endpoint or subscription."""
+
+
+class SuiteError(PerfcoreError):
+    """A suite's workload cannot run: an agent, a server or a package that it needs is missing or wrong."""
