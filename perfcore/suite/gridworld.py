@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The reference agent: active inference (pymdp) in a grid world with noisy senses.
+"""The reference agent: active inference (pymdp) in a grid world with noisy senses and slippery ground.
 
 A `GridWorld` is the model that all agents of one size share: which cell a sense tells of, where a move leads. A
 `GridAgent` infers its cell from what it senses, plans by expected free energy, and moves. When it reaches its goal it
@@ -26,6 +26,7 @@ __all__ = ["GridAgent", "GridWorld", "compress_beliefs", "expand_beliefs", "grid
 
 MOVES = ((-1, 0), (1, 0), (0, -1), (0, 1), (0, 0))  # up, down, left, right, stay
 NOISE = 0.1  # the share of senses that tell of a neighbouring cell
+SLIP = 0.1  # the share of moves that lead nowhere
 ELSEWHERE = 0.5  # how much less an agent likes a cell where it was told that another one is
 
 
@@ -71,7 +72,8 @@ class GridWorld:
         self.near = [sorted({to for to in self.to[cell] if to != cell}) for cell in range(cells)]
         for cell in range(cells):
             for move, to in enumerate(self.to[cell]):
-                self.moves[to, cell, move] = 1.0
+                self.moves[to, cell, move] += 1 - SLIP
+                self.moves[cell, cell, move] += SLIP
             self.senses[cell, cell] = 1 - NOISE
             self.senses[self.near[cell], cell] = NOISE / len(self.near[cell])
 
@@ -173,7 +175,8 @@ class GridAgent:
             inner.C[0] = liked
         inner.infer_policies()
         move = int(inner.sample_action()[0])
-        self.cell = self.world.to[self.cell][move]
+        if self._draw.random() >= SLIP:
+            self.cell = self.world.to[self.cell][move]
         self.steps += 1
         if self.cell == self.goal:
             self.reached += 1
