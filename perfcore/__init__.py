@@ -11,12 +11,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from perfcore._core import Samples
     from perfcore.api import Comparison, Measurement, Timer, compare, measure
-    from perfcore.errors import ConfigError, HistoryError, LeakError, MeasureError, PerfcoreError, ResultsError
+    from perfcore.errors import (
+        ConfigError,
+        HistoryError,
+        LeakError,
+        MeasureError,
+        PerfcoreError,
+        ResultsError,
+        SuiteError,
+    )
     from perfcore.judge.leaks import assert_no_leaks
     from perfcore.measure.allocations import AllocationTracker, track_allocations
     from perfcore.measure.memory import MemoryTracker
     from perfcore.measure.metrics import MetricsCollector
     from perfcore.measure.process import process_metrics
+    from perfcore.suite.parallel import ParallelBenchmark
+    from perfcore.suite.performance import PerformanceBenchmark
 
 __version__ = "0.1.0"
 
@@ -30,9 +40,12 @@ __all__ = [
     "Measurement",
     "MemoryTracker",
     "MetricsCollector",
+    "ParallelBenchmark",
     "PerfcoreError",
+    "PerformanceBenchmark",
     "ResultsError",
     "Samples",
+    "SuiteError",
     "Timer",
     "__version__",
     "assert_no_leaks",
@@ -52,9 +65,12 @@ _HOMES = {
     "Measurement": "perfcore.api",
     "MemoryTracker": "perfcore.measure.memory",
     "MetricsCollector": "perfcore.measure.metrics",
+    "ParallelBenchmark": "perfcore.suite.parallel",
     "PerfcoreError": "perfcore.errors",
+    "PerformanceBenchmark": "perfcore.suite.performance",
     "ResultsError": "perfcore.errors",
     "Samples": "perfcore._core",
+    "SuiteError": "perfcore.errors",
     "Timer": "perfcore.api",
     "assert_no_leaks": "perfcore.judge.leaks",
     "compare": "perfcore.api",

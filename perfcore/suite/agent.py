@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
 
 from perfcore.errors import SuiteError
 
-__all__ = ["Agent", "Factory", "Message", "Wrapped", "is_async", "spawn", "spawn_async", "wrap"]
+__all__ = ["Agent", "Factory", "Message", "Wrapped", "dismiss", "is_async", "spawn", "spawn_async", "wrap"]
 
 Message: TypeAlias = dict[str, Any]
 Factory: TypeAlias = Callable[[int], Any]
@@ -72,6 +72,10 @@ class Wrapped:
         else:
             self.inbox.append(message)
         self.received += 1
+
+    def close(self) -> Any:
+        """Close the object, if it can be closed."""
+        return own() if callable(own := getattr(self.inner, "close", None)) else None
 
     def memory(self) -> int | None:
         """Return what the object says, None if it says nothing."""
@@ -134,3 +138,14 @@ async def _gather(made: list[Any], first: int) -> list[Agent]:
 
     settled = await asyncio.gather(*map(settle, made))
     return [wrap(thing, index) for index, thing in enumerate(settled, first)]
+
+
+def dismiss(agents: Iterable[Agent]) -> None:
+    """Close the agents that have a method ``close``, also an asynchronous one."""
+    closing = [close() for agent in agents if callable(close := getattr(agent, "close", None))]
+    if waiting := [one for one in closing if inspect.isawaitable(one)]:
+
+        async def close_all() -> None:
+            await asyncio.gather(*waiting)
+
+        asyncio.run(close_all())
