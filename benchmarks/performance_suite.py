@@ -28,9 +28,8 @@ def run_pytest(folder: Path, quick: bool) -> int:
     """Run the benchmarks of this folder."""
     size = ["--benchmark-max-time=0.2", "--perfcore-precision=1%"] if quick else []
     options = ["--benchmark-only", "--benchmark-disable-gc", f"--benchmark-json={folder / 'results.json'}", *size]
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", str(HERE), *options], cwd=HERE.parent, check=False
-    ).returncode
+    command = [sys.executable, "-P", "-m", "pytest", str(HERE), *options]
+    return subprocess.run(command, cwd=HERE.parent, check=False).returncode
 
 
 def run_performance(folder: Path, quick: bool) -> int:
