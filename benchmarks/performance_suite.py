@@ -99,7 +99,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"\n== {name}", flush=True)
         began = perf_counter()
         try:
-            codes[name] = PARTS[name](options.output, options.quick)
+            codes[name] = PARTS[name](options.output.resolve(), options.quick)
         except PerfcoreError as error:
             print(f"error: {error}", file=sys.stderr)
             codes[name] = 1
