@@ -54,3 +54,7 @@ class Closed(PerfcoreError):  # noqa: N818 - named like queue.Full and queue.Emp
 
 class RouteError(PerfcoreError, LookupError):
     """A router knows no such endpoint or subscription."""
+
+
+class ServiceError(PerfcoreError):
+    """A server that a suite needs is not there, does not start, or has died; the text has its own words."""

@@ -203,6 +203,16 @@ def run_load(
         raise ValueError(f"{workers!r} workers can do nothing; give 1 or more")
     arrivals = shape.arrivals(poisson=poisson, seed=seed)
     numbers, stopped, ready = itertools.count(), threading.Event(), threading.Barrier(workers + 1)
+    left: list[int] = []
+    finished = threading.Event()
+
+    def run() -> None:
+        try:
+            serve()
+        finally:
+            left.append(1)
+            if len(left) == workers:
+                finished.set()
 
     def serve() -> None:
         try:
@@ -227,13 +237,15 @@ def run_load(
                 record.errors.append((index, error))
             record.ended[index] = _clock()
 
-    threads = [threading.Thread(target=serve, name=f"load-{number}", daemon=True) for number in range(workers)]
+    threads = [threading.Thread(target=run, name=f"load-{number}", daemon=True) for number in range(workers)]
     try:
         for thread in threads:
             thread.start()
         ready.wait()
         record = Record(arrivals, drain_seconds)
         ready.wait()
+        # Not Thread.join(): up to Python 3.12 one that a Ctrl-C interrupts takes the thread for ended ever after.
+        finished.wait()
         for thread in threads:
             thread.join()
     except BaseException:
