@@ -3,15 +3,21 @@
 
 from __future__ import annotations
 
+import itertools
 import random
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 
+from perfcore.suite.latencies import Latencies
+from perfcore.units import format_seconds
+
 Message = dict[str, Any]
 
 AGENTS = [f"agent-{number:02d}" for number in range(10)]
+PERCENTILES = ("p50", "p95", "p99", "max")
 TOPICS = ["world.sensor.visual", "world.sensor.touch", "world.time", "team.plan", "team.status", "log"]
 
 
@@ -56,3 +62,45 @@ def throughput(benchmark: Any) -> Callable[[int], None]:
         benchmark.extra_info["perfcore"] = {"items_per_call": items_per_call}
 
     return state
+
+
+@pytest.fixture
+def latencies(benchmark: Any) -> Callable[[Iterable[int]], None]:
+    """State the latencies of single calls in nanoseconds; their percentiles go into the results and the summary."""
+
+    def state(values_ns: Iterable[int]) -> None:
+        benchmark.extra_info["latency_ns"] = Latencies(values_ns).summary()
+
+    return state
+
+
+@pytest.fixture
+def single_calls(latencies: Callable[[Iterable[int]], None]) -> Callable[[Callable[[], Any], int], None]:
+    """Make calls that are timed one by one: a round of many calls averages the slow ones away."""
+
+    def measure(function: Callable[[], Any], count: int) -> None:
+        moments = [time.perf_counter_ns()]
+        for _ in range(count):
+            function()
+            moments.append(time.perf_counter_ns())
+        latencies(after - before for before, after in itertools.pairwise(moments))
+
+    return measure
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the percentiles that benchmarks have stated of single calls."""
+    session = getattr(terminalreporter.config, "_benchmarksession", None)
+    rows = [
+        [one.name, str(found["count"]), *(format_seconds(found[key] * 1e-9) for key in PERCENTILES)]
+        for one in getattr(session, "benchmarks", [])
+        if (found := one.extra_info.get("latency_ns", {})).get("count")
+    ]
+    if not rows:
+        return
+    table = [["latency of single calls", "calls", *PERCENTILES], *rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    terminalreporter.write_line("")
+    for name, *cells in table:
+        shown = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
+        terminalreporter.write_line("  ".join([name.ljust(widths[0]), *shown]))
