@@ -24,32 +24,12 @@ from perfcore.errors import ServiceError
 if TYPE_CHECKING:
     import psycopg
 
-__all__ = ["Connection", "Engine", "Pool", "PostgreSQL", "SQLite", "filesystem"]
+__all__ = ["Engine", "Pool", "PostgreSQL", "SQLite", "filesystem"]
 
 Row = Sequence[Any]
 
 BUSY_SECONDS = 30.0
 CONNECT_SECONDS = 10
-
-
-class Cursor(Protocol):
-    """What executing a statement returns, in both databases."""
-
-    def fetchone(self) -> Any:
-        """Return the next row; None where there is no more."""
-
-    def fetchall(self) -> list[Any]:
-        """Return the rows that are left."""
-
-
-class Connection(Protocol):
-    """What both databases' connections have in common."""
-
-    def execute(self, query: Any, parameters: Any = ..., /) -> Cursor:
-        """Execute a statement of this database."""
-
-    def close(self) -> None:
-        """Close the connection; what was not committed is lost."""
 
 
 class Pool(Protocol):
