@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import itertools
 import random
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
@@ -88,19 +91,39 @@ def single_calls(latencies: Callable[[Iterable[int]], None]) -> Callable[[Callab
     return measure
 
 
+@pytest.fixture
+def threads() -> Callable[[int], AbstractContextManager[ThreadPoolExecutor]]:
+    """Return what opens a pool whose threads have all been started; after a Ctrl-C nothing that waits is begun."""
+
+    @contextmanager
+    def start(count: int) -> Iterator[ThreadPoolExecutor]:
+        executor, barrier = ThreadPoolExecutor(count), threading.Barrier(count)
+        try:
+            list(executor.map(lambda _: barrier.wait(), range(count)))
+            yield executor
+        finally:
+            barrier.abort()
+            executor.shutdown(cancel_futures=True)
+
+    return start
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the percentiles that benchmarks have stated of single calls."""
+    """Print what benchmarks have stated beside their times: percentiles of single calls, and notes."""
     session = getattr(terminalreporter.config, "_benchmarksession", None)
+    benchmarks = getattr(session, "benchmarks", [])
     rows = [
         [one.name, str(found["count"]), *(format_seconds(found[key] * 1e-9) for key in PERCENTILES)]
-        for one in getattr(session, "benchmarks", [])
+        for one in benchmarks
         if (found := one.extra_info.get("latency_ns", {})).get("count")
     ]
-    if not rows:
-        return
-    table = [["latency of single calls", "calls", *PERCENTILES], *rows]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    terminalreporter.write_line("")
-    for name, *cells in table:
-        shown = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
-        terminalreporter.write_line("  ".join([name.ljust(widths[0]), *shown]))
+    if rows:
+        table = [["latency of single calls", "calls", *PERCENTILES], *rows]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        terminalreporter.write_line("")
+        for name, *cells in table:
+            shown = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
+            terminalreporter.write_line("  ".join([name.ljust(widths[0]), *shown]))
+    for one in benchmarks:
+        if notes := one.extra_info.get("notes"):
+            terminalreporter.write_line(f"\n{one.name}\n{notes}")
