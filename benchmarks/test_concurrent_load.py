@@ -259,7 +259,7 @@ def release(channel: Any, futures: list[Future[Any]]) -> None:
 @pytest.mark.parametrize("kind", QUEUES)
 @pytest.mark.parametrize("side", [1, 4], ids=lambda side: f"{side}-to-{side}")
 def test_queue_under_load(benchmark: Any, throughput: Throughput, threads: Threads, kind: str, side: int) -> None:
-    """One call passes 4000 items from 1 or 4 threads to as many others, through 1000 places (SimpleQueue: any number)."""
+    """One call passes 4000 items from 1 or 4 threads to as many others, through 1000 places (SimpleQueue: any)."""
     make, put, take = QUEUES[kind]
     channel, share = make(), 4000 // side
 

@@ -138,9 +138,12 @@ class Cluster:
             "--locale=C",
         ]
         access = ["--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={password}"]
-        done = subprocess.run(
-            [*command, *access], cwd=self._home, capture_output=True, text=True, check=False, **self._user
-        )
+        try:
+            done = subprocess.run(
+                [*command, *access], cwd=self._home, capture_output=True, text=True, check=False, **self._user
+            )
+        except OSError as error:  # root's nobody may not enter the folder for temporary files
+            raise ServiceError(f"PostgreSQL cannot make its files in {self._home}: {error}") from None
         if done.returncode:
             raise ServiceError(f"PostgreSQL cannot make its files in {self._home}: {_last_line(done.stderr)}")
 
@@ -236,6 +239,9 @@ def _main(command: list[str]) -> int:
             f"usage: python -m perfcore.suite.postgres COMMAND [ARGUMENT ...]  (gets {URL_VARIABLE})", file=sys.stderr
         )
         return 2
+    if shutil.which(command[0]) is None:
+        print(f"perfcore: error: there is no program {command[0]}", file=sys.stderr)
+        return 127
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     try:
@@ -249,11 +255,7 @@ def _main(command: list[str]) -> int:
 
 
 def _run(command: list[str], url: str) -> int:
-    try:
-        child = subprocess.Popen(command, env={**os.environ, URL_VARIABLE: url})
-    except OSError as error:
-        print(f"perfcore: error: {command[0]} cannot be run: {error.strerror}", file=sys.stderr)
-        return 127
+    child = subprocess.Popen(command, env={**os.environ, URL_VARIABLE: url})
     while True:
         try:
             status = child.wait()
