@@ -17,7 +17,7 @@ import random
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from typing import Any
@@ -31,7 +31,7 @@ from perfcore.suite.saturation import find_saturation
 State = Callable[[Iterable[int]], None]
 Threads = Callable[[int], AbstractContextManager[ThreadPoolExecutor]]
 Throughput = Callable[[int], None]
-Run = Callable[[Awaitable[Any]], Any]
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 BLOCK = random.Random(1).randbytes(128 * 1024)
 DIGEST = hashlib.sha256(BLOCK).digest()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -20,7 +20,7 @@ import pytest
 from perfcore.errors import ServiceError
 from perfcore.suite.websocket import GREETING, WebSocketServer, descriptors
 
-Run = Callable[[Awaitable[Any]], Any]
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
 State = Callable[[Iterable[int]], None]
 Throughput = Callable[[int], None]
 
@@ -63,7 +63,7 @@ def server(start: Callable[[], WebSocketServer]) -> WebSocketServer:
 def run(server: WebSocketServer, complete: Run) -> Run:
     """Return what runs a coroutine on an event loop; where the server has died in the middle, one line says so."""
 
-    def run(work: Awaitable[Any]) -> Any:
+    def run(work: Coroutine[Any, Any, Any]) -> Any:
         try:
             return complete(work)
         except (OSError, EOFError, websockets.WebSocketException):
