@@ -25,8 +25,16 @@ from typing import Any
 import pytest
 
 from perfcore.messaging import Ring
-from perfcore.suite.load import LoadResult, Shape, burst, constant, ramp, run_load, run_load_async
-from perfcore.suite.saturation import find_saturation
+from perfcore.suite.load import (
+    LoadResult,
+    Shape,
+    burst,
+    constant,
+    find_saturation,
+    ramp,
+    run_load,
+    run_load_async,
+)
 
 State = Callable[[Iterable[int]], None]
 Threads = Callable[[int], AbstractContextManager[ThreadPoolExecutor]]

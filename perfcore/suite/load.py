@@ -7,6 +7,9 @@ the requests that real users would have sent into the stall are missing from the
 a latency is counted from the moment at which its call was due. What was never served within the time allowed is in the
 percentiles too, with the time that it had waited.
 
+This is the public door: shapes and their arrivals are in `arrivals`, percentiles in `latencies`, the search for the
+highest rate in `saturation`.
+
 `run_load` calls a function from a fixed number of threads, each of which takes the next moment, waits for it and calls.
 `run_load_async` starts a task per call on the running event loop. Moments are from CLOCK_MONOTONIC, in nanoseconds.
 How late the generator itself was, where something was free to serve, is reported beside the latencies and is in them.
@@ -23,15 +26,18 @@ from dataclasses import dataclass
 
 from perfcore.suite.arrivals import Phase, Shape, burst, constant, ramp
 from perfcore.suite.latencies import Latencies
+from perfcore.suite.saturation import Saturation, find_saturation
 from perfcore.units import format_seconds
 
 __all__ = [
     "Latencies",
     "LoadResult",
     "Phase",
+    "Saturation",
     "Shape",
     "burst",
     "constant",
+    "find_saturation",
     "ramp",
     "run_load",
     "run_load_async",

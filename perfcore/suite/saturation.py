@@ -12,10 +12,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from perfcore.suite.arrivals import Shape, constant
-from perfcore.suite.load import LoadResult
 from perfcore.units import format_seconds
+
+if TYPE_CHECKING:
+    from perfcore.suite.load import LoadResult
 
 __all__ = ["Saturation", "Step", "find_saturation"]
 

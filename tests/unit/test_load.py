@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 
 from perfcore.suite.arrivals import Phase, Shape, burst, constant, ramp
 from perfcore.suite.latencies import Latencies
-from perfcore.suite.load import LoadResult, run_load, run_load_async
-from perfcore.suite.saturation import find_saturation
+from perfcore.suite.load import LoadResult, find_saturation, run_load, run_load_async
 
 # --- latencies ---
 
