@@ -7,105 +7,20 @@ import json
 import os
 import re
 import resource
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from suite_runs import CHECKOUT, QUICK, SECONDS, Suite, gone, wait_for, websocket_servers
 
-import perfcore.suite.postgres as postgres
 from perfcore.errors import ServiceError
 from perfcore.suite.database import PostgreSQL
 from perfcore.suite.postgres import URL_VARIABLE, Cluster
 from perfcore.suite.websocket import WebSocketServer, descriptors
-
-CHECKOUT = Path(__file__).parents[2]
-SECONDS = 120.0
-QUICK = ["--benchmark-max-time=0.05", "--benchmark-min-rounds=1", "-p", "no:cacheprovider", "-v", "-rs"]
-
-
-def wait_for(condition: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < end, f"no {what} in {SECONDS} s"
-        time.sleep(0.01)
-
-
-def gone(pid: int) -> bool:
-    """Whether a process has ended (one that nobody has waited for yet counts)."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
-
-
-def descendants(pid: int) -> list[int]:
-    try:
-        children = [
-            int(one) for path in Path(f"/proc/{pid}/task").glob("*/children") for one in path.read_text().split()
-        ]
-    except FileNotFoundError:
-        return []
-    return children + [deeper for child in children for deeper in descendants(child)]
-
-
-def command_line(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-    except FileNotFoundError:
-        return ""
-
-
-class Suite:
-    """A benchmark file that runs in a pytest of its own, in a session of its own, and is read line by line."""
-
-    def __init__(self, name: str, *options: str, url: str = "", before: list[str] | None = None) -> None:
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "COV_"))}
-        kept.pop(URL_VARIABLE, None)
-        more = {"PYTHONUNBUFFERED": "1", "COLUMNS": "200"} | ({URL_VARIABLE: url} if url else {})
-        command = [
-            *(before or []),
-            sys.executable,
-            "-P",
-            "-m",
-            "pytest",
-            f"benchmarks/test_{name}.py",
-            *QUICK,
-            *options,
-        ]
-        self.process = subprocess.Popen(
-            command, cwd=CHECKOUT, env=kept | more, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        )  # fmt: skip
-        assert self.process.stdout is not None
-        self.lines = self.process.stdout
-        self.out = ""
-
-    def until(self, pattern: str) -> None:
-        """Read until a line has a pattern."""
-        for line in self.lines:
-            self.out += line
-            if re.search(pattern, line):
-                return
-        raise AssertionError(f"no {pattern} in:\n{self.out}")
-
-    def end(self) -> int:
-        watchdog = threading.Timer(SECONDS, self.process.kill)
-        watchdog.start()
-        with self.process:
-            self.out += "".join(self.lines)
-        watchdog.cancel()
-        return self.process.returncode
-
-    def outcomes(self) -> dict[str, str]:
-        return dict(re.findall(r"::(\S+) (PASSED|FAILED|SKIPPED|ERROR)", self.out))
 
 
 @pytest.fixture(scope="module")
@@ -115,133 +30,6 @@ def cluster() -> Iterator[Cluster]:
             yield running
     except ServiceError as error:
         pytest.skip(str(error))
-
-
-# --- PostgreSQL of our own ---
-
-
-def test_a_cluster_takes_clients_and_leaves_nothing(cluster: Cluster) -> None:
-    psycopg = pytest.importorskip("psycopg")
-    assert cluster.url.startswith("postgresql://perf:")
-    with psycopg.connect(cluster.url) as connection:
-        assert connection.execute("SELECT 1").fetchone() == (1,)
-    with pytest.raises(psycopg.OperationalError):  # the password is needed
-        psycopg.connect(re.sub(":[^@/]+@", ":wrong@", cluster.url))
-
-
-def test_a_port_that_is_taken(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another one is tried; and when the block ends in a Ctrl-C, nothing is left."""
-    psycopg = pytest.importorskip("psycopg")
-    free = postgres._free_port
-    made = Path(tempfile.mkdtemp(dir="/tmp"))
-    made.chmod(0o755)
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        taken = other.getsockname()[1]
-        ports = [taken]
-        monkeypatch.setattr(postgres, "_free_port", lambda: ports.pop() if ports else free())
-
-        def interrupted() -> None:
-            with Cluster(listen=True, durable=False, folder=made) as second:
-                pids.append(second.pid)
-                assert f":{taken}/" not in second.url
-                with psycopg.connect(second.url) as connection:
-                    assert connection.execute("SHOW fsync").fetchone() == ("off",)
-                raise KeyboardInterrupt
-
-        pids: list[int] = []
-        with pytest.raises(KeyboardInterrupt):
-            interrupted()
-    assert ports == []
-    assert gone(pids[0])
-    made.rmdir()
-
-
-def test_a_cluster_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(postgres, "find_server", lambda: None)
-        with pytest.raises(ServiceError, match=r"no PostgreSQL server on this machine; install it"):
-            Cluster().__enter__()
-    programs = Path(tempfile.mkdtemp(dir="/tmp"))
-    programs.chmod(0o755)
-    made = programs / "made"
-    made.mkdir()
-    try:
-        (programs / "initdb").write_text("#!/bin/sh\necho 'initdb: error: the disk is full' >&2\nexit 1\n")
-        (programs / "initdb").chmod(0o755)
-        monkeypatch.setattr(postgres, "find_server", lambda: programs)
-        with pytest.raises(ServiceError, match=r"cannot make its files in \S+: initdb: error: the disk"):
-            Cluster(folder=made).__enter__()
-        (programs / "initdb").write_text("#!/bin/sh\n")
-        (programs / "postgres").write_text("#!/bin/sh\necho 'FATAL:  no shared memory'\necho 'HINT: none'\nexit 1\n")
-        (programs / "postgres").chmod(0o755)
-        with pytest.raises(ServiceError, match="PostgreSQL does not start: FATAL:  no shared memory"):
-            Cluster(folder=made).__enter__()
-        (programs / "initdb").chmod(0o644)
-        with pytest.raises(ServiceError, match=r"cannot make its files in \S+: \[Errno 13\]"):
-            Cluster(folder=made).__enter__()
-        assert not list(made.iterdir())
-    finally:
-        shutil.rmtree(programs)
-
-
-WRAPPED = [sys.executable, "-P", "-m", "perfcore.suite.postgres"]
-ASK = """import os, psycopg, sys
-sys.exit(psycopg.connect(os.environ["PERFCORE_DATABASE_URL"]).execute("SELECT 7").fetchone()[0])"""
-
-
-def test_the_wrapper(cluster: Cluster) -> None:
-    pytest.importorskip("psycopg")
-    assert subprocess.run([*WRAPPED, sys.executable, "-P", "-c", ASK], check=False).returncode == 7
-    done = subprocess.run([*WRAPPED, "no-such-program"], check=False, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (127, "perfcore: error: there is no program no-such-program\n")
-    done = subprocess.run(WRAPPED, check=False, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert done.stderr.startswith("usage: ")
-
-
-def test_the_wrapper_without_a_server(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(postgres, "find_server", lambda: None)
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        assert postgres._main(["true"]) == 69
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    assert capsys.readouterr().err.startswith("perfcore: error: there is no PostgreSQL server on this machine")
-
-
-@pytest.mark.parametrize(
-    ("number", "code"),
-    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)],
-    ids=["Ctrl-C", "TERM", "KILL"],
-)
-def test_the_wrapper_is_ended(cluster: Cluster, number: signal.Signals, code: int) -> None:
-    """However the run ends, no server is left; only a SIGKILL leaves the folder."""
-    if number == signal.SIGKILL and not Path("/usr/bin/setpriv").exists():
-        pytest.skip("there is no setpriv")
-    sleeper = f"import time; print('up', flush=True); time.sleep({2 * SECONDS})"
-    with subprocess.Popen(
-        [*WRAPPED, sys.executable, "-P", "-c", sleeper], stdout=subprocess.PIPE, text=True, start_new_session=True,
-        stderr=subprocess.DEVNULL,
-    ) as process:  # fmt: skip
-        assert process.stdout is not None
-        assert process.stdout.readline() == "up\n"
-        servers = [pid for pid in descendants(process.pid) if "perfcore-pg-" in command_line(pid)]
-        assert servers
-        folder = Path(re.search(r"-D (\S+)/data", command_line(servers[0])).group(1))  # type: ignore[union-attr]
-        if number == signal.SIGINT:  # the terminal sends it to all of the foreground
-            os.killpg(process.pid, number)
-        else:
-            process.send_signal(number)
-            if number == signal.SIGKILL:
-                os.killpg(process.pid, number)
-        assert process.wait(SECONDS) == code
-    wait_for(lambda: all(map(gone, servers)), "end of the server")
-    assert folder.exists() == (number == signal.SIGKILL)
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-# --- the suites ---
 
 
 def test_every_benchmark_works(cluster: Cluster) -> None:
@@ -310,10 +98,6 @@ def test_postgresql_dies_in_the_middle() -> None:
     assert set(outcomes.values()) <= {"FAILED", "ERROR", "PASSED"}
     assert "ERROR" in outcomes.values()
     assert re.search(r"PostgreSQL at 127.0.0.1:\d+/postgres cannot be used: ", suite.out)
-
-
-def websocket_servers(pid: int) -> list[int]:
-    return [one for one in descendants(pid) if "perfcore.suite.websocket" in command_line(one)]
 
 
 def test_the_websocket_server_dies_in_the_middle() -> None:
