@@ -14,7 +14,7 @@ from pathlib import Path
 
 from perfcore.suite.postgres import URL_VARIABLE
 
-CHECKOUT = Path(__file__).parents[2]
+CHECKOUT = Path(__file__).parents[1]
 SECONDS = 120.0
 QUICK = ["--benchmark-max-time=0.05", "--benchmark-min-rounds=1", "-p", "no:cacheprovider", "-v", "-rs"]
 
