@@ -58,3 +58,7 @@ class RouteError(PerfcoreError, LookupError):
 
 class SuiteError(PerfcoreError):
     """A suite or its workload cannot be set up, run or judged: a process, a tree, an agent, a server, a package."""
+
+
+class ServiceError(PerfcoreError):
+    """A server that a suite needs is not there, does not start, or has died; the text has its own words."""
