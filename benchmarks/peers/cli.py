@@ -24,13 +24,13 @@ TOPICS = (
     "memory",
     "imports",
     "calibration",
+    "messaging",
     "suite",
     "judging",
     "codecs",
     "process_metrics",
     "allocations",
 )
-TOPICS = ("timing", "rounds", "statistics", "memory", "imports", "calibration", "messaging", "suite")
 
 
 def load_rows() -> None:
