@@ -24,6 +24,7 @@ TOPICS = (
     "memory",
     "imports",
     "calibration",
+    "messaging",
     "suite",
     "judging",
     "codecs",
