@@ -128,14 +128,16 @@ static int64_t slice_end(int64_t deadline_ns)
     if (deadline_ns == PC_SHM_NOW)
         return PC_SHM_NOW;
     int64_t end_ns = pc_clock_now_ns(CLOCK_MONOTONIC) + PC_SHM_SLICE_NS;
-    return end_ns < deadline_ns ? end_ns : deadline_ns;
+    return deadline_ns < 0 || end_ns < deadline_ns ? end_ns : deadline_ns;
 }
 
 // What a call that came to nothing says.
 static int not_yet(int status, int64_t deadline_ns)
 {
-    if (deadline_ns == PC_SHM_NOW || (status != -EAGAIN && status != -ETIMEDOUT))
+    if (status != -EAGAIN && status != -ETIMEDOUT)
         return status;
+    if (deadline_ns < 0)
+        return -EAGAIN;
     return pc_clock_now_ns(CLOCK_MONOTONIC) >= deadline_ns ? -ETIMEDOUT : -EAGAIN;
 }
 
@@ -187,10 +189,10 @@ static int put_locked(pc_shm *self, const pc_shm_piece *pieces, size_t count, si
 int pc_shm_put(pc_shm *self, const pc_shm_piece *pieces, size_t count, int64_t deadline_ns, size_t *done)
 {
     assert(count > 0);
-    if (pieces[0].length > self->capacity - PC_SHM_RECORD_BYTES)
+    if (pieces[0].length > pc_shm_largest(self))
         return -EMSGSIZE;
     int64_t until_ns = slice_end(deadline_ns);
-    for (bool last = until_ns == PC_SHM_NOW;;) {
+    for (bool last = deadline_ns < 0;;) {
         int status = side_lock(self, &self->header->put, until_ns);
         if (PC_LIKELY(status == 0)) {
             status = put_locked(self, pieces, count, done);
@@ -291,7 +293,7 @@ int pc_shm_get(pc_shm *self, size_t limit, int64_t deadline_ns, pc_shm_batch **b
 {
     assert(limit > 0);
     int64_t until_ns = slice_end(deadline_ns);
-    for (bool last = until_ns == PC_SHM_NOW;;) {
+    for (bool last = deadline_ns < 0;;) {
         bool more = false;
         int status = side_lock(self, &self->header->get, until_ns);
         if (PC_LIKELY(status == 0)) {
@@ -316,6 +318,7 @@ bool pc_shm_batch_next(pc_shm_batch *batch, pc_shm_piece *piece)
         return false;
     *piece = (pc_shm_piece){batch->bytes + batch->at + sizeof record, record.length, record.kind};
     batch->at += size;
+    batch->count--;
     return true;
 }
 
@@ -332,6 +335,12 @@ int pc_shm_close(pc_shm *self)
     pc_shm_lock_release(&put->lock);
     pc_shm_wake_all(self);
     return 0;
+}
+
+bool pc_shm_is_empty(const pc_shm *self)
+{
+    uint64_t got = atomic_load(&self->header->get.position);
+    return atomic_load(&self->header->put.position) == got;
 }
 
 void pc_shm_look(const pc_shm *self, pc_shm_state *state)

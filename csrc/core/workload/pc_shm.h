@@ -61,7 +61,7 @@ typedef struct pc_shm_batch {
     size_t capacity;
     size_t at;    // where the next message begins
     size_t end;   // of the messages
-    size_t count; // of messages, as got
+    size_t count; // of messages from there on
     _Alignas(8) unsigned char bytes[];
 } pc_shm_batch;
 
@@ -87,15 +87,20 @@ int pc_shm_open(const char *name, size_t capacity, uint32_t tag, pc_shm **result
 // Use the segment of a descriptor, which then belongs to the handle; it stays the caller's on failure.
 int pc_shm_attach(int fd, pc_shm **result) PC_NODISCARD;
 
-// Let go of the handle; the last user of a name removes it. What is in a segment that others use stays.
+// Let go of the handle and the memory; the last user of a name removes it.
 void pc_shm_detach(pc_shm *self);
+
+// Do of this what other processes see, and leave the memory mapped: for the end of a process that has threads in it.
+void pc_shm_release(pc_shm *self);
 
 // In the child of a fork: become a user of one's own.
 void pc_shm_after_fork(pc_shm *self);
 
-int pc_shm_fd(const pc_shm *self);
+int pc_shm_fd(const pc_shm *self); // -1 once released
 uint32_t pc_shm_tag(const pc_shm *self);
 const char *pc_shm_name(const pc_shm *self); // "" for none
+size_t pc_shm_largest(const pc_shm *self);   // bytes of the longest message that fits
+bool pc_shm_is_empty(const pc_shm *self);
 void pc_shm_look(const pc_shm *self, pc_shm_state *state);
 
 // The processes that use the segment and are alive, each once for every handle; how many.
@@ -103,14 +108,16 @@ size_t pc_shm_users(pc_shm *self, pid_t pids[PC_SHM_USERS]);
 
 // --- messages (pc_shm.c) ---
 
-// How long a call may take: until a time, or PC_SHM_NOW: not wait at all, not even for a lock.
+// How long a call may take: until a time, or without waiting for the other side: with PC_SHM_NOW not even for the lock,
+// with PC_SHM_SOON for that, which takes microseconds unless its holder is stopped; a slice at most.
 #define PC_SHM_FOREVER INT64_MAX
 #define PC_SHM_NOW ((int64_t)-1)
+#define PC_SHM_SOON ((int64_t)-2)
 
 // Put the first messages of `count` > 0, as many as there is room for, and at least one; say how many.
-// -EAGAIN: there was no room, not yet (a signal came, a slice is over, PC_SHM_NOW: call again, or give up); -EBUSY:
-// with PC_SHM_NOW, the lock is held; -ETIMEDOUT; -EMSGSIZE: the first one can never fit; -EPIPE: closed; -EBADMSG:
-// damaged.
+// -EAGAIN: there was no room, not yet (a signal came, a slice is over, no wait was wanted: call again, or give up);
+// -EBUSY: with PC_SHM_NOW, the lock is held; -ETIMEDOUT; -EMSGSIZE: the first one can never fit; -EPIPE: closed;
+// -EBADMSG: damaged.
 int pc_shm_put(pc_shm *self, const pc_shm_piece *pieces, size_t count, int64_t deadline_ns, size_t *done) PC_NODISCARD;
 
 // Get 1 to `limit` > 0 messages into *batch, which is made or grown where needed (NULL is allowed; free it with

@@ -150,7 +150,7 @@ static int fill(int fd, const char *name, uint64_t capacity, uint32_t tag)
 static int map_at(unsigned char *at, size_t bytes, int fd, uint64_t offset)
 {
     const void *mapped = mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, (off_t)offset);
-    return mapped == MAP_FAILED ? -errno : 0;
+    return mapped == MAP_FAILED ? -errno : 0; // cppcheck-suppress memleak ; the reservation is what is unmapped
 }
 
 // Map the header, the data, and the data once more.
@@ -355,20 +355,28 @@ void pc_shm_after_fork(pc_shm *self)
     pc_shm_users_add(self); // the parent's entry stays the parent's
 }
 
-void pc_shm_detach(pc_shm *self)
+void pc_shm_release(pc_shm *self)
 {
+    if (self->fd < 0)
+        return;
     pc_shm_users_remove(self);
-    (void)munmap(self->header, self->mapped_bytes);
     // A descriptor that a forked child shares keeps its lock when it is closed here, so who is alone shows through a
     // lock of another one.
     int again = self->name[0] != '\0' ? open_again(self->fd) : -1;
     (void)close(self->fd);
+    self->fd = -1;
     if (again >= 0) {
         char path[PATH_BYTES];
         path_of(self->name, path);
         (void)remove_unused(again, path);
         (void)close(again);
     }
+}
+
+void pc_shm_detach(pc_shm *self)
+{
+    pc_shm_release(self);
+    (void)munmap(self->header, self->mapped_bytes);
     pc_free(self);
 }
 
@@ -385,4 +393,9 @@ uint32_t pc_shm_tag(const pc_shm *self)
 const char *pc_shm_name(const pc_shm *self)
 {
     return self->name;
+}
+
+size_t pc_shm_largest(const pc_shm *self)
+{
+    return self->capacity - PC_SHM_RECORD_BYTES;
 }
