@@ -193,8 +193,11 @@ static void test_names(void)
     CHECK(pc_shm_attach(fd, &first) == 0);
     pc_shm_detach(second);
     CHECK(is_there(name));
+    CHECK(put_number(first, 43, PC_SHM_NOW) == 0);
+    pc_shm_release(first); // the end of a process: the memory stays for its threads
+    CHECK(!is_there(name) && pc_shm_fd(first) == -1);
+    CHECK(get_number(first, &batch, PC_SHM_NOW, &number) == 0 && number == 43);
     pc_shm_detach(first);
-    CHECK(!is_there(name));
     pc_free(batch);
 }
 

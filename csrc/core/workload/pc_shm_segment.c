@@ -226,8 +226,14 @@ static int attach(pc_shm *self, int fd)
     int status = check_header(&header, info.st_size);
     if (status == 0)
         status = read_sound_kind(&self->lock_kind);
-    if (status == 0)
-        status = map(self, fd, header.data_offset, header.capacity);
+    if (status < 0)
+        return status;
+    // Through another descriptor: a mapping holds on to its own one, and to the flock that goes with that.
+    int again = open_again(fd);
+    if (again < 0)
+        return -errno;
+    status = map(self, again, header.data_offset, header.capacity);
+    (void)close(again);
     if (status < 0)
         return status;
     status = check_positions(self);
