@@ -38,15 +38,15 @@ class ShmRing(_core.ShmRing[T], Generic[T]):
         codec: how objects become bytes: ``pickle`` (the default; protocol 5), ``msgpack`` or ``json``. A ring that
             exists keeps its own, and another one is refused. An item that is ``bytes`` goes as it is.
 
-    Names and exceptions are those of `queue.Queue`. ``close()`` is for all processes: nothing more can be put, what is in
-    can be got, and then every method that gets raises `Closed`. ``detach()``, also the end of a ``with`` block, lets go of
-    the ring in this process alone. The memory ends with its last user, however that one ends; the name of a ring whose
-    users were all killed is removed when the next named ring is made or opened.
+    Names and exceptions are those of `queue.Queue`. ``close()`` is for all processes: nothing more can be put, what is
+    in can be got, and then every method that gets raises `Closed`. ``detach()``, also the end of a ``with`` block, lets
+    go of the ring in this process alone. The memory ends with its last user, however that one ends; the name of a ring
+    whose users were all killed is removed when the next named ring is made or opened.
 
-    A process may be killed at any moment. An item is put whole or not at all, stays until one process has it, and is never
-    given twice; the others go on, after a tenth of a second at the latest. What a killed process had got, it takes along:
-    the items of the one call it was in, and those it had not yet worked on. ``users()`` says who is alive, ``recoveries``
-    how often a death in the middle of a put or get was repaired.
+    A process may be killed at any moment. An item is put whole or not at all, stays until one process has it, and is
+    never given twice; the others go on, after a tenth of a second at the latest. What a killed process had got, it
+    takes along: the items of the one call it was in, and those it had not yet worked on. ``users()`` says who is alive,
+    ``recoveries`` how often a death in the middle of a put or a get was repaired.
 
     As with multiprocessing, what a ring carries is trusted: it is open to processes of the same user alone.
 
@@ -72,8 +72,6 @@ class ShmRing(_core.ShmRing[T], Generic[T]):
         return _CODECS[self._tag]
 
     def _ready(self) -> Self:
-        from multiprocessing import util
-
         if self.codec == "pickle":
             self._bind(pickle.dumps, 5, pickle.loads)
         elif self.codec == "msgpack":
@@ -81,8 +79,11 @@ class ShmRing(_core.ShmRing[T], Generic[T]):
         else:
             self._bind(_core.json_dumps, None, _core.json_loads)
         _rings.add(self)
-        _release_at_exit(self)
-        util.register_after_fork(self, _release_at_exit)
+        if self.name is not None:
+            from multiprocessing import util
+
+            _release_at_exit(self)
+            util.register_after_fork(self, _release_at_exit)
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
