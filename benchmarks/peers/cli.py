@@ -30,7 +30,7 @@ TOPICS = (
     "process_metrics",
     "allocations",
 )
-TOPICS = ("timing", "rounds", "statistics", "memory", "imports", "calibration", "messaging", "suite")
+TOPICS = ("timing", "rounds", "statistics", "memory", "imports", "calibration", "messaging", "shared_memory", "suite")
 
 
 def load_rows() -> None:
