@@ -35,8 +35,9 @@ class ShmRing(_core.ShmRing[T], Generic[T]):
             that is in use. Or None for a new ring.
         size: bytes for items, rounded up to a power of two; an item takes 8 more than its own. A ring that exists
             keeps its size.
-        codec: how objects become bytes: ``pickle`` (the default; protocol 5), ``msgpack`` or ``json``. A ring that
-            exists keeps its own, and another one is refused. An item that is ``bytes`` goes as it is.
+        codec: how objects become bytes: ``pickle`` (the default; protocol 5, but for plain data something faster that
+            gives the same back), ``msgpack`` or ``json``. A ring that exists keeps its own, and another one is refused.
+            An item that is ``bytes`` goes as it is.
 
     Names and exceptions are those of `queue.Queue`. ``close()`` is for all processes: nothing more can be put, what is
     in can be got, and then every method that gets raises `Closed`. ``detach()``, also the end of a ``with`` block, lets
@@ -73,7 +74,7 @@ class ShmRing(_core.ShmRing[T], Generic[T]):
 
     def _ready(self) -> Self:
         if self.codec == "pickle":
-            self._bind(pickle.dumps, 5, pickle.loads)
+            self._bind(pickle.dumps, 5, pickle.loads, _core.msgpack_dumps, _core.msgpack_loads)
         elif self.codec == "msgpack":
             self._bind(_core.msgpack_dumps, None, _core.msgpack_loads)
         else:

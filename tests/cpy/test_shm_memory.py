@@ -27,7 +27,7 @@ class Undecodable:
 def use(ring: Any) -> None:
     ring.put({"a": [1.5]})
     ring.put(b"bytes", True, 1.5)
-    ring.put_many([object, "x" * 5000, b"y"] * 30)
+    ring.put_many([object, "x" * 5000, b"y"] * 15)
     assert ring.get() == {"a": [1.5]}
     assert len(ring.get_many(5)) == 5
     ring.get_many()

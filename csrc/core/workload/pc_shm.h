@@ -40,7 +40,7 @@ enum {
     PC_SHM_USERS = 256,           // processes that pc_shm_users can name; there may be more
     PC_SHM_RECORD_BYTES = 8,      // what a message takes beside its bytes, which are rounded up to a multiple of 8
     PC_SHM_SLICE_NS = 100000000,  // the longest sleep without looking at signals and for the dead
-    PC_SHM_BATCH_BYTES = 1 << 20, // more than one message is got at once up to so many bytes
+    PC_SHM_BATCH_BYTES = 1 << 18, // more than one message is got at once up to so many bytes
 };
 
 #define PC_SHM_MIN_BYTES ((size_t)4096)

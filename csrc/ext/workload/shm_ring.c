@@ -11,32 +11,6 @@
 
 // --- life ---
 
-// Say why a segment cannot be had. NULL.
-static PyObject *raise_opening(core_state *state, int status, const char *name, Py_ssize_t size)
-{
-    const char *what = name == NULL ? "a ring" : name;
-    switch (-status) {
-    case EINVAL:
-        return PyErr_Format(PyExc_ValueError, "a ring's name is 1 to %d of A-Z a-z 0-9 . _ -, not '%.300s'",
-                            PC_SHM_NAME_BYTES - 1, what);
-    case EBADMSG:
-    case ELOOP:
-        return shm_ring_raise_segment(
-            state, "%s: what is there is no ring of this version of perfcore, or it is damaged; end who uses it", what);
-    case EPERM:
-    case EACCES:
-        return shm_ring_raise_segment(state, "%s: the ring belongs to another user; use another name", what);
-    case ETIMEDOUT:
-        return shm_ring_raise_segment(state, "%s: another process is stopped while it makes or ends this ring", what);
-    case ENOSPC:
-        return shm_ring_raise_segment(
-            state, "%s: no %zd bytes of shared memory are left; take a smaller size, or look into /dev/shm", what,
-            size);
-    default:
-        return core_raise_errno(status);
-    }
-}
-
 static PyObject *shm_ring_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"name", "size", "tag", "fd", NULL};
@@ -62,7 +36,7 @@ static PyObject *shm_ring_new(PyTypeObject *type, PyObject *args, PyObject *kwar
     Py_END_ALLOW_THREADS
     if (status < 0) {
         Py_DECREF(self);
-        return raise_opening(core_state_of_type(type), status, name, size);
+        return shm_ring_raise_opening(core_state_of_type(type), status, name, size);
     }
     return (PyObject *)self;
 }
@@ -73,6 +47,8 @@ static int shm_ring_traverse(shm_ring_object *self, visitproc visit, void *arg)
     Py_VISIT(self->dumps);
     Py_VISIT(self->dumps_extra);
     Py_VISIT(self->loads);
+    Py_VISIT(self->plain_dumps);
+    Py_VISIT(self->plain_loads);
     return 0;
 }
 
@@ -81,6 +57,8 @@ static int shm_ring_tp_clear(shm_ring_object *self)
     Py_CLEAR(self->dumps);
     Py_CLEAR(self->dumps_extra);
     Py_CLEAR(self->loads);
+    Py_CLEAR(self->plain_dumps);
+    Py_CLEAR(self->plain_loads);
     return 0;
 }
 
@@ -174,7 +152,7 @@ static PyObject *shm_ring_get_nowait(shm_ring_object *self, PyObject *Py_UNUSED(
 }
 
 PyDoc_STRVAR(get_many_doc, "get_many($self, max_items=None, block=True, timeout=None)\n--\n\n"
-                           "Get what is there, at most max_items and about a MiB; wait for the first item alone.\n\n"
+                           "Get what is there, at most max_items and about 256 KiB; wait for the first item alone.\n\n"
                            "Raises queue.Empty, or Closed when the ring is closed and drained.");
 
 static PyObject *shm_ring_get_many(shm_ring_object *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
@@ -278,17 +256,21 @@ static PyObject *shm_ring_users(shm_ring_object *self, PyObject *Py_UNUSED(ignor
     return list;
 }
 
-PyDoc_STRVAR(bind_doc, "_bind($self, dumps, extra, loads, /)\n--\n\n"
-                       "Set the codec: dumps(item), or dumps(item, extra) where that is not None, and loads(bytes).");
+PyDoc_STRVAR(bind_doc, "_bind($self, dumps, extra, loads, plain_dumps=None, plain_loads=None, /)\n--\n\n"
+                       "Set the codec: dumps(item), or dumps(item, extra) where that is not None, and loads(bytes);\n"
+                       "and a faster one for plain data.");
 
 static PyObject *shm_ring_bind(shm_ring_object *self, PyObject *args)
 {
-    PyObject *dumps, *extra, *loads;
-    if (!PyArg_ParseTuple(args, "OOO:_bind", &dumps, &extra, &loads))
+    PyObject *given[5] = {NULL, NULL, NULL, NULL, NULL};
+    if (!PyArg_ParseTuple(args, "OOO|OO:_bind", &given[0], &given[1], &given[2], &given[3], &given[4]))
         return NULL;
-    Py_XSETREF(self->dumps, Py_NewRef(dumps));
-    Py_XSETREF(self->dumps_extra, extra == Py_None ? NULL : Py_NewRef(extra));
-    Py_XSETREF(self->loads, Py_NewRef(loads));
+    PyObject **const slots[] = {&self->dumps, &self->dumps_extra, &self->loads, &self->plain_dumps, &self->plain_loads};
+    for (size_t i = 0; i < 5; i++) {
+        PyObject *before = *slots[i];
+        *slots[i] = given[i] == Py_None ? NULL : Py_XNewRef(given[i]);
+        Py_XDECREF(before);
+    }
     Py_RETURN_NONE;
 }
 
@@ -316,62 +298,6 @@ static PyObject *shm_ring_fileno(shm_ring_object *self, PyObject *Py_UNUSED(igno
     pc_shm *shm = shm_ring_handle(self);
     return shm == NULL ? NULL : PyLong_FromLong(pc_shm_fd(shm));
 }
-
-static PyObject *get_name(shm_ring_object *self, void *Py_UNUSED(closure))
-{
-    pc_shm *shm = shm_ring_handle(self);
-    if (shm == NULL)
-        return NULL;
-    const char *name = pc_shm_name(shm);
-    return name[0] == '\0' ? Py_NewRef(Py_None) : PyUnicode_FromString(name);
-}
-
-enum { SIZE, TAG, PUTS, GETS, RECOVERIES, CLOSED_FLAG };
-
-static PyObject *get_number(shm_ring_object *self, void *which)
-{
-    pc_shm_state state;
-    pc_shm *shm = shm_ring_handle(self);
-    if (shm == NULL)
-        return NULL;
-    pc_shm_look(shm, &state);
-    switch ((intptr_t)which) {
-    case SIZE:
-        return PyLong_FromSize_t(state.capacity);
-    case TAG:
-        return PyLong_FromUnsignedLong(pc_shm_tag(shm));
-    case PUTS:
-        return PyLong_FromUnsignedLongLong(state.puts);
-    case GETS:
-        return PyLong_FromUnsignedLongLong(state.gets);
-    case RECOVERIES:
-        return PyLong_FromUnsignedLongLong(state.recoveries);
-    default:
-        return PyBool_FromLong(state.closed);
-    }
-}
-
-static PyObject *get_detached(shm_ring_object *self, void *Py_UNUSED(closure))
-{
-    return PyBool_FromLong(self->shm == NULL || self->leaving);
-}
-
-#define NUMBER(name, which, doc)                                                                                       \
-    {                                                                                                                  \
-        name, (getter)get_number, NULL, doc, (void *)(intptr_t)(which)                                                 \
-    }
-
-static PyGetSetDef shm_ring_getset[] = {
-    {"name", (getter)get_name, NULL, "The name, or None.", NULL},
-    NUMBER("size", SIZE, "Bytes for items; each takes 8 more than its own, rounded up to a multiple of 8."),
-    NUMBER("_tag", TAG, "The number of the codec."),
-    NUMBER("puts", PUTS, "Items put since the ring was made."),
-    NUMBER("gets", GETS, "Items got since the ring was made."),
-    NUMBER("recoveries", RECOVERIES, "Times that a user died in the middle of a put or a get, and another went on."),
-    NUMBER("closed", CLOSED_FLAG, "Whether close() was called, in any process."),
-    {"detached", (getter)get_detached, NULL, "Whether detach() was called.", NULL},
-    {NULL, NULL, NULL, NULL, NULL},
-};
 
 static PyMemberDef shm_ring_members[] = {
     {"__weaklistoffset__", T_PYSSIZET, offsetof(shm_ring_object, weakrefs), READONLY, NULL},

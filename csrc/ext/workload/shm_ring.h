@@ -22,13 +22,21 @@ typedef struct shm_ring_object {
     PyObject *dumps;
     PyObject *dumps_extra; // a second argument of dumps, or NULL
     PyObject *loads;
+    PyObject *plain_dumps; // for plain data, see shm_ring_codec.c; or NULL
+    PyObject *plain_loads;
     pc_shm_batch *spare; // an empty one to use again
     pc_shm_batch *kept;  // messages to be given before those in the ring
     PyObject *weakrefs;
 } shm_ring_object;
 
-// What a message is: bytes as they are, or an object through the codec.
-typedef enum { SHM_RING_BYTES = 0, SHM_RING_OBJECT = 1 } shm_ring_kind;
+// What a message is: bytes as they are, an object through the codec, or plain data through the second codec.
+typedef enum { SHM_RING_BYTES = 0, SHM_RING_OBJECT = 1, SHM_RING_PLAIN = 2 } shm_ring_kind;
+
+// Turn an object into bytes, which the caller owns. NULL with an exception, also when it is too large for the ring.
+PyObject *shm_ring_encode(shm_ring_object *self, PyObject *item, pc_shm_piece *piece);
+
+// Turn a message into an object. NULL with an exception.
+PyObject *shm_ring_decode(shm_ring_object *self, const pc_shm_piece *piece);
 
 // The handle to use, or NULL with ValueError when it is detached.
 pc_shm *shm_ring_handle(shm_ring_object *self);
@@ -48,8 +56,11 @@ void shm_ring_forget_parent(shm_ring_object *self);
 // Raise what a status of the core means: Closed, Full or Empty (`getting`), SegmentError, MemoryError, OSError. NULL.
 PyObject *shm_ring_raise(shm_ring_object *self, int status, bool getting);
 
-// Raise SegmentError. Returns NULL.
-PyObject *shm_ring_raise_segment(core_state *state, const char *format, ...);
+// Raise why a segment of this name (NULL for none) and size cannot be had. Returns NULL.
+PyObject *shm_ring_raise_opening(core_state *state, int status, const char *name, Py_ssize_t size);
+
+// The properties.
+extern PyGetSetDef shm_ring_getset[];
 
 // Put one object. 0, or -1 with an exception.
 int shm_ring_put(shm_ring_object *self, PyObject *item, ring_deadline deadline) PC_NODISCARD;

@@ -1,62 +1,17 @@
 // SPDX-License-Identifier: MIT
-// Putting and getting of a ShmRing: objects to bytes and back, the GIL, signals (see shm_ring.h).
+// Putting and getting of a ShmRing: the GIL, signals, what is in hand (see shm_ring.h).
 //
 // A call first tries with the GIL held, which neither waits nor copies much. What waits, for the other side or for a
 // lock in the shared memory, does so without the GIL, and comes back once in a slice at least to look for signals.
 #include "workload/shm_ring.h"
 
-#include <stdarg.h>
-
 #include "base/pc_alloc.h"
 
 enum {
-    HELD_BYTES = 1 << 16,  // more is copied without the GIL
-    SPARE_BYTES = 1 << 16, // a larger batch is not kept for the next call
-    PIECES = 64,           // on the C stack
+    HELD_BYTES = 1 << 16,             // more is copied without the GIL
+    SPARE_BYTES = PC_SHM_BATCH_BYTES, // a larger batch is not kept for the next call
+    PIECES = 64,                      // on the C stack
 };
-
-// --- errors ---
-
-PyObject *shm_ring_raise_segment(core_state *state, const char *format, ...)
-{
-    if (state->segment_error == NULL) {
-        PyObject *errors = PyImport_ImportModule("perfcore.errors");
-        if (errors == NULL)
-            return NULL;
-        PyObject *found = PyObject_GetAttrString(errors, "SegmentError");
-        Py_DECREF(errors);
-        if (found == NULL)
-            return NULL;
-        Py_XSETREF(state->segment_error, found);
-    }
-    va_list arguments;
-    va_start(arguments, format);
-    PyObject *text = PyUnicode_FromFormatV(format, arguments);
-    va_end(arguments);
-    if (text != NULL)
-        PyErr_SetObject(state->segment_error, text);
-    Py_XDECREF(text);
-    return NULL;
-}
-
-PyObject *shm_ring_raise(shm_ring_object *self, int status, bool getting)
-{
-    core_state *state = core_state_of_type(Py_TYPE(self));
-    switch (-status) {
-    case EPIPE:
-        return ring_raise_closed(state);
-    case EAGAIN:
-    case EBUSY:
-    case ETIMEDOUT:
-        return getting ? ring_raise_empty(state) : ring_raise_full(state);
-    case EBADMSG:
-        return shm_ring_raise_segment(state,
-                                      "the shared memory of ring '%s' is damaged; detach from it and make a new one",
-                                      self->shm == NULL ? "" : pc_shm_name(self->shm));
-    default:
-        return core_raise_errno(status);
-    }
-}
 
 // --- the handle ---
 
@@ -135,48 +90,6 @@ static int64_t next_deadline(int status, ring_deadline deadline)
 
 // --- put ---
 
-static bool has_codec(const shm_ring_object *self)
-{
-    if (PC_LIKELY(self->dumps != NULL && self->loads != NULL))
-        return true;
-    PyErr_SetString(PyExc_TypeError, "this ShmRing has no codec for objects; make it by perfcore.messaging.ShmRing");
-    return false;
-}
-
-// Turn an object into bytes, which the caller owns.
-static PyObject *encode(shm_ring_object *self, PyObject *item, pc_shm_piece *piece)
-{
-    PyObject *bytes;
-    if (PyBytes_CheckExact(item)) {
-        bytes = Py_NewRef(item);
-        piece->kind = SHM_RING_BYTES;
-    } else {
-        if (!has_codec(self))
-            return NULL;
-        PyObject *arguments[] = {item, self->dumps_extra};
-        bytes = PyObject_Vectorcall(self->dumps, arguments, self->dumps_extra == NULL ? 1 : 2, NULL);
-        if (bytes == NULL)
-            return NULL;
-        if (PC_UNLIKELY(!PyBytes_CheckExact(bytes))) {
-            PyErr_Format(PyExc_TypeError, "the codec's dumps() gave %.200s, not bytes", Py_TYPE(bytes)->tp_name);
-            Py_DECREF(bytes);
-            return NULL;
-        }
-        piece->kind = SHM_RING_OBJECT;
-    }
-    piece->data = PyBytes_AS_STRING(bytes);
-    piece->length = (size_t)PyBytes_GET_SIZE(bytes);
-    pc_shm *shm = shm_ring_handle(self); // dumps() may have run anything
-    if (PC_UNLIKELY(shm == NULL || piece->length > pc_shm_largest(shm))) {
-        if (shm != NULL)
-            PyErr_Format(PyExc_ValueError, "a message of %zu bytes is more than the ring's %zu; make the ring larger",
-                         piece->length, pc_shm_largest(shm));
-        Py_DECREF(bytes);
-        return NULL;
-    }
-    return bytes;
-}
-
 // Put the first of some pieces. A status of the core, or 1 with an exception.
 static int put_pieces(shm_ring_object *self, const pc_shm_piece *pieces, size_t count, ring_deadline deadline,
                       size_t *done)
@@ -205,7 +118,7 @@ static int put_pieces(shm_ring_object *self, const pc_shm_piece *pieces, size_t 
 int shm_ring_put(shm_ring_object *self, PyObject *item, ring_deadline deadline)
 {
     pc_shm_piece piece;
-    PyObject *bytes = encode(self, item, &piece);
+    PyObject *bytes = shm_ring_encode(self, item, &piece);
     if (bytes == NULL)
         return -1;
     size_t done;
@@ -251,7 +164,7 @@ PyObject *shm_ring_put_items(shm_ring_object *self, PyObject *items, ring_deadli
         goto done;
     }
     for (size_t i = 0; i < count; i++) {
-        PyObject *bytes = encode(self, PyTuple_GET_ITEM(sequence, (Py_ssize_t)i), &pieces[i]);
+        PyObject *bytes = shm_ring_encode(self, PyTuple_GET_ITEM(sequence, (Py_ssize_t)i), &pieces[i]);
         if (bytes == NULL)
             goto done;
         PyTuple_SET_ITEM(encoded, (Py_ssize_t)i, bytes);
@@ -316,16 +229,6 @@ static void put_away(shm_ring_object *self, pc_shm_batch *batch)
     }
 }
 
-static PyObject *decode(shm_ring_object *self, const pc_shm_piece *piece)
-{
-    PyObject *bytes = PyBytes_FromStringAndSize(piece->data, (Py_ssize_t)piece->length);
-    if (bytes == NULL || piece->kind == SHM_RING_BYTES)
-        return bytes;
-    PyObject *item = has_codec(self) ? PyObject_CallOneArg(self->loads, bytes) : NULL;
-    Py_DECREF(bytes);
-    return item;
-}
-
 // Whether the exception says nothing of the message: it is kept then.
 static bool is_not_its_fault(void)
 {
@@ -341,7 +244,7 @@ PyObject *shm_ring_get(shm_ring_object *self, ring_deadline deadline)
     pc_shm_piece piece;
     PyObject *item = NULL;
     if (pc_shm_batch_next(batch, &piece)) {
-        item = decode(self, &piece);
+        item = shm_ring_decode(self, &piece);
         if (PC_UNLIKELY(item == NULL) && is_not_its_fault()) {
             batch->at = at;
             batch->count = count;
@@ -371,7 +274,7 @@ PyObject *shm_ring_get_items(shm_ring_object *self, size_t limit, ring_deadline 
         size_t at = batch->at, count = batch->count;
         if (!pc_shm_batch_next(batch, &piece))
             break;
-        PyObject *item = decode(self, &piece);
+        PyObject *item = shm_ring_decode(self, &piece);
         failed = item == NULL || PyList_Append(list, item) < 0;
         Py_XDECREF(item);
         if (PC_UNLIKELY(failed) && (PyList_GET_SIZE(list) > 0 || is_not_its_fault())) {
