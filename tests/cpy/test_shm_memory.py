@@ -46,8 +46,8 @@ def test_every_way_in_and_out_is_flat(assert_flat: Flat) -> None:
             ring.get(timeout=1e-6)
         ring.put_many([1, Undecodable(), 2])
         assert ring.get_many() == [1]
-        with pytest.raises(ValueError, match="none"):
-            ring.get_many()
+        with contextlib.suppress(ValueError):  # not pytest.raises: what it keeps of this one wanders for 1000 calls
+            raise AssertionError(ring.get_many())
         assert ring.get_many() == [2]
         assert ring.users() == [os.getpid()]
         with pytest.raises(TypeError):
