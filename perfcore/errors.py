@@ -52,6 +52,10 @@ class Closed(PerfcoreError):  # noqa: N818 - named like queue.Full and queue.Emp
     """A ring is closed: nothing can be put, and nothing is left to get."""
 
 
+class SegmentError(PerfcoreError):
+    """A ring in shared memory cannot be made or opened, or its memory is damaged."""
+
+
 class RouteError(PerfcoreError, LookupError):
     """A router knows no such endpoint or subscription."""
 

@@ -25,6 +25,7 @@ TOPICS = (
     "imports",
     "calibration",
     "messaging",
+    "shared_memory",
     "suite",
     "judging",
     "codecs",
