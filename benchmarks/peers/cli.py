@@ -29,7 +29,6 @@ TOPICS = (
     "suite",
     "judging",
     "codecs",
-    "messaging",
     "lanes",
     "process_metrics",
     "allocations",
