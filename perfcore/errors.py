@@ -57,4 +57,4 @@ class RouteError(PerfcoreError, LookupError):
 
 
 class SuiteError(PerfcoreError):
-    """A suite's workload cannot run: an agent, a server or a package that it needs is missing or wrong."""
+    """A suite cannot run: a process, a tree, an agent, a server or a package that it needs is missing or wrong."""

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Whole workloads, built of real parts: agents, their messages, what they call, and how they are driven."""
+"""The suite room: whole workloads, run and measured. Nothing is imported here."""
