@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from perfcore._core import Samples
     from perfcore.api import Comparison, Measurement, Timer, compare, measure
     from perfcore.errors import ConfigError, HistoryError, LeakError, MeasureError, PerfcoreError, ResultsError
+    from perfcore.judge.analysis import PerformanceAnalyzer
+    from perfcore.judge.detector import RegressionDetector
     from perfcore.judge.leaks import assert_no_leaks
     from perfcore.measure.allocations import AllocationTracker, track_allocations
     from perfcore.measure.memory import MemoryTracker
@@ -31,6 +33,8 @@ __all__ = [
     "MemoryTracker",
     "MetricsCollector",
     "PerfcoreError",
+    "PerformanceAnalyzer",
+    "RegressionDetector",
     "ResultsError",
     "Samples",
     "Timer",
@@ -53,6 +57,8 @@ _HOMES = {
     "MemoryTracker": "perfcore.measure.memory",
     "MetricsCollector": "perfcore.measure.metrics",
     "PerfcoreError": "perfcore.errors",
+    "PerformanceAnalyzer": "perfcore.judge.analysis",
+    "RegressionDetector": "perfcore.judge.detector",
     "ResultsError": "perfcore.errors",
     "Samples": "perfcore._core",
     "Timer": "perfcore.api",

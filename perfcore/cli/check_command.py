@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from perfcore.cli import Parser
 from perfcore.cli.options import add_baseline, add_database, add_judging, add_reading, write_json
-from perfcore.errors import ResultsError
 from perfcore.report.text import change, painted, printable, say, seconds, table
 from perfcore.units import format_metric
 
 if TYPE_CHECKING:
+    from perfcore.judge.detector import RegressionDetector
     from perfcore.judge.metrics import MetricVerdict
     from perfcore.judge.verdict import Check, Verdict
     from perfcore.record.results import Results
@@ -55,53 +55,14 @@ def parser() -> Parser:
     return made
 
 
-def _judge_by_history(args: argparse.Namespace, results: Results) -> Check:
-    """Judge results against the runs of the history that mean the same and are older."""
-    from perfcore.cli.history_command import open_history
-    from perfcore.config import load_config
-    from perfcore.judge.history import EVIDENCE, MAX_RUNS, judge_history, judge_metrics_by_history
-    from perfcore.judge.metrics import MetricRules
-    from perfcore.judge.thresholds import Thresholds, limits_for
-    from perfcore.judge.verdict import Check, marked, with_limit
-    from perfcore.record.history import environment_key, make_run, method
+def _detector(args: argparse.Namespace) -> RegressionDetector:
+    from perfcore.judge.detector import RegressionDetector
 
-    config = load_config()
-    limits = Thresholds(args.warning or config.thresholds.warning, args.critical or config.thresholds.critical)
-    this = make_run(results)
-    history = open_history(args)
-    names = [benchmark.fullname for benchmark in results.benchmarks]
-    here = environment_key(results)
-    series = history.series(names, before=this.at, environment=here)
-    measured = history.metrics(names, before=this.at, environment=here, limit=MAX_RUNS)
-    known = set(history.names())
-    verdicts = []
-    metrics: list[MetricVerdict] = []
-    rules = MetricRules(config.metrics, config.rules)
-    for benchmark in results.benchmarks:
-        backends = None if args.allow_backend_mismatch else (this.backend, method(benchmark))
-        points = [
-            point.median
-            for point in series[benchmark.fullname]
-            if backends is None or (point.backend, point.method) == backends
-        ]
-        thresholds, maximum = limits_for(benchmark.fullname, limits, config.rules)
-        thresholds = marked(benchmark, thresholds)
-        metrics += judge_metrics_by_history(benchmark, thresholds, rules, measured[benchmark.fullname])
-        if benchmark.fullname in known:
-            judged = judge_history(benchmark.fullname, benchmark.median, points, thresholds)
-            verdicts.append(with_limit(judged, maximum))
-    return Check(
-        baseline=None,
-        results=results,
-        thresholds=limits,
-        verdicts=tuple(verdicts),
-        new=tuple(name for name in names if name not in known),
-        gone=(),
-        differences=(),
+    return RegressionDetector.configured(
+        warning=args.warning,
+        critical=args.critical,
+        allow_backend_mismatch=args.allow_backend_mismatch,
         strict_environment=args.strict_environment,
-        evidence=EVIDENCE,
-        history=history.name,
-        metrics=tuple(metrics),
     )
 
 
@@ -113,28 +74,17 @@ def judge(args: argparse.Namespace, results: Results) -> Check:
 
     """
     from perfcore.config import load_config
-    from perfcore.judge.thresholds import Thresholds
-    from perfcore.judge.verdict import check_results
     from perfcore.record.baseline import load_baseline
 
-    config = load_config()
-    baseline = load_baseline(args.baseline or config.baseline, max_bytes=args.max_size)
-    check = check_results(
-        baseline,
-        results,
-        Thresholds(args.warning or config.thresholds.warning, args.critical or config.thresholds.critical),
-        allow_backend_mismatch=args.allow_backend_mismatch,
-        strict_environment=args.strict_environment,
-        rules=config.rules,
-        metrics=config.metrics,
-    )
-    if not check.verdicts:
-        raise ResultsError(
-            f"{results.path}: nothing in common with the baseline {baseline.path}; give files of the same suite"
-        )
-    if not check.compared and check.passed:
-        raise ResultsError(f"{results.path}: nothing could be compared: {check.verdicts[0].reason}")
-    return check
+    detector = _detector(args)
+    return detector.check(results, load_baseline(args.baseline or load_config().baseline, max_bytes=args.max_size))
+
+
+def _judge_by_history(args: argparse.Namespace, results: Results) -> Check:
+    """Judge results against the runs of the history that mean the same and are older."""
+    from perfcore.cli.history_command import open_history
+
+    return _detector(args).check_history(results, open_history(args))
 
 
 def report_json(check: Check, **more: Any) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from perfcore.record.environment import describe
 from perfcore.record.results import STOCK, Benchmark, Results
 
 DAY = 86400.0
+_COLUMNS = frozenset(("median", "mean", "stddev", "min", "max"))
 _CHUNK = 500  # values in one IN (...), under SQLite's least limit of 999
 
 
@@ -60,7 +61,10 @@ class Run:
 
 
 class Point(NamedTuple):
-    """A benchmark's figure in one run: a tuple, because a trend may have ten thousand."""
+    """A benchmark's figure in one run: a tuple, because a trend may have ten thousand.
+
+    ``median`` is the figure of another metric where one was asked for.
+    """
 
     at: float
     median: float
@@ -290,11 +294,16 @@ class History:
         before: float | None = None,
         environment: str | None = None,
         backend: str | None = None,
+        metric: str = "median",
     ) -> dict[str, list[Point]]:
-        """Return the benchmarks' medians, the oldest first. What has no finite median is left out."""
+        """Return the benchmarks' medians, the oldest first. What has no finite median is left out.
+
+        Instead of the median, ``metric`` may name the mean, stddev, min or max, or a metric of calls.
+        """
         run, figure = db.runs.c, db.figures.c
+        kept = figure[metric] if metric in _COLUMNS else figure.metrics_json
         points: dict[str, list[Point]] = {name: [] for name in names}
-        conditions: list[sa.ColumnElement[bool]] = [figure.median.is_not(None)]
+        conditions: list[sa.ColumnElement[bool]] = [kept.is_not(None)]
         if since is not None:
             conditions.append(run.at >= since)
         if before is not None:
@@ -303,7 +312,7 @@ class History:
             conditions.append(run.environment == environment)
         if backend is not None:
             conditions.append(run.backend == backend)
-        columns = (run.at, figure.median, run.commit_id, run.environment, run.backend, figure.method)
+        columns = (run.at, kept, run.commit_id, run.environment, run.backend, figure.method)
         with self._db.reading() as connection:
             for name, number in self._numbers(connection, names).items():
                 query = (
@@ -313,7 +322,9 @@ class History:
                     .order_by(run.at, run.id)
                 )
                 points[name] = list(map(Point._make, connection.execute(query)))
-        return points
+        if metric in _COLUMNS:
+            return points
+        return {name: _of_metric(metric, found) for name, found in points.items()}
 
     def metrics(
         self, names: Sequence[str], *, before: float, environment: str, limit: int
@@ -348,6 +359,12 @@ class History:
                 used = sa.select(db.figures.c.benchmark_id)
                 connection.execute(db.benchmarks.delete().where(db.benchmarks.c.id.not_in(used)))
         return int(count or 0)
+
+
+def _of_metric(metric: str, points: Sequence[Point]) -> list[Point]:
+    """Return points with the metric's figure, of points with all of them as JSON."""
+    figures = (_real(json.loads(str(point.median)).get(metric)) for point in points)
+    return [point._replace(median=value) for point, value in zip(points, figures, strict=True) if value is not None]
 
 
 def _run(row: Mapping[Any, Any], figures: Sequence[Mapping[str, Any]] = ()) -> Run:
