@@ -209,34 +209,35 @@ static int do_many_changes(void)
 // Searched after every append, a series gives what one that is searched once gives.
 static void test_growing(void)
 {
-    const pc_windowed_options options[] = {
-        {.window = 10, .max_pvalue = 0.2}, {.window = 6, .max_pvalue = 0.05, .min_magnitude = 0.02},
-        XX enum {POINTS = 900};
-    double values[POINTS];
-    pc_rng rng;
-    pc_rng_seed(&rng, kind);
-    pc_windowed *growing;
-    CHECK(pc_windowed_make(&options[kind], &growing) == 0);
-    for (size_t i = 0; i < POINTS; i++) {
-        // Stretches of a constant have p-values that are no numbers.
-        values[i] = i / 100 % 3 == 2 ? 100.0 + (double)(i / 30 % 2) : jumping(&rng, i);
-        pc_change *found, *whole;
-        size_t found_count, whole_count;
-        CHECK(pc_windowed_append(growing, &values[i], 1) == 0);
-        CHECK(pc_windowed_find(growing, &found, &found_count) == 0);
-        if (i % 50 == 49) {
-            pc_windowed *fresh;
-            CHECK(pc_windowed_make(&options[kind], &fresh) == 0);
-            CHECK(pc_windowed_append(fresh, values, i + 1) == 0);
-            CHECK(pc_windowed_find(fresh, &whole, &whole_count) == 0);
-            CHECK(found_count == whole_count && memcmp(found, whole, found_count * sizeof *found) == 0);
-            pc_free(whole);
-            pc_windowed_free(fresh);
+    const pc_windowed_options options[] = {{.window = 10, .max_pvalue = 0.2},
+                                           {.window = 6, .max_pvalue = 0.05, .min_magnitude = 0.02}};
+    for (size_t kind = 0; kind < 2; kind++) {
+        enum { POINTS = 900 };
+        double values[POINTS];
+        pc_rng rng;
+        pc_rng_seed(&rng, kind);
+        pc_windowed *growing;
+        CHECK(pc_windowed_make(&options[kind], &growing) == 0);
+        for (size_t i = 0; i < POINTS; i++) {
+            // Stretches of a constant have p-values that are no numbers.
+            values[i] = i / 100 % 3 == 2 ? 100.0 + (double)(i / 30 % 2) : jumping(&rng, i);
+            pc_change *found, *whole;
+            size_t found_count, whole_count;
+            CHECK(pc_windowed_append(growing, &values[i], 1) == 0);
+            CHECK(pc_windowed_find(growing, &found, &found_count) == 0);
+            if (i % 50 == 49) {
+                pc_windowed *fresh;
+                CHECK(pc_windowed_make(&options[kind], &fresh) == 0);
+                CHECK(pc_windowed_append(fresh, values, i + 1) == 0);
+                CHECK(pc_windowed_find(fresh, &whole, &whole_count) == 0);
+                CHECK(found_count == whole_count && memcmp(found, whole, found_count * sizeof *found) == 0);
+                pc_free(whole);
+                pc_windowed_free(fresh);
+            }
+            pc_free(found);
         }
-        pc_free(found);
+        pc_windowed_free(growing);
     }
-    pc_windowed_free(growing);
-}
 }
 
 // Other weak points in each run: what was kept of earlier ones is given up sooner or later, and nothing changes.
