@@ -26,11 +26,12 @@ TOPICS = (
     "calibration",
     "suite",
     "judging",
+    "checking",
     "codecs",
+    "messaging",
     "process_metrics",
     "allocations",
 )
-TOPICS = ("timing", "rounds", "statistics", "memory", "imports", "calibration", "messaging", "suite")
 
 
 def load_rows() -> None:

@@ -98,7 +98,7 @@ def report_json(check: Check, **more: Any) -> dict[str, Any]:
         "environment_differences": check.differences,
         "advisory": check.advisory,
         "verdicts": [asdict(verdict) for verdict in check.verdicts],
-        "metrics": [asdict(verdict) for verdict in check.metrics],
+        "metrics": [verdict._asdict() for verdict in check.metrics],
         "lost_metrics": dict(check.lost_metrics),
         "new": check.new,
         "gone": check.gone,

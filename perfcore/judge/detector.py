@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perfcore.errors import ResultsError
-from perfcore.judge.history import EVIDENCE, MAX_RUNS, judge_history, judge_metrics_by_history
 from perfcore.judge.metrics import MetricRules, MetricVerdict
 from perfcore.judge.thresholds import MetricRule, Rule, Thresholds, limits_for
 from perfcore.judge.verdict import Check, Verdict, check_results, marked, with_limit
@@ -107,6 +106,7 @@ class RegressionDetector:
             PerfcoreError: the file or the history cannot be read.
 
         """
+        from perfcore.judge.history import EVIDENCE, MAX_RUNS, judge_history, judge_metrics_by_history
         from perfcore.record.history import environment_key, make_run, method
 
         head = as_results(results)
@@ -117,10 +117,10 @@ class RegressionDetector:
         known = set(history.names())
         verdicts: list[Verdict] = []
         metrics: list[MetricVerdict] = []
+        rules = MetricRules(self.metrics, self.rules)
         for benchmark in head.benchmarks:
             limits, maximum = limits_for(benchmark.fullname, self.thresholds, self.rules)
             limits = marked(benchmark, limits)
-            rules = MetricRules(self.metrics, self.rules)
             metrics += judge_metrics_by_history(benchmark, limits, rules, measured[benchmark.fullname])
             if benchmark.fullname not in known:
                 continue

@@ -18,7 +18,7 @@ from typing import Any
 
 from perfcore import _core
 from perfcore.judge.changepoint import find_levels
-from perfcore.judge.metrics import MetricRules, MetricVerdict, Outcome, cases, figure
+from perfcore.judge.metrics import MetricRules, MetricVerdict, Outcome, figure
 from perfcore.judge.thresholds import Thresholds, percent
 from perfcore.judge.verdict import Verdict
 from perfcore.record.results import Benchmark
@@ -92,7 +92,7 @@ def judge_metrics_by_history(
 
     """
     made = []
-    for case in cases(head, thresholds, rules):
+    for case in rules.cases(head, thresholds):
         value = figure(head, case.metric)
         found = [float(run[case.metric]) for run in runs if isinstance(run.get(case.metric), int | float)]
         if value is None:

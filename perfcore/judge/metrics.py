@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from perfcore import _core
 from perfcore.judge.thresholds import MetricRule, Rule, Thresholds, metric_rule, percent
@@ -36,8 +35,7 @@ _UPWARDS = ("ops", "throughput")
 _UPWARD_ENDINGS = ("_per_second", "_per_s", "_throughput")
 
 
-@dataclass(frozen=True, slots=True)
-class MetricVerdict:
+class MetricVerdict(NamedTuple):
     """What became of one metric of one benchmark.
 
     Attributes:
@@ -79,8 +77,8 @@ def figure(benchmark: Benchmark, metric: str) -> float | None:
     """Return a metric's figure; None where the file has none."""
     own = benchmark.perfcore or {}
     for source in (own.get("metrics"), benchmark.stats, own.get("percentiles"), benchmark.extra_info):
-        value = source.get(metric) if isinstance(source, Mapping) else None
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        value = source.get(metric) if isinstance(source, dict) else None
+        if type(value) is int or type(value) is float:
             return float(value)  # finite: the reader refuses all else
     return None
 
@@ -106,20 +104,6 @@ def _judge_exact(ratio: float, worse: bool, limits: tuple[float, float]) -> str:
     return "critical" if change > critical else "warning" if change > warning else "ok"
 
 
-@dataclass(frozen=True, slots=True)
-class MetricRules:
-    """What holds for metrics.
-
-    Attributes:
-        general: of any benchmark, by the metric.
-        rules: of the benchmarks that match.
-
-    """
-
-    general: Mapping[str, MetricRule] = field(default_factory=dict)
-    rules: Sequence[Rule] = ()
-
-
 class Outcome(NamedTuple):
     """What came out of comparing two figures."""
 
@@ -130,31 +114,23 @@ class Outcome(NamedTuple):
     comparable: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One metric of one benchmark, and what holds for it."""
+class Case(NamedTuple):
+    """A metric, and what holds for it in some benchmark.
+
+    Attributes:
+        metric: its name.
+        rule: what was said of it.
+        up: whether more is better.
+        exact: whether any change counts.
+        limits: the relative changes that are a warning and critical; 0: any.
+
+    """
 
     metric: str
     rule: MetricRule
-    thresholds: Thresholds
-
-    @property
-    def up(self) -> bool:
-        """Whether more is better."""
-        return rises(self.metric) if self.rule.up is None else self.rule.up
-
-    @property
-    def exact(self) -> bool:
-        """Whether any change counts."""
-        return JUDGED.get(self.metric, False) if self.rule.exact is None else self.rule.exact
-
-    @property
-    def limits(self) -> tuple[float, float]:
-        """The relative changes that are a warning and critical; 0: any."""
-        rule, leak = self.rule, self.metric == "growth_bytes"
-        critical = (0.0 if leak else self.thresholds.critical) if rule.critical is None else rule.critical
-        default = 0.0 if self.exact else min(self.thresholds.warning, critical)
-        return (default if rule.warning is None else rule.warning), critical
+    up: bool
+    exact: bool
+    limits: tuple[float, float]
 
     def compare(self, old: float, new: float, spreads: tuple[float, float] = (math.nan, math.nan)) -> Outcome:
         """Compare two figures; ``spreads`` are the relative MADs of the rounds of the two."""
@@ -204,18 +180,45 @@ class Case:
         return ""
 
 
-def cases(head: Benchmark, thresholds: Thresholds, rules: MetricRules) -> Iterator[Case]:
-    """Give the metrics of a benchmark that are to be judged."""
-    measured = (head.perfcore or {}).get("metrics")
-    names = dict.fromkeys(name for name in (measured if isinstance(measured, Mapping) else ()) if name in JUDGED)
-    names |= dict.fromkeys(rules.general)
-    matching = [rule for rule in rules.rules if rule.matches(head.fullname)]
-    for rule in matching:
-        names |= dict.fromkeys(rule.metrics)
-    for name in names:
-        found = metric_rule(name, rules.general, matching)
-        if not found.ignore:
-            yield Case(name, found, thresholds)
+def make_case(metric: str, rule: MetricRule, thresholds: Thresholds) -> Case:
+    """Return what holds for a metric of a benchmark with these thresholds."""
+    exact = JUDGED.get(metric, False) if rule.exact is None else rule.exact
+    general = 0.0 if metric == "growth_bytes" else thresholds.critical  # any growth is a leak
+    critical = general if rule.critical is None else rule.critical
+    warning = 0.0 if exact else min(thresholds.warning, critical)
+    limits = (warning if rule.warning is None else rule.warning, critical)
+    return Case(metric, rule, rises(metric) if rule.up is None else rule.up, exact, limits)
+
+
+class MetricRules:
+    """What holds for metrics, and which are to be judged.
+
+    Args:
+        general: of any benchmark, by the metric.
+        rules: of the benchmarks that match.
+
+    """
+
+    def __init__(self, general: Mapping[str, MetricRule] | None = None, rules: Sequence[Rule] = ()) -> None:
+        self._general = general or {}
+        self._rules = [rule for rule in rules if rule.metrics]
+        self._known: dict[tuple[Any, ...], list[Case]] = {}  # most benchmarks of a file are alike
+
+    def cases(self, head: Benchmark, thresholds: Thresholds) -> list[Case]:
+        """Return the metrics of a benchmark that are to be judged."""
+        measured = (head.perfcore or {}).get("metrics")
+        names = tuple(measured) if isinstance(measured, dict) else ()
+        matching = tuple(index for index, rule in enumerate(self._rules) if rule.matches(head.fullname))
+        key = (thresholds, names, matching)
+        if (found := self._known.get(key)) is None:
+            found = self._known[key] = self._make(names, thresholds, [self._rules[index] for index in matching])
+        return found
+
+    def _make(self, measured: Iterable[str], thresholds: Thresholds, rules: Sequence[Rule]) -> list[Case]:
+        named = (name for rule in rules for name in rule.metrics)
+        names = dict.fromkeys((*(name for name in measured if name in JUDGED), *self._general, *named))
+        found = ((name, metric_rule(name, self._general, rules)) for name in names)
+        return [make_case(name, rule, thresholds) for name, rule in found if not rule.ignore]
 
 
 def judge_metrics(
@@ -237,7 +240,7 @@ def judge_metrics(
 
     """
     made = []
-    for case in cases(head, thresholds, rules):
+    for case in rules.cases(head, thresholds):
         value = figure(head, case.metric)
         if value is None:
             continue
@@ -247,7 +250,8 @@ def judge_metrics(
         elif mismatch and case.metric not in JUDGED:
             outcome = Outcome("undecided", reason=mismatch, comparable=False)
         else:
-            outcome = case.compare(before, value, (_spread(old), _spread(head)))
+            spreads = (math.nan, math.nan) if case.exact else (_spread(old), _spread(head))
+            outcome = case.compare(before, value, spreads)
         verdict = case.verdict(head.fullname, before, value, outcome)
         if before is not None or verdict.over_limit:
             made.append(verdict)
@@ -258,8 +262,10 @@ def lost_metrics(pairs: Iterable[tuple[Benchmark, Benchmark]]) -> dict[str, int]
     """Return the metrics of calls that old benchmarks have and new ones lack, with how many lack them."""
     lost: Counter[str] = Counter()
     for old, head in pairs:
-        before, after = ((one.perfcore or {}).get("metrics") for one in (old, head))
-        if isinstance(before, Mapping):
-            has = after if isinstance(after, Mapping) else {}
+        before, after = (old.perfcore or {}).get("metrics"), (head.perfcore or {}).get("metrics")
+        if isinstance(before, dict):
+            has = after if isinstance(after, dict) else {}
+            if before.keys() <= has.keys():
+                continue
             lost.update(name for name in before if name in JUDGED and name not in has)
     return dict(lost)

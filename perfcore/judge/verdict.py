@@ -293,6 +293,7 @@ def check_results(
     backends = (baseline.backend, results.backend)
     verdicts: list[Verdict] = []
     others: list[MetricVerdict] = []
+    what = MetricRules(metrics, rules)
     for head in results.benchmarks:
         own, maximum = limits_for(head.fullname, limits, rules)
         own, before = marked(head, own), old.get(head.fullname)
@@ -300,7 +301,7 @@ def check_results(
         if verdict is not None:
             verdicts.append(verdict)
         mismatch = "" if before is None or allow_backend_mismatch else _mismatch(before, head, backends)
-        others += judge_metrics(before, head, own, MetricRules(metrics or {}, rules), mismatch=mismatch)
+        others += judge_metrics(before, head, own, what, mismatch=mismatch)
     return Check(
         baseline=baseline,
         results=results,
