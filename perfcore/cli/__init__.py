@@ -26,7 +26,7 @@ COMMANDS = {
     "analyze": "statistics, standings in groups, files as a whole, trends by window",
     "compare": "show results files side by side",
     "merge": "make one results file of those that several jobs wrote",
-    "export": "write a results file as CSV, JSON or Markdown",
+    "export": "write what the history keeps as CSV or JSON",
     "history": "add, list, show or prune the runs that are remembered",
     "import": "add what pytest-benchmark saved (folders, files) to the history",
     "trends": "how the benchmarks of the history developed",

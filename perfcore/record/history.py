@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -325,6 +325,23 @@ class History:
         if metric in _COLUMNS:
             return points
         return {name: _of_metric(metric, found) for name, found in points.items()}
+
+    def rows(self, pattern: str | None = None, *, since: float | None = None) -> Iterator[dict[str, Any]]:
+        """Give all that is kept of each benchmark in each run, the oldest run first; `pattern` as of `names`."""
+        run, name = db.runs.c, db.benchmarks.c.fullname
+        wanted = set(self.names(pattern))
+        described = (run.at, run.key, run.commit_id.label("commit"), run.branch, run.environment, run.backend)
+        kept = [column for column in db.figures.c if column.name not in ("benchmark_id", "run_id")]
+        query = (
+            sa.select(*described, run.python, name, *kept)
+            .select_from(db.figures.join(db.runs).join(db.benchmarks))
+            .where(run.at >= (-math.inf if since is None else since))
+            .order_by(run.at, run.id, name)
+        )
+        with self._db.reading() as connection:
+            for row in connection.execution_options(yield_per=1000).execute(query).mappings():
+                if row["fullname"] in wanted:
+                    yield dict(row)
 
     def metrics(
         self, names: Sequence[str], *, before: float, environment: str, limit: int
