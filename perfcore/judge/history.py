@@ -17,7 +17,7 @@ from statistics import median
 from typing import Any
 
 from perfcore import _core
-from perfcore.judge.changepoint import find_levels
+from perfcore.judge.changepoint import LevelChange, find_levels
 from perfcore.judge.metrics import MetricRules, MetricVerdict, Outcome, figure
 from perfcore.judge.thresholds import Thresholds, percent
 from perfcore.judge.verdict import Verdict
@@ -125,6 +125,7 @@ class Trend:
         weekly: growth in a week as a ratio (1.02 is 2 % slower each week); NaN where the runs do not tell.
         changes: indices of the runs at which a change begins.
         sparkline: the series as bars, the lowest figure the lowest bar.
+        levels: the same changes with the levels before and after, and their p-values.
 
     """
 
@@ -134,6 +135,7 @@ class Trend:
     weekly: float
     changes: tuple[int, ...]
     sparkline: str
+    levels: tuple[LevelChange, ...] = ()
 
 
 def sparkline(values: Sequence[float], width: int = 20) -> str:
@@ -167,11 +169,9 @@ def _weekly(moments: Sequence[float], values: Sequence[float]) -> float:
     return math.exp(min(median(slopes) * 7 * 86400, 700.0))  # two moments close together may give any slope
 
 
-def find_changes(values: Sequence[float]) -> tuple[int, ...]:
-    """Return where changes of level begin; nothing in a series shorter than ``MIN_RUNS``."""
-    if len(values) < MIN_RUNS:
-        return ()
-    return tuple(change.position for change in find_levels(values))
+def find_changes(values: Sequence[float]) -> tuple[LevelChange, ...]:
+    """Return the changes of level; nothing in a series shorter than ``MIN_RUNS``."""
+    return tuple(find_levels(values)) if len(values) >= MIN_RUNS else ()
 
 
 def trend(moments: Sequence[float], values: Sequence[float]) -> Trend | None:
@@ -180,4 +180,6 @@ def trend(moments: Sequence[float], values: Sequence[float]) -> Trend | None:
     if not kept:
         return None
     when, what = [at for at, _ in kept], [value for _, value in kept]
-    return Trend(len(what), what[0], what[-1], _weekly(when, what), find_changes(what), sparkline(what))
+    levels = find_changes(what)
+    changes = tuple(change.position for change in levels)
+    return Trend(len(what), what[0], what[-1], _weekly(when, what), changes, sparkline(what), levels)
