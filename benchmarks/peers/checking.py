@@ -181,3 +181,20 @@ def append_row(context: Context) -> Iterator[Case]:
                 )
             )
         yield Case(f"{count} points", context.interleave(timers), {OURS: AtMost(20), OTAVA: TimesLess(1000)})
+
+
+@row("many-series", unit="ms", target={OURS: AtMost(500)})
+def many_series_row(context: Context) -> Iterator[Case]:
+    """Search a thousand series of a thousand points for changes."""
+    from perfcore.judge.changepoint import find_levels, find_windowed
+
+    count = 100 if context.quick else 1000
+    series = [
+        array("d", [value + 2 * (i // 250 % 2) for i, value in enumerate(normal(1000, seed))]) for seed in range(count)
+    ]
+    for words, find in (("identical mode", find_windowed), ("robust mode", find_levels)):
+
+        def search(find: Callable[[array[float]], object] = find) -> float:
+            return milliseconds(lambda: [find(one) for one in series])
+
+        yield Case(f"{count} series, {words}", context.interleave({OURS: search}, min(5, context.repeats)))

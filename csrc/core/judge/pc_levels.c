@@ -181,6 +181,16 @@ static double part_cost(const work *w, size_t start, size_t end)
     return w->costs[start] - sum * sum / (double)(end - start);
 }
 
+// Unlike fmin() and fmax(), which mind NaN, these are single instructions.
+static double lesser(double a, double b)
+{
+    return a < b ? a : b;
+}
+static double greater(double a, double b)
+{
+    return a > b ? a : b;
+}
+
 // The means for which a level from `start` on costs no more than one from `later` on, whatever follows, widened by
 // `slack`. Both costs are quadratic in the mean, and their difference does not depend on what follows. False: none.
 static bool rival(const work *w, size_t start, size_t later, double slack, double *low, double *high)
@@ -189,7 +199,7 @@ static bool rival(const work *w, size_t start, size_t later, double slack, doubl
     const double square = mean * mean - (w->costs[start] - w->costs[later]) / length;
     if (square < -slack * slack)
         return false;
-    const double half = sqrt(fmax(square, 0.0)) + slack;
+    const double half = (square > 0.0 ? sqrt(square) : 0.0) + slack;
     *low = mean - half;
     *high = mean + half;
     return true;
@@ -198,8 +208,7 @@ static bool rival(const work *w, size_t start, size_t later, double slack, doubl
 // Add a start to the candidates, drop those that it beats for every mean, and leave it out if it is beaten itself.
 static size_t add_candidate(work *w, size_t count, size_t later)
 {
-    // Ranks are whole numbers up to the length, so that no rounding comes near this.
-    const double most = (double)w->length, slack = 1e-5 * most;
+    const double most = (double)w->length, slack = 1e-5 * most; // more than what is lost by rounding
     double low = -most, high = most;
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
@@ -208,15 +217,15 @@ static size_t add_candidate(work *w, size_t count, size_t later)
         if (!rival(w, start, later, slack, &from, &to))
             continue;
         w->candidates[kept] = (uint32_t)start;
-        w->lows[kept] = fmax(w->lows[i], from);
-        w->highs[kept] = fmin(w->highs[i], to);
+        w->lows[kept] = greater(w->lows[i], from);
+        w->highs[kept] = lesser(w->highs[i], to);
         kept += w->lows[kept] <= w->highs[kept];
         // Where the older one is no worse, the new one need not be looked at. Only the ends are cut off: a hole in the
         // middle stays.
         if (from + 2.0 * slack <= low)
-            low = fmax(low, to - 2.0 * slack);
+            low = greater(low, to - 2.0 * slack);
         if (to - 2.0 * slack >= high)
-            high = fmin(high, from + 2.0 * slack);
+            high = lesser(high, from + 2.0 * slack);
     }
     if (low > high)
         return kept;
