@@ -11,21 +11,35 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from perfcore._core import Samples
     from perfcore.api import Comparison, Measurement, Timer, compare, measure
-    from perfcore.errors import ConfigError, HistoryError, LeakError, MeasureError, PerfcoreError, ResultsError
+    from perfcore.errors import (
+        ConfigError,
+        HistoryError,
+        LeakError,
+        MeasureError,
+        PerfcoreError,
+        ResultsError,
+        SuiteError,
+    )
     from perfcore.judge.analysis import PerformanceAnalyzer
     from perfcore.judge.detector import RegressionDetector
     from perfcore.judge.leaks import assert_no_leaks
     from perfcore.measure.allocations import AllocationTracker, track_allocations
+    from perfcore.measure.groups import CgroupMetrics, Pressure, cgroup_metrics, pressure
+    from perfcore.measure.heap import HeapDiff, HeapSnapshot, heap_snapshot
     from perfcore.measure.memory import MemoryTracker
     from perfcore.measure.metrics import MetricsCollector
     from perfcore.measure.process import process_metrics
+    from perfcore.measure.use import UseMeter, UseReport
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AllocationTracker",
+    "CgroupMetrics",
     "Comparison",
     "ConfigError",
+    "HeapDiff",
+    "HeapSnapshot",
     "HistoryError",
     "LeakError",
     "MeasureError",
@@ -34,22 +48,32 @@ __all__ = [
     "MetricsCollector",
     "PerfcoreError",
     "PerformanceAnalyzer",
+    "Pressure",
     "RegressionDetector",
     "ResultsError",
     "Samples",
+    "SuiteError",
     "Timer",
+    "UseMeter",
+    "UseReport",
     "__version__",
     "assert_no_leaks",
+    "cgroup_metrics",
     "compare",
+    "heap_snapshot",
     "measure",
+    "pressure",
     "process_metrics",
     "track_allocations",
 ]
 
 _HOMES = {
     "AllocationTracker": "perfcore.measure.allocations",
+    "CgroupMetrics": "perfcore.measure.groups",
     "Comparison": "perfcore.api",
     "ConfigError": "perfcore.errors",
+    "HeapDiff": "perfcore.measure.heap",
+    "HeapSnapshot": "perfcore.measure.heap",
     "HistoryError": "perfcore.errors",
     "LeakError": "perfcore.errors",
     "MeasureError": "perfcore.errors",
@@ -58,13 +82,21 @@ _HOMES = {
     "MetricsCollector": "perfcore.measure.metrics",
     "PerfcoreError": "perfcore.errors",
     "PerformanceAnalyzer": "perfcore.judge.analysis",
+    "Pressure": "perfcore.measure.groups",
     "RegressionDetector": "perfcore.judge.detector",
     "ResultsError": "perfcore.errors",
     "Samples": "perfcore._core",
+    "SuiteError": "perfcore.errors",
     "Timer": "perfcore.api",
+    "UseMeter": "perfcore.measure.use",
+    "UseReport": "perfcore.measure.use",
     "assert_no_leaks": "perfcore.judge.leaks",
+    "cgroup_metrics": "perfcore.measure.groups",
     "compare": "perfcore.api",
+    "load_ipython_extension": "perfcore.notebook",
+    "heap_snapshot": "perfcore.measure.heap",
     "measure": "perfcore.measure",  # the room's package, which can be called: see there
+    "pressure": "perfcore.measure.groups",
     "process_metrics": "perfcore.measure.process",
     "track_allocations": "perfcore.measure.allocations",
 }

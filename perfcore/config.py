@@ -37,6 +37,7 @@ class Config:
         metrics: thresholds, limits and directions of single metrics.
         history: where the history is kept: a file, or the URL of a database.
         history_days: how long ``perfcore history prune`` keeps a run.
+        ab_install: the command that installs the project for ``perfcore ab``; None for none.
 
     """
 
@@ -46,6 +47,7 @@ class Config:
     rules: tuple[Rule, ...] = ()
     history: str = HISTORY
     history_days: int = HISTORY_DAYS
+    ab_install: str | None = None
     metrics: Mapping[str, MetricRule] = field(default_factory=dict)
 
 
@@ -141,6 +143,23 @@ def _history(path: Path, value: object) -> tuple[str, int]:
     return (where if "://" in where else str(path.parent / where)), days
 
 
+def _ab_install(path: Path, table: Mapping[str, Any]) -> str | None:
+    ab = _table(path, "tool.perfcore.ab", table.get("ab", {}))
+    _check_keys(path, "tool.perfcore.ab", ab, ("install",))
+    install = ab.get("install")
+    if install is None:
+        return None
+    import shlex
+
+    try:
+        words = shlex.split(install) if isinstance(install, str) else []
+    except ValueError as error:
+        raise ConfigError(f"{path}: tool.perfcore.ab.install: {error} in {install!r}") from None
+    if not words:
+        raise ConfigError(f"{path}: tool.perfcore.ab.install: must be a command, not {install!r}")
+    return str(install)
+
+
 def find_pyproject(start: Path) -> Path | None:
     """Return the nearest pyproject.toml in ``start`` or a folder above it."""
     for folder in (start, *start.parents):
@@ -170,7 +189,7 @@ def load_config(start: Path | None = None) -> Config:
         raise ConfigError(f"{path}: not TOML: {error}") from error
     tool = _table(path, "tool", document.get("tool", {}))
     table = _table(path, "tool.perfcore", tool.get("perfcore", {}))
-    _check_keys(path, "tool.perfcore", table, ("baseline", "thresholds", "history"))
+    _check_keys(path, "tool.perfcore", table, ("ab", "baseline", "thresholds", "history"))
     limits = _table(path, "tool.perfcore.thresholds", table.get("thresholds", {}))
     _check_keys(path, "tool.perfcore.thresholds", limits, ("warning", "critical", "patterns", "metrics"))
     baseline = table.get("baseline", BASELINE)
@@ -186,4 +205,5 @@ def load_config(start: Path | None = None) -> Config:
     history, days = _history(path, table.get("history", {}))
     rules = _rules(path, limits.get("patterns", {}))
     metrics = _metrics(path, "tool.perfcore.thresholds.metrics", limits.get("metrics", {}))
-    return Config(path, path.parent / baseline, thresholds, rules, history, days, metrics)
+    install = _ab_install(path, table)
+    return Config(path, path.parent / baseline, thresholds, rules, history, days, install, metrics)

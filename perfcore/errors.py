@@ -54,3 +54,7 @@ class Closed(PerfcoreError):  # noqa: N818 - named like queue.Full and queue.Emp
 
 class RouteError(PerfcoreError, LookupError):
     """A router knows no such endpoint or subscription."""
+
+
+class SuiteError(PerfcoreError):
+    """The processes or the trees of a suite cannot be set up, or what they ran cannot be judged."""

@@ -261,8 +261,8 @@ checks() {
     local version=$1 bin=.venv-tests-$1/bin
     step "clang-format" check_c_format "$bin"
     step "two storeys" check_storeys
-    step "ruff check" "$bin/ruff" check -q setup.py perfcore tests benchmarks
-    step "ruff format" "$bin/ruff" format -q --check --diff setup.py perfcore tests benchmarks
+    step "ruff check" "$bin/ruff" check -q setup.py perfcore tests benchmarks .github
+    step "ruff format" "$bin/ruff" format -q --check --diff setup.py perfcore tests benchmarks .github
     step "mypy --strict" "$bin/python" -P -m mypy
     step "stubtest" "$bin/python" -P -m mypy.stubtest perfcore._core perfcore._memtrace \
         --allowlist tests/stubtest.allow --ignore-unused-allowlist

@@ -21,16 +21,21 @@ from perfcore.report.text import printable
 
 # What each command does, in one line; its module is perfcore.cli.<name>_command, with parser() and run(args).
 COMMANDS = {
+    "ab": "measure two revisions in turns and judge head against base",
     "check": "judge a results file against a baseline",
     "baseline": "save, update, show or validate the baseline",
     "analyze": "statistics, standings in groups, files as a whole, trends by window",
     "compare": "show results files side by side",
     "merge": "make one results file of those that several jobs wrote",
-    "export": "write what the history keeps as CSV or JSON",
+    "export": "write a results file as CSV, JSON, JUnit and the like",
     "history": "add, list, show or prune the runs that are remembered",
     "import": "add what pytest-benchmark saved (folders, files) to the history",
     "trends": "how the benchmarks of the history developed",
     "report": "write a results file as a dashboard, a comment or a table",
+    "flamegraph": "where a program spends its time, as a picture",
+    "doctor": "what makes figures noisy here, and how small a change can be seen",
+    "heap": "run a script and say what its heap holds: by type, by call site, as a flame graph",
+    "use": "what a command or a process uses of each resource, and waits for",
 }
 
 MAX_MEBIBYTES = 512  # files larger than this are refused unless --max-size says more
@@ -41,6 +46,7 @@ examples:
   perfcore baseline save results.json
   perfcore check results.json --fail-on-regression
   perfcore check new.json --baseline old.json --warning 3% --critical 8%
+  perfcore ab main -- benchmarks
 
 exit codes: 0 passed, 1 the gate failed, 2 could not judge, 130 interrupted
 """

@@ -1,96 +1,60 @@
 # SPDX-License-Identifier: MIT
-"""``perfcore export``: what the history keeps, as CSV or JSON: a row for each benchmark of each run.
-
-Times are seconds. One results file as CSV, JSON, Markdown or a page is what ``perfcore report`` writes.
-"""
+"""``perfcore export``: a results file in one format, on stdout or in one file (``perfcore report`` writes several)."""
 
 from __future__ import annotations
 
 import argparse
-import csv
-import io
-import json
-import time
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from perfcore.cli import Parser
-from perfcore.cli.options import add_database, add_reading, days
-from perfcore.errors import HistoryError
+from perfcore.cli.options import add_reading
 from perfcore.report.text import printable, say
+
+# Of perfcore.report.write; named here so that --help loads no renderer.
+FORMATS = ("csv", "json", "markdown", "junit", "openmetrics", "action-benchmark", "bencher")
 
 _EXAMPLES = """\
 examples:
-  perfcore export --output history.csv
-  perfcore export --days 30 --benchmark routing --format json
+  perfcore export results.json > results.csv
+  perfcore export results.json --format markdown
+  perfcore export results.json --format openmetrics --output metrics.txt
+  perfcore export results.json --format bencher | bencher run --adapter json
 
-of one results file: perfcore report RESULTS --format csv,json,markdown
+formats: csv, json and markdown hold all figures, times in seconds; junit is for CI servers, openmetrics for Prometheus,
+action-benchmark for github-action-benchmark (tool: customSmallerIsBetter), bencher is the Bencher Metric Format
 
-exit codes: 0 done; 2 there is no history, nothing in it that was asked for, or the file cannot be written
+exit codes: 0 done; 2 a file is missing or wrong, or cannot be written
 """
-
-_RUN = ("datetime", "run", "commit", "branch", "environment", "backend", "python")
-_FIGURES = ("median", "median_low", "median_high", "mean", "stddev", "min", "max", "rounds", "iterations", "method")
-_METRICS = ("cpu_s", "allocations", "allocated_bytes", "peak_bytes", "growth_bytes", "instructions")
-COLUMNS = (*_RUN, "fullname", *_FIGURES, *_METRICS)
 
 
 def parser() -> Parser:
     """Return the parser of this command."""
     made = Parser(
         prog="perfcore export",
-        description="Write what the history keeps: a row for each benchmark of each run, the oldest first.",
+        description="Write a results file's figures for a program or a person.",
         epilog=_EXAMPLES,
     )
-    made.add_argument("--days", type=days, metavar="N", help="only the runs of the last N days")
-    made.add_argument(
-        "--benchmark", metavar="PATTERN", help="only names that hold this text or match it, like '*copy*'"
-    )
-    made.add_argument("--format", choices=("csv", "json"), help="default: csv, or json with --json")
+    made.add_argument("results", metavar="RESULTS", type=Path, help="what pytest --benchmark-json wrote")
+    made.add_argument("--format", choices=FORMATS, help="default: csv, or json with --json")
     made.add_argument("--output", "-o", metavar="FILE", type=Path, help="write there, not to stdout")
-    add_database(made)
     add_reading(made)
     return made
 
 
-def _row(kept: dict[str, Any]) -> dict[str, Any]:
-    """Return a row of the history by the names of ``COLUMNS``; None where it does not tell."""
-    from datetime import UTC, datetime
-
-    metrics = json.loads(kept["metrics_json"] or "{}")
-    made = {name: kept[name] for name in (*_RUN[2:], "fullname", *_FIGURES)}
-    moment = datetime.fromtimestamp(kept["at"], UTC).isoformat()
-    return {"datetime": moment, "run": kept["key"]} | made | {name: metrics.get(name) for name in _METRICS}
-
-
-def _csv(rows: Iterable[dict[str, Any]]) -> str:
-    from perfcore.report.table import safe
-
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows([safe(row[name]) for name in COLUMNS] for row in rows)
-    return text.getvalue().rstrip("\n")
-
-
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
-    from perfcore.cli.history_command import open_history
     from perfcore.record.atomic import write_atomic
+    from perfcore.record.results import load_results
+    from perfcore.report.model import describe
+    from perfcore.report.write import FORMATS as RENDERERS
 
-    history = open_history(args)
-    since = None if args.days is None else time.time() - args.days * 86400
-    rows = [_row(kept) for kept in history.rows(args.benchmark, since=since)]
-    if not rows:
-        raise HistoryError(f"{history.name}: has nothing that was asked for; see: perfcore history list")
-    if (args.format or ("json" if args.json else "csv")) == "json":
-        text = json.dumps({"schema": 1, "command": "export", "rows": rows}, indent=1, ensure_ascii=False)
-    else:
-        text = _csv(rows)
+    document = describe(load_results(args.results, max_bytes=args.max_size))
+    _, render = RENDERERS[args.format or ("json" if args.json else "csv")]
+    text = render(document)
     if args.output is None:
-        say(text)
+        say(text.replace("\r\n", "\n").rstrip("\n"))
     else:
-        write_atomic(args.output, (text + "\n").encode())
-        say(f"{printable(str(args.output))}: {len(rows)} rows")
+        write_atomic(args.output, text.encode())
+        count = len(document["benchmarks"])
+        say(f"{printable(str(args.output))}: {count} benchmark{'' if count == 1 else 's'}")
     return 0

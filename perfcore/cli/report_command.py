@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from perfcore.cli import Parser
+from perfcore.cli import Parser, UsageError
 from perfcore.cli.options import add_judging, add_reading, write_json
 from perfcore.report.text import printable, say
 
@@ -21,10 +21,11 @@ _EXAMPLES = """\
 examples:
   perfcore report results.json
   perfcore report results.json --baseline old.json --output public
-  perfcore report results.json --baseline old.json --format markdown,csv
+  perfcore report results.json --baseline old.json --format github,csv
+  perfcore ab main --json > ab.json; perfcore report ab.json --format github
 
-files, in the folder of --output: report.html (opens offline), report.csv, report.md (the body of a comment on a
-pull request), report.json
+files, in the folder of --output: report.html (opens offline), report.csv, report.md, report.json, comment.md (github:
+the body of a comment on a pull request), junit.xml, metrics.txt (openmetrics), action-benchmark.json, bencher.json
 
 exit codes:
   0  written; verdicts fail nothing here, perfcore check does
@@ -46,16 +47,20 @@ def parser() -> Parser:
     """Return the parser of this command."""
     made = Parser(
         prog="perfcore report",
-        description="Write a results file as a dashboard, with verdicts where a baseline is given.",
+        description="Write a results file, or an A/B comparison, as a dashboard and in other formats.",
         epilog=_EXAMPLES,
     )
-    made.add_argument("results", metavar="RESULTS", help="what pytest --benchmark-json wrote")
+    made.add_argument("results", metavar="RESULTS", help="what pytest --benchmark-json or perfcore ab --json wrote")
     made.add_argument("--baseline", type=Path, metavar="FILE", help="judge against this results file")
     made.add_argument(
-        "--format", type=_formats, default=["html"], metavar="NAMES", help="html (default), csv, markdown, json"
+        "--format", type=_formats, default=["html"], metavar="NAMES", help="names below, with commas between (html)"
     )
     made.add_argument(
-        "--output", type=Path, default=Path(FOLDER), metavar="DIR", help=f"where to write (default: {FOLDER})"
+        "--output",
+        type=Path,
+        default=Path(FOLDER),
+        metavar="DIR",
+        help=f"where to write (default: {FOLDER}); - prints the one format that is asked for",
     )
     add_judging(made)
     add_reading(made)
@@ -86,11 +91,23 @@ def _check(args: argparse.Namespace, results: Results) -> Check | None:
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     from perfcore.record.results import load_results
+    from perfcore.report.ab import describe_ab, is_ab
     from perfcore.report.model import describe
-    from perfcore.report.write import write_reports
+    from perfcore.report.write import FORMATS, write_reports
 
-    results = load_results(args.results, max_bytes=args.max_size)
-    written = write_reports(describe(results, _check(args, results)), args.format, args.output)
+    if is_ab(args.results):
+        if args.baseline is not None:
+            raise UsageError(f"{args.results} is a comparison already; leave --baseline out")
+        document = describe_ab(args.results)
+    else:
+        results = load_results(args.results, max_bytes=args.max_size)
+        document = describe(results, _check(args, results))
+    if str(args.output) == "-":
+        if len(args.format) != 1:
+            raise UsageError("--output - prints one format; name one with --format")
+        say(FORMATS[args.format[0]][1](document).replace("\r\n", "\n").rstrip("\n"))
+        return 0
+    written = write_reports(document, args.format, args.output)
     if args.json:
         write_json({"schema": 1, "command": "report", "files": [str(path) for path in written], "exit_code": 0})
     else:

@@ -129,6 +129,17 @@ class MetricsCollector:
         except OSError as error:
             raise self._explained(error) from None
 
+    def _repr_html_(self) -> str:
+        from perfcore.report.display import timeline_html
+
+        parts = []
+        for metric, scale, unit in (("cpu_percent", 1.0, "%"), ("rss_bytes", 1e-6, "MB")):
+            series = self.series(metric)
+            parts.append(
+                timeline_html(metric, series.times.tolist(), [one * scale for one in series.max.tolist()], unit)
+            )
+        return "".join(parts)
+
     def __enter__(self) -> Self:
         return self.start()
 

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import sys
 import time
 from collections.abc import Callable
@@ -13,6 +11,7 @@ from typing import Any, Protocol
 from perfcore import _core
 from perfcore.errors import MeasureError
 from perfcore.measure import bias
+from perfcore.measure.callables import is_coroutine_function
 from perfcore.measure.clock import Timer, clock_id
 from perfcore.measure.kernel import UNROLL, make_kernel
 
@@ -58,14 +57,6 @@ class Runner(Protocol):
 
     def close(self) -> None:
         """Release what the runner holds."""
-
-
-def is_coroutine_function(function: object) -> bool:
-    """Whether calling `function` gives a coroutine: partials, bound methods and async ``__call__`` included."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    # The type's __call__: an instance is called through its class, and a class itself through its metaclass.
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
 def make_runner(
@@ -264,4 +255,4 @@ def pause_tracers() -> Callable[[], None]:
     return resume
 
 
-__all__ = ["CallRunner", "MeasureError", "Runner", "Stop", "is_coroutine_function", "make_runner", "pause_tracers"]
+__all__ = ["CallRunner", "MeasureError", "Runner", "Stop", "make_runner", "pause_tracers"]

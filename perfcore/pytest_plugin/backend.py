@@ -22,7 +22,8 @@ import pytest
 from perfcore import _core
 from perfcore.measure import clock
 from perfcore.measure.calibration import calibrate
-from perfcore.measure.runner import Runner, is_coroutine_function, make_runner
+from perfcore.measure.callables import is_coroutine_function
+from perfcore.measure.runner import Runner, make_runner
 from perfcore.pytest_plugin import pedantic
 from perfcore.pytest_plugin.compat import Stock
 from perfcore.pytest_plugin.options import Options
@@ -105,6 +106,10 @@ class Backend:
         if not fixture.enabled or not ours or self._loop_is_running(target):
             stock = type(fixture)._raw_pedantic
             return self._leave(stock, fixture, target, **plan.stock_arguments())
+        return self.run_plan(plan)
+
+    def run_plan(self, plan: pedantic.Plan) -> Any:
+        """Run a plan that is valid and whose timer is known."""
         return pedantic.run(self, plan)
 
     def make_runner(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Runner:

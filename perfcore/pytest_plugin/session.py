@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from perfcore.pytest_plugin.limits import Limits
 
 SCHEMA = 1
+# What makes the backend of a fixture, where it is not Backend: a worker of `perfcore ab` has its own.
+BACKEND = pytest.StashKey[Callable[..., Any]]()
 
 
 class Session:
@@ -25,6 +28,7 @@ class Session:
         self.options = read_options(config)
         self._config = config
         self._stock: compat.Stock | None = None
+        self._disabled: compat.Stock | None = None
         self._records: list[Record] = []
         self._foreign: list[str] = []
         self.reason = self._why_off()
@@ -38,12 +42,14 @@ class Session:
             return "pytest-benchmark is not active"
         if benchmarks.skip:
             return "benchmarks are skipped"
-        if benchmarks.disabled:
-            return "benchmarks are disabled"
         try:
-            self._stock = compat.probe()
+            stock = compat.probe()
         except compat.UnknownStockError as error:
             return str(error)
+        if benchmarks.disabled:
+            self._disabled = stock
+            return "benchmarks are disabled"
+        self._stock = stock
         return None
 
     def header(self) -> str:
@@ -57,14 +63,21 @@ class Session:
 
     def adopt(self, fixture: object, limits: Limits | None = None) -> None:
         """Take over a `benchmark` fixture that is pytest-benchmark's with its timing methods intact."""
-        if self._stock is None or "_raw" in getattr(fixture, "__dict__", ()):
+        if "_raw" in getattr(fixture, "__dict__", ()):
+            return
+        if self._disabled is not None and self._disabled.accepts(fixture):
+            from perfcore.pytest_plugin import disabled
+
+            disabled.adopt(fixture)
+        if self._stock is None:
             return
         if not self._stock.accepts(fixture):
             self._foreign.append(f"{type(fixture).__module__}.{type(fixture).__qualname__}")
             return
         from perfcore.pytest_plugin.backend import Backend
 
-        Backend(fixture, self._stock, self.options, self._records.append, limits).adopt()
+        make = self._config.stash.get(BACKEND, Backend)
+        make(fixture, self._stock, self.options, self._records.append, limits).adopt()
 
     def describe(self, output: Any) -> None:
         """Add the run's own "perfcore" entry to a results file."""
@@ -88,7 +101,11 @@ class Session:
 
         if self.options.table:
             report.write_table(terminal, self._records, self.options.table)
-        for line in (report.polluted_line(self._records), report.foreign_line(self._foreign)):
+        for line in (
+            report.polluted_line(self._records),
+            report.foreign_line(self._foreign),
+            report.instructions_line(self.options),
+        ):
             if line is not None:
                 terminal.write_line(line, yellow=True)
 

@@ -105,7 +105,7 @@ def _title(document: dict[str, Any]) -> str:
     return f"### perfcore: {found or 'nothing in common with the baseline'}{ending}\n"
 
 
-def render_markdown(document: dict[str, Any]) -> str:
+def render_comment(document: dict[str, Any]) -> str:
     """Return the document of :func:`perfcore.report.model.describe` as Markdown, under ``LIMIT`` characters."""
     check, body = document["check"], _Body()
     body.add(_title(document))

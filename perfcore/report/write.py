@@ -11,7 +11,9 @@ from typing import Any
 
 from perfcore.errors import ResultsError
 from perfcore.record.atomic import write_atomic
-from perfcore.report.comment import render_markdown
+from perfcore.report.comment import render_comment
+from perfcore.report.exports import render_action_benchmark, render_bencher, render_junit, render_openmetrics
+from perfcore.report.markdown import render_markdown
 from perfcore.report.page import render_html
 from perfcore.report.table import render_csv
 
@@ -26,6 +28,11 @@ FORMATS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "csv": ("report.csv", render_csv),
     "markdown": ("report.md", render_markdown),
     "json": ("report.json", _json),
+    "github": ("comment.md", render_comment),
+    "junit": ("junit.xml", render_junit),
+    "openmetrics": ("metrics.txt", render_openmetrics),
+    "action-benchmark": ("action-benchmark.json", render_action_benchmark),
+    "bencher": ("bencher.json", render_bencher),
 }
 
 

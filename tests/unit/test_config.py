@@ -88,7 +88,7 @@ def test_no_pyproject_is_all_defaults(tmp_path: Path, monkeypatch: pytest.Monkey
         ("[tool.perfcore]\nbaselin = 1", r"\[tool.perfcore\]: unknown key 'baselin'; did you mean 'baseline'\?"),
         (
             "[tool.perfcore]\nxyz = 1",
-            r"\[tool.perfcore\]: unknown key 'xyz'; known keys: baseline, history, thresholds",
+            r"\[tool.perfcore\]: unknown key 'xyz'; known keys: ab, baseline, history, thresholds",
         ),
         ("[tool.perfcore.thresholds]\nwarn = 1", r"\[tool.perfcore.thresholds\]: unknown key 'warn'; did you mean"),
         ("[tool.perfcore]\nbaseline = 1", r"tool.perfcore.baseline: must be the path of a file, not 1"),

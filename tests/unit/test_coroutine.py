@@ -12,8 +12,9 @@ import time
 import pytest
 
 from perfcore import MeasureError, Samples
+from perfcore.measure.callables import is_coroutine_function
 from perfcore.measure.coroutine import CoroutineRunner
-from perfcore.measure.runner import CallRunner, is_coroutine_function, make_runner
+from perfcore.measure.runner import CallRunner, make_runner
 
 
 async def add(a, b=0):

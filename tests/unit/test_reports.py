@@ -18,7 +18,7 @@ from results_files import benchmark, write
 from perfcore.cli import main
 from perfcore.judge.verdict import check_results
 from perfcore.record.results import load_results
-from perfcore.report.comment import LIMIT, MARKER, escaped, render_markdown
+from perfcore.report.comment import LIMIT, MARKER, escaped, render_comment
 from perfcore.report.model import MOST_POINTS, describe, quantiles
 from perfcore.report.page import render_html
 from perfcore.report.table import COLUMNS, render_csv
@@ -106,7 +106,7 @@ def test_a_hostile_name_is_one_table_cell_of_markdown() -> None:
 
 def test_markdown_has_the_worst_first_and_folds_the_rest(tmp_path: Path) -> None:
     medians = {"fine": 1e-6, "slow": 1.2e-6, "slower": 2e-6, "warm": 1.08e-6}
-    text = render_markdown(
+    text = render_comment(
         documented(tmp_path, *(benchmark(*one) for one in medians.items()), old=tuple(map(benchmark, medians)))
     )
     assert text.startswith(MARKER + "\n### perfcore: 2 critical, 1 warning, 1 ok")
@@ -120,7 +120,7 @@ def test_a_thousand_benchmarks(tmp_path: Path) -> None:
     names = [f"test_{'long_' * 15}{number}[{HOSTILE}]" for number in range(1000)]
     new = [benchmark(name, 2e-6, stats={"data": samples}) for name in names]
     document = documented(tmp_path, *new, old=tuple(benchmark(name, stats={"data": samples}) for name in names))
-    text = render_markdown(document)
+    text = render_comment(document)
     assert len(text) < LIMIT
     shown = len(re.findall(r"^\| \S+ ", text, re.MULTILINE)) - 1  # without the head
     assert f"\n{1000 - shown} more lines were left out" in text
@@ -147,7 +147,7 @@ def test_csv_gives_the_figures_exactly(tmp_path: Path) -> None:
 def test_no_benchmarks(tmp_path: Path) -> None:
     document = documented(tmp_path)
     assert data_of(render_html(document))["benchmarks"] == []
-    assert "0 benchmarks" in render_markdown(document)
+    assert "0 benchmarks" in render_comment(document)
     assert render_csv(document).count("\n") == 1
 
 

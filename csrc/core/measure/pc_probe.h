@@ -22,6 +22,7 @@ typedef enum pc_sampler_column {
     PC_SAMPLER_MAJOR_FAULTS_PER_S,
     PC_SAMPLER_VOLUNTARY_SWITCHES_PER_S,
     PC_SAMPLER_INVOLUNTARY_SWITCHES_PER_S,
+    PC_SAMPLER_RUN_QUEUE_WAIT_PERCENT, // 100 is one thread that waits for a processor all the time
     PC_SAMPLER_COLUMNS
 } pc_sampler_column;
 
@@ -30,12 +31,14 @@ typedef struct pc_probe {
     int64_t interval_ns;
     int64_t started_ns; // monotonic
     int64_t sampled_ns; // the sample before; 0: none yet
+    int64_t rates_ns;   // and when rates were read; 0: not yet
+    int64_t waits_ns;   // the run queue
     uint64_t cpu_ns;    // spent since cpu_since_ns, not yet told as a rate
     int64_t cpu_since_ns;
     pc_process_metrics own; // what the calling thread had used up at the sample before
     pc_net net;
-    int64_t net_ns; // when its counters were read; 0: not yet
-    pc_net_counters net_before;
+    int64_t net_ns; // the network
+    pc_proctext_net net_before;
 } pc_probe;
 
 // The name of a column, with its unit.

@@ -12,10 +12,10 @@ typedef struct process_object {
     bool open;
 } process_object;
 
-// What costs least of this process: everything but what lives in status and stat.
+// What costs least of this process: what lives neither in status and stat nor has to be added up.
 static const uint32_t quick_metrics =
     PC_METRIC_ALL & ~(PC_METRIC_BIT(PC_METRIC_PEAK_RSS_BYTES) | PC_METRIC_BIT(PC_METRIC_SWAP_BYTES) |
-                      PC_METRIC_BIT(PC_METRIC_START_NS));
+                      PC_METRIC_BIT(PC_METRIC_START_NS) | PC_METRIC_COSTLY);
 
 static int parse_pid(PyObject *argument, pid_t *pid)
 {
@@ -82,21 +82,34 @@ static PyObject *metric_object(const pc_process_metrics *metrics, pc_metric metr
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(process_read_doc, "read($self, /, *, quick=False)\n--\n\n"
-                               "Return a ProcessMetrics. With quick, peak, swap and start are left out: the rest of\n"
-                               "this process costs about 2 us. ProcessLookupError once the process has ended.");
+PyDoc_STRVAR(process_read_doc,
+             "read($self, /, *, quick=False, full=False)\n--\n\n"
+             "Return a ProcessMetrics. With quick, peak, swap and start are left out: the rest of this process\n"
+             "costs about 2 us. With full, the wait for a processor and the shares of memory are read too, which\n"
+             "takes up to milliseconds.\n"
+             "ProcessLookupError once the process has ended.");
 
 static PyObject *process_read(process_object *self, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
+    int quick = 0, full = 0;
     Py_ssize_t named = names == NULL ? 0 : PyTuple_GET_SIZE(names);
-    if (count > 0 || named > 1 ||
-        (named == 1 && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), "quick") != 0)) {
-        PyErr_SetString(PyExc_TypeError, "read() takes the keyword argument quick alone");
+    bool known = count == 0;
+    for (Py_ssize_t i = 0; known && i < named; i++) {
+        PyObject *name = PyTuple_GET_ITEM(names, i);
+        int *flag = PyUnicode_CompareWithASCIIString(name, "quick") == 0  ? &quick
+                    : PyUnicode_CompareWithASCIIString(name, "full") == 0 ? &full
+                                                                          : NULL;
+        known = flag != NULL;
+        if (known && (*flag = PyObject_IsTrue(args[i])) < 0)
+            return NULL;
+    }
+    if (!known) {
+        PyErr_SetString(PyExc_TypeError, "read() takes the keyword arguments quick and full alone");
         return NULL;
     }
-    int quick = named == 1 ? PyObject_IsTrue(args[0]) : 0;
+    uint32_t wanted = (quick ? quick_metrics : PC_METRIC_ALL & ~PC_METRIC_COSTLY) | (full ? PC_METRIC_COSTLY : 0);
     pc_process_metrics metrics;
-    if (quick < 0 || read_metrics(self, quick ? quick_metrics : PC_METRIC_ALL, &metrics) < 0)
+    if (read_metrics(self, wanted, &metrics) < 0)
         return NULL;
     PyObject *result = PyStructSequence_New(core_state_of_type(Py_TYPE(self))->process_metrics_type);
     if (result == NULL)

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""Posts the report of a pull request as one comment, and updates that comment in place.
+
+    python comment.py FOLDER
+
+FOLDER holds what the jobs of the pull request left: ``*/comment.md`` and ``*/number.txt``. It was written by code that
+nobody has reviewed yet, so nothing in it is trusted: the number counts only when that pull request's head is the commit
+that the run was for (``HEAD_SHA``), the text is only ever sent as a comment's body, and its length is bounded.
+
+Environment: ``GITHUB_TOKEN`` (with pull-requests: write), ``GITHUB_REPOSITORY``, ``GITHUB_API_URL``, ``HEAD_SHA``. Exit
+codes: 0 posted, or nothing to post; 2 it could not, with one line on stderr that says why.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+MARK = "<!-- perfcore-report -->"
+LONGEST = 65_000  # GitHub takes 65 536 characters
+TIMEOUT_S = 30
+
+
+class CannotPostError(Exception):
+    """One line that says what is wrong."""
+
+
+def call(method: str, path: str, body: dict[str, str] | None = None) -> Any:
+    """Call GitHub's REST API and return the decoded answer."""
+    api = os.environ.get("GITHUB_API_URL", "https://api.github.com")
+    request = urllib.request.Request(  # noqa: S310 - the scheme is the runner's own
+        f"{api}/repos/{os.environ['GITHUB_REPOSITORY']}/{path}",
+        method=method,
+        data=json.dumps(body).encode() if body is not None else None,
+        headers={
+            "Accept": "application/vnd.github+json",
+            "Authorization": f"Bearer {os.environ['GITHUB_TOKEN']}",
+            "Content-Type": "application/json",
+            "X-GitHub-Api-Version": "2022-11-28",
+        },
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        raise CannotPostError(f"{method} {path}: GitHub answered {error.code} {error.reason}") from None
+    except (urllib.error.URLError, TimeoutError, ValueError) as error:
+        raise CannotPostError(f"{method} {path}: {error}") from None
+
+
+def pull_request(folder: Path) -> int | None:
+    """Return the number of the pull request whose head the run was for, None when the folder names none."""
+    numbers = {path.read_text()[:20].strip() for path in folder.glob("*/number.txt")}
+    if not numbers:
+        return None
+    if len(numbers) > 1 or not re.fullmatch(r"[1-9][0-9]{0,9}", number := numbers.pop()):
+        raise CannotPostError("number.txt does not hold the number of one pull request")
+    head = call("GET", f"pulls/{number}")["head"]["sha"]
+    if head != os.environ["HEAD_SHA"]:
+        raise CannotPostError(f"#{number} is at {head}, but this run was for {os.environ['HEAD_SHA']}: not posted")
+    return int(number)
+
+
+def text(folder: Path) -> str:
+    """Return the reports, one after the other, under the mark that the next run looks for."""
+    parts = []
+    for path in sorted(folder.glob("*/comment.md")):
+        parts.append(path.read_text(encoding="utf-8", errors="replace").replace(MARK, ""))
+    share = LONGEST // max(len(parts), 1)
+    parts = [part if len(part) <= share else f"{part[:share]}\n\n(cut here: too long)" for part in parts]
+    return "\n".join([MARK, *parts])
+
+
+def earlier(number: int) -> int | None:
+    """Return the id of our comment from before, None when there is none."""
+    page = 1
+    while True:
+        comments = call("GET", f"issues/{number}/comments?per_page=100&page={page}")
+        for comment in comments:
+            if comment["user"]["type"] == "Bot" and comment["body"].startswith(MARK):
+                return int(comment["id"])
+        if len(comments) < 100:
+            return None
+        page += 1
+
+
+def main(folder: Path) -> None:
+    """Post, or update."""
+    number = pull_request(folder)
+    if number is None or not any(folder.glob("*/comment.md")):
+        print("nothing to post")
+        return
+    body = {"body": text(folder)}
+    known = earlier(number)
+    if known is None:
+        call("POST", f"issues/{number}/comments", body)
+    else:
+        call("PATCH", f"issues/comments/{known}", body)
+    print(f"{'updated' if known else 'posted'} the comment of #{number}")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: comment.py FOLDER")
+    try:
+        main(Path(sys.argv[1]))
+    except CannotPostError as error:
+        print(f"comment.py: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyError as error:
+        print(f"comment.py: {error} is missing (the environment, or GitHub's answer)", file=sys.stderr)
+        sys.exit(2)

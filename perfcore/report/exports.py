@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: MIT
+"""The report in the formats of other tools. Each takes the document of :func:`perfcore.report.model.describe`.
+
+- JUnit XML (the schema that Jenkins and GitLab read): a test case for each benchmark, its median as the time; a
+  critical verdict is a failure, a benchmark that could not be judged is skipped.
+- OpenMetrics 1.0 text: gauges by benchmark, for a Prometheus push or a textfile collector.
+- github-action-benchmark's ``customSmallerIsBetter``: a list of name, unit, value, range.
+- Bencher's Metric Format (BMF): ``latency`` in nanoseconds with the interval of the median.
+
+Benchmarks without a finite median are left out of all but JUnit, where they are skipped.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+from xml.sax.saxutils import escape, quoteattr
+
+from perfcore.report.text import change, printable, seconds
+
+# What XML 1.0 cannot hold, not even escaped.
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def _measured(document: dict[str, Any]) -> list[dict[str, Any]]:
+    return [one for one in document["benchmarks"] if one["median"] is not None]
+
+
+# --- JUnit -------------------------------------------------------------------------------------------------------
+
+
+def _attribute(text: str) -> str:
+    return quoteattr(_NOT_XML.sub("\ufffd", text), {"\n": "&#10;", "\t": "&#9;", "\r": "&#13;"})
+
+
+def _outcome(one: dict[str, Any]) -> str:
+    verdict = one["verdict"]
+    if one["median"] is None:
+        return '<skipped message="no finite median"/>'
+    if verdict is None or verdict["status"] in {"ok", "improvement", "warning"}:
+        return ""
+    if verdict["status"] == "undecided":
+        return f"<skipped message={_attribute('undecided: ' + (verdict['reason'] or ''))}/>"
+    span = ""
+    if verdict["low"] is not None and verdict["high"] is not None:
+        span = f" ({change(verdict['low'])} to {change(verdict['high'])})"
+    told = f"{change(verdict['ratio'] or 0.0)}{span} against {seconds(verdict['baseline_median'] or 0.0)}"
+    return f'<failure type="regression" message={_attribute(told)}>{escape(told)}</failure>'
+
+
+def render_junit(document: dict[str, Any]) -> str:
+    """Return the document as JUnit XML."""
+    cases, failures, skipped, total = [], 0, 0, 0.0
+    for one in document["benchmarks"]:
+        place, _, name = one["fullname"].rpartition("::")
+        outcome = _outcome(one)
+        failures += outcome.startswith("<failure")
+        skipped += outcome.startswith("<skipped")
+        total += one["median"] or 0.0
+        time = f'time="{one["median"] or 0.0!r}"'
+        head = f"  <testcase classname={_attribute(place)} name={_attribute(name)} {time}"
+        cases.append(f"{head}>{outcome}</testcase>" if outcome else f"{head}/>")
+    counts = f'tests="{len(cases)}" failures="{failures}" errors="0" skipped="{skipped}" time="{total!r}"'
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        f"<testsuites {counts}>",
+        f'<testsuite name="perfcore" {counts}>',
+        *cases,
+        "</testsuite>",
+        "</testsuites>",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+# --- OpenMetrics -------------------------------------------------------------------------------------------------
+
+_GAUGES = (
+    ("median", "Median time of a call."),
+    ("min", "Shortest time of a call."),
+    ("mean", "Mean time of a call."),
+    ("p99", "99th percentile of the time of a call."),
+)
+
+
+def _label(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+
+
+def render_openmetrics(document: dict[str, Any]) -> str:
+    """Return the document as OpenMetrics text."""
+    lines = []
+    for key, told in _GAUGES:
+        family = f"perfcore_benchmark_{key}_seconds"
+        lines += [f"# TYPE {family} gauge", f"# UNIT {family} seconds", f"# HELP {family} {told}"]
+        for one in _measured(document):
+            if one[key] is not None:
+                labels = f'benchmark="{_label(one["fullname"])}",group="{_label(one["group"] or "")}"'
+                lines.append(f"{family}{{{labels}}} {float(one[key])!r}")
+    family = "perfcore_benchmark_ratio"
+    lines += [f"# TYPE {family} gauge", f"# HELP {family} Median against the baseline's; above 1 is slower."]
+    for one in _measured(document):
+        verdict = one["verdict"]
+        if verdict is not None and verdict["ratio"] is not None:
+            labels = f'benchmark="{_label(one["fullname"])}",verdict="{verdict["status"]}"'
+            lines.append(f"{family}{{{labels}}} {float(verdict['ratio'])!r}")
+    return "\n".join([*lines, "# EOF", ""])
+
+
+# --- github-action-benchmark and Bencher ---------------------------------------------------------------------------
+
+
+def render_action_benchmark(document: dict[str, Any]) -> str:
+    """Return the document as github-action-benchmark's list, smaller is better, times in seconds."""
+    made = []
+    for one in _measured(document):
+        entry = {"name": printable(one["fullname"]), "unit": "s", "value": one["median"]}
+        if one["stddev"] is not None:
+            entry["range"] = f"± {one['stddev']:.4g}"
+        entry["extra"] = (
+            f"rounds: {one['rounds']}\niterations: {one['iterations']}\nmin: {one['min']} s\np99: {one['p99']} s"
+        )
+        made.append(entry)
+    return json.dumps(made, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def render_bencher(document: dict[str, Any]) -> str:
+    """Return the document in Bencher's Metric Format, nanoseconds."""
+    made = {}
+    for one in _measured(document):
+        interval = one["median_ci"] or {}
+        latency = {"value": one["median"] * 1e9}
+        if interval:
+            latency |= {"lower_value": interval["low"] * 1e9, "upper_value": interval["high"] * 1e9}
+        made[printable(one["fullname"])] = {"latency": latency}
+    return json.dumps(made, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: MIT
+"""The documentation: its Python runs, its commands parse, its configuration is read, its links lead somewhere."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from perfcore.cli import COMMANDS
+from perfcore.config import load_config
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "benchmarks/README.md",
+    *sorted((ROOT / ".github").glob("*.md")),
+    *sorted((ROOT / ".github/guide").glob("*.md")),
+]
+
+# What the examples take as given: the reader's own code.
+PREAMBLE = """
+import asyncio, os, threading
+import pytest
+import perfcore
+
+pid = os.getpid()
+TEXT = "a,b,c" * 10
+
+def work():
+    return sum(range(1000))
+
+def read():
+    return [bytes(1000) for _ in range(100)]
+
+def parse(text):
+    return text.split(",")
+
+def lookup(key):
+    return {"key": 1}[key]
+"""
+
+
+def blocks(kind: str) -> list[object]:
+    found = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for match in re.finditer(rf"^```{kind}\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+            line = text.count("\n", 0, match.start()) + 2
+            found.append(pytest.param(match[1], id=f"{page.relative_to(ROOT)}:{line}"))
+    return found
+
+
+@pytest.mark.parametrize("source", blocks("python"))
+def test_python(source: str, tmp_path: Path) -> None:
+    tree = ast.parse(source)
+    tests = any(isinstance(node, ast.FunctionDef) and node.name.startswith("test_") for node in tree.body)
+    path = tmp_path / ("test_example.py" if tests else "example.py")
+    path.write_text(PREAMBLE + source, encoding="utf-8")
+    command = [sys.executable, "-P", *(["-m", "pytest", "-q", "-p", "no:cacheprovider"] if tests else []), path.name]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def commands() -> list[object]:
+    found = []
+    for block in blocks("sh"):
+        for line in block.values[0].splitlines():  # type: ignore[attr-defined]
+            words = shlex.split(line, comments=True)
+            if words and words[0] == "perfcore":
+                end = next((at for at, word in enumerate(words) if word in {"|", ">", ">>", "&&"}), len(words))
+                found.append(pytest.param(words[1:end], id=f"{block.id}: {' '.join(words[1:end])}"))  # type: ignore[attr-defined]
+    return found
+
+
+@pytest.mark.parametrize("words", commands())
+def test_commands_parse(words: list[str]) -> None:
+    assert words[0] in COMMANDS, words
+    module = importlib.import_module(f"perfcore.cli.{words[0].replace('-', '_')}_command")
+    module.parser().parse_args([word.strip("[]") for word in words[1:]])
+
+
+@pytest.mark.parametrize("source", blocks("toml"))
+def test_configuration_is_accepted(source: str, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(source, encoding="utf-8")
+    load_config(tmp_path)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_command_is_documented() -> None:
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    missing = [name for name in COMMANDS if f"perfcore {name}" not in text]
+    assert missing == []

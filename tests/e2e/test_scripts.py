@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""The scripts of benchmarks/ that are doors to the command line: their own flags, and its exit codes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from results_files import benchmark, write
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+def script(name: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-P", str(SCRIPTS / f"{name}.py"), *arguments]
+    environment = {**os.environ, "NO_COLOR": "1"}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write(tmp_path / "old.json", benchmark("a", median=1e-6))
+    write(tmp_path / "new.json", benchmark("a", median=2e-6))
+    return tmp_path
+
+
+def test_ci_integration(folder: Path) -> None:
+    files = ["--results-file", "new.json", "--baseline", "old.json"]
+    assert script("ci_integration", *files, cwd=folder).returncode == 0
+    failed = script("ci_integration", "--check-regression", *files, "--fail-on-regression", cwd=folder)
+    assert failed.returncode == 1
+    assert "critical" in failed.stdout
+    assert script("ci_integration", "--update-baseline", *files, cwd=folder).returncode == 1, "a slower run is refused"
+    assert script("ci_integration", "update-baseline", "--results", *files[1:], "--force", cwd=folder).returncode == 0
+    assert script("ci_integration", *files, "--fail-on-regression", cwd=folder).returncode == 0
+    missing = script("ci_integration", "--results-file", "none.json", cwd=folder)
+    assert missing.returncode == 2
+    assert missing.stderr.count("\n") == 1
+
+
+def test_compare_results_and_regression_report(folder: Path) -> None:
+    shown = script("compare_results", "--baseline", "old.json", "--current", "new.json", cwd=folder)
+    assert shown.returncode == 0
+    assert "2 µs" in shown.stdout
+    files = ["--results-file", "new.json", "--baseline", "old.json"]
+    report = script("regression_report", "--format", "markdown", *files, cwd=folder)
+    assert report.returncode == 0
+    assert "+100.0 %" in report.stdout
+    assert "critical" in report.stdout
+    assert sorted(path.name for path in folder.iterdir()) == ["new.json", "old.json"], "nothing but stdout"
+
+
+def test_analyze_trends_without_a_history(folder: Path) -> None:
+    none = script("analyze_trends", "--days", "30", cwd=folder)
+    assert none.returncode == 2
+    assert "history" in none.stderr

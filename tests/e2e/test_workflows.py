@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: MIT
+"""The GitHub workflows and the action: their schema, what GitHub advises, and the comment, posted to a loopback API."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+ACTION = ROOT / ".github/actions/perfcore"
+HEAD = "a" * 40
+
+pytest.importorskip("check_jsonschema")
+
+
+def load(path: Path) -> Any:
+    yaml = pytest.importorskip("ruamel.yaml")
+    return yaml.YAML(typ="safe").load(path)
+
+
+def steps(document: Any) -> list[dict[str, Any]]:
+    if "runs" in document:
+        return list(document["runs"]["steps"])
+    return [step for job in document["jobs"].values() for step in job["steps"]]
+
+
+@pytest.mark.parametrize(
+    ("schema", "files"),
+    [("vendor.github-workflows", WORKFLOWS), ("vendor.github-actions", [ACTION / "action.yml"])],
+    ids=["workflows", "action"],
+)
+def test_schema(schema: str, files: list[Path]) -> None:
+    command = [sys.executable, "-P", "-m", "check_jsonschema", "--builtin-schema", schema, *map(str, files)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("path", [*WORKFLOWS, ACTION / "action.yml"], ids=lambda path: path.name)
+def test_what_github_advises(path: Path) -> None:
+    document = load(path)
+    for step in steps(document):
+        used = step.get("uses", "./")
+        assert used.startswith("./") or re.search(r"@[0-9a-f]{40}$", used), f"{used}: not pinned to a commit"
+        if used.startswith("actions/checkout@"):
+            assert step["with"]["persist-credentials"] is False, "the token stays readable for the code under test"
+        script = step.get("run", "")
+        assert not re.search(r"\$\{\{\s*(github\.event|github\.head_ref|inputs|secrets)", script), (
+            f"an event's text would become part of a script: {script}"
+        )
+        checked = subprocess.run(["bash", "-n"], input=re.sub(r"\$\{\{.*?\}\}", "x", script), text=True, check=False)
+        assert checked.returncode == 0, script
+    if "jobs" in document:
+        assert document["permissions"] == {"contents": "read"}
+        for job in document["jobs"].values():
+            assert "timeout-minutes" in job
+
+
+def test_secrets_stay_with_main() -> None:
+    """A pull request's code runs in `performance`: a step that sees a secret is for main alone."""
+    for path in WORKFLOWS:
+        for step in steps(load(path)):
+            if "secrets." in json.dumps(step):
+                assert "refs/heads/main" in step["if"]
+                assert "pull_request" in step["if"]
+
+
+# --- the comment -------------------------------------------------------------------------------------------------
+
+
+class Api(ThreadingHTTPServer):
+    """As much of GitHub's REST API as the comment touches."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.comments: list[dict[str, Any]] = []
+        self.calls: list[str] = []
+        self.broken = False
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Api
+
+    def answer(self, document: Any, status: int = 200) -> None:
+        body = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def handle_call(self) -> None:
+        size = int(self.headers.get("Content-Length", 0))
+        sent = json.loads(self.rfile.read(size)) if size else None
+        self.server.calls.append(f"{self.command} {self.path}")
+        assert self.headers["Authorization"] == "Bearer secret"
+        if self.server.broken:
+            self.answer({}, 503)
+        elif self.path == "/repos/o/r/pulls/7":
+            self.answer({"head": {"sha": HEAD}})
+        elif self.command == "GET":
+            page = int(re.search(r"&page=(\d+)", self.path)[1])  # type: ignore[index]
+            self.answer(self.server.comments[100 * (page - 1) : 100 * page])
+        elif self.command == "POST":
+            made = {"id": len(self.server.comments) + 1, "user": {"type": "Bot"}, "body": sent["body"]}
+            self.server.comments.append(made)
+            self.answer(made, 201)
+        else:
+            known = int(self.path.rsplit("/", 1)[1])
+            self.server.comments[known - 1]["body"] = sent["body"]
+            self.answer({})
+
+    do_GET = do_POST = do_PATCH = handle_call
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    with Api() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def post(folder: Path, api: Api, head: str = HEAD) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "GITHUB_API_URL": f"http://127.0.0.1:{api.server_port}",
+        "GITHUB_REPOSITORY": "o/r",
+        "GITHUB_TOKEN": "secret",
+        "HEAD_SHA": head,
+        "no_proxy": "127.0.0.1",
+    }
+    command = [sys.executable, "-P", str(ACTION / "comment.py"), str(folder)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.fixture
+def reports(tmp_path: Path) -> Path:
+    for version in ("3.11", "3.12"):
+        folder = tmp_path / f"perfcore-{version}"
+        folder.mkdir()
+        (folder / "number.txt").write_text("7\n")
+        (folder / "comment.md").write_text(f"## Python {version}: no regression\n")
+    return tmp_path
+
+
+def test_one_comment_updated_in_place(api: Api, reports: Path) -> None:
+    stranger = {"user": {"type": "User"}, "body": "<!-- perfcore-report --> mine"}
+    api.comments = [{"id": index + 1, **stranger} for index in range(130)]
+    assert post(reports, api).stdout == "posted the comment of #7\n"
+    assert len(api.comments) == 131
+    assert "Python 3.11: no" in api.comments[-1]["body"]
+    assert "Python 3.12: no" in api.comments[-1]["body"]
+    (reports / "perfcore-3.12/comment.md").write_text("## Python 3.12: slower\n")
+    assert post(reports, api).stdout == "updated the comment of #7\n"
+    assert len(api.comments) == 131
+    assert "Python 3.12: slower" in api.comments[-1]["body"]
+
+
+def test_the_folder_is_not_trusted(api: Api, reports: Path) -> None:
+    done = post(reports, api, head="b" * 40)
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"comment.py: #7 is at {HEAD}, but this run was for {'b' * 40}: not posted\n",
+    )
+    (reports / "perfcore-3.12/number.txt").write_text("7/../../../user")
+    done = post(reports, api)
+    assert done.returncode == 2
+    assert "number.txt does not hold" in done.stderr
+    for folder in reports.iterdir():
+        (folder / "number.txt").write_text("7")
+        (folder / "comment.md").write_text("é<!-- perfcore-report -->" * 10_000)
+    assert post(reports, api).returncode == 0
+    assert len(api.comments) == 1
+    assert len(api.comments[0]["body"]) < 65_536
+    assert api.comments[0]["body"].count("<!-- perfcore-report -->") == 1
+
+
+def test_nothing_to_post_and_a_broken_api(api: Api, reports: Path, tmp_path: Path) -> None:
+    (empty := tmp_path / "empty").mkdir()
+    assert post(empty, api).stdout == "nothing to post\n"
+    assert api.calls == []
+    api.broken = True
+    done = post(reports, api)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "comment.py: GET pulls/7: GitHub answered 503 Service Unavailable\n"

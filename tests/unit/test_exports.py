@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: MIT
+"""The formats of other tools, read back by those tools' own parsers where there is one, with hostile names in them."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from results_files import benchmark, write
+
+from perfcore.cli import main
+from perfcore.judge.verdict import check_results
+from perfcore.record.results import load_results
+from perfcore.report.exports import render_action_benchmark, render_bencher, render_junit, render_openmetrics
+from perfcore.report.model import describe
+from perfcore.report.write import FORMATS
+
+HOSTILE = "</testcase>\"'<![CDATA[ & \\ \x01\x1b[31m \ufffe \n \u202e {x=\"1\"} =cmd|' /C calc'!A0"
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> dict[str, Any]:
+    """One of each verdict, one without a median, one with a name that tries everything."""
+    new = [
+        benchmark("same", median=1e-6),
+        benchmark("slow", median=2e-6),
+        benchmark("fast", median=0.5e-6),
+        benchmark(HOSTILE, median=1e-6),
+        benchmark("none", median=1e-6),
+    ]
+    old = [benchmark(name, median=1e-6) for name in ("same", "slow", "fast", HOSTILE, "none")]
+    results = load_results(write(tmp_path / "new.json", *new))
+    made = describe(results, check_results(load_results(write(tmp_path / "old.json", *old)), results))
+    made["benchmarks"][-1]["median"] = None  # as in an A/B comparison, of a benchmark that fails
+    made["benchmarks"][-1]["verdict"] |= {"status": "undecided", "ratio": None}
+    return made
+
+
+def test_junit_is_read_by_a_junit_parser(document: dict[str, Any], tmp_path: Path) -> None:
+    junitparser = pytest.importorskip("junitparser")
+    path = tmp_path / "junit.xml"
+    path.write_text(render_junit(document), encoding="utf-8")
+    (suite,) = junitparser.JUnitXml.fromfile(str(path))
+    cases = {case.name: case for case in suite}
+    assert len(cases) == suite.tests == 5
+    assert (suite.failures, suite.skipped) == (1, 1)
+    assert cases["slow"].time == 2e-6
+    (failure,) = cases["slow"].result
+    assert failure.type == "regression"
+    assert failure.message.startswith("+100.0 %")
+    assert cases["same"].is_passed
+    assert cases["none"].is_skipped
+    assert cases["same"].classname == "tests/test_x.py"
+
+
+def test_openmetrics_is_read_by_prometheus(document: dict[str, Any]) -> None:
+    parser = pytest.importorskip("prometheus_client.openmetrics.parser")
+    families = {family.name: family for family in parser.text_string_to_metric_families(render_openmetrics(document))}
+    median = families["perfcore_benchmark_median_seconds"]
+    assert (median.type, median.unit) == ("gauge", "seconds")
+    found = {sample.labels["benchmark"]: sample.value for sample in median.samples}
+    hostile = next(one["fullname"] for one in document["benchmarks"] if "testcase" in one["fullname"])
+    assert len(found) == 4
+    assert found["tests/test_x.py::slow"] == 2e-6
+    assert found[hostile] == 1e-6
+    verdicts = {s.labels["benchmark"]: s.labels["verdict"] for s in families["perfcore_benchmark_ratio"].samples}
+    assert verdicts["tests/test_x.py::slow"] == "critical"
+
+
+def test_action_benchmark_has_the_fields_the_action_asks_for(document: dict[str, Any]) -> None:
+    found = json.loads(render_action_benchmark(document))
+    assert len(found) == 4
+    for one in found:  # what its customSmallerIsBetter reader takes: three fields it needs, two it may have
+        assert {"name", "unit", "value"} <= set(one) <= {"name", "unit", "value", "range", "extra"}
+        assert isinstance(one["name"], str)
+        assert one["unit"] == "s"
+        assert isinstance(one["value"], float)
+        assert math.isfinite(one["value"])
+        assert isinstance(one["extra"], str)
+
+
+def test_bencher_metric_format(document: dict[str, Any]) -> None:
+    found = json.loads(render_bencher(document))
+    assert found["tests/test_x.py::slow"]["latency"]["value"] == pytest.approx(2000)
+    for measures in found.values():  # benchmark -> measure -> value and, both or neither, the bounds around it
+        assert set(measures) == {"latency"}
+        metric = measures["latency"]
+        assert set(metric) in ({"value"}, {"value", "lower_value", "upper_value"})
+        assert metric.get("lower_value", 0) <= metric["value"] <= metric.get("upper_value", math.inf)
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_every_format_takes_a_hostile_name_and_an_empty_file(
+    name: str, document: dict[str, Any], tmp_path: Path
+) -> None:
+    render = FORMATS[name][1]
+    text = render(document)
+    assert text.encode("utf-8")
+    if name != "csv":
+        assert text.endswith("\n")
+    if name in {"github", "markdown", "junit", "bencher", "action-benchmark"}:  # the others carry a name as it is
+        assert "\x01" not in text
+        assert "\x1b" not in text
+    assert render(describe(load_results(write(tmp_path / "empty.json"))))
+
+
+# --- documents of perfcore ab --------------------------------------------------------------------------------------
+
+AB = {
+    "schema": 1,
+    "command": "ab",
+    "base": "1111111 before",
+    "head": "the working tree",
+    "threshold": 0.1,
+    "mode": "exceeds",
+    "evidence": "paired, in turns",
+    "benchmarks": [
+        {
+            "fullname": "t.py::a",
+            "status": "regression",
+            "ratio": 1.3,
+            "low": 1.2,
+            "high": 1.4,
+            "base_s": 1e-3,
+            "head_s": 1.3e-3,
+        },
+        {
+            "fullname": "t.py::b",
+            "status": "ok",
+            "ratio": 1.0,
+            "low": 0.99,
+            "high": 1.01,
+            "base_s": 1e-3,
+            "head_s": 1e-3,
+        },
+        {"fullname": "t.py::c", "status": "failed", "ratio": None, "low": None, "high": None, "failed": ["head"]},
+    ],
+    "new": ["t.py::new"],
+    "gone": [],
+    "notes": ["one processor only"],
+    "common_shift": {"ratio": 1.04, "low": 1.03, "high": 1.05},
+    "passed": False,
+}
+
+
+def test_an_ab_document_becomes_a_comment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("ab.json").write_text(json.dumps(AB, indent=2))
+    assert main(["report", "ab.json", "--format", ",".join(FORMATS)]) == 0
+    assert sorted(path.name for path in Path("perfcore-report").iterdir()) == sorted(
+        name for name, _ in FORMATS.values()
+    )
+    text = Path("perfcore-report/comment.md").read_text()
+    assert "### perfcore: 1 critical, 1 undecided, 1 ok – regression" in text
+    assert "+30.0 % | +20.0 % to +40.0 %" in text
+    assert "the suite as a whole moved by +4.0 &#37;" in text
+    assert "paired, in turns" in text
+
+
+@pytest.mark.parametrize(
+    "broken", ['{"command": "ab"}', '{"command": "ab", "benchmarks": [1]}', '{"command": "ab", "x": ' + "[" * 10**5]
+)
+def test_a_broken_ab_document_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], broken: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("ab.json").write_text(broken)
+    assert main(["report", "ab.json", "--format", "github"]) == 2
+    assert capsys.readouterr().err.startswith("perfcore: error: ab.json: ")
+    assert not Path("perfcore-report").exists()
