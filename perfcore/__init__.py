@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from perfcore.judge.analysis import PerformanceAnalyzer
     from perfcore.judge.detector import RegressionDetector
     from perfcore.judge.leaks import assert_no_leaks
+    from perfcore.judge.recommend import OptimizationRecommender
+    from perfcore.judge.sla import SLAValidator
     from perfcore.measure.allocations import AllocationTracker, track_allocations
     from perfcore.measure.groups import CgroupMetrics, Pressure, cgroup_metrics, pressure
     from perfcore.measure.heap import HeapDiff, HeapSnapshot, heap_snapshot
@@ -30,11 +32,15 @@ if TYPE_CHECKING:
     from perfcore.measure.metrics import MetricsCollector
     from perfcore.measure.process import process_metrics
     from perfcore.measure.use import UseMeter, UseReport
+    from perfcore.suite.benchmark_suite import BenchmarkSuite
+    from perfcore.suite.parallel import ParallelBenchmark
+    from perfcore.suite.performance import PerformanceBenchmark
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AllocationTracker",
+    "BenchmarkSuite",
     "CgroupMetrics",
     "Comparison",
     "ConfigError",
@@ -46,11 +52,15 @@ __all__ = [
     "Measurement",
     "MemoryTracker",
     "MetricsCollector",
+    "OptimizationRecommender",
+    "ParallelBenchmark",
     "PerfcoreError",
     "PerformanceAnalyzer",
+    "PerformanceBenchmark",
     "Pressure",
     "RegressionDetector",
     "ResultsError",
+    "SLAValidator",
     "Samples",
     "SuiteError",
     "Timer",
@@ -69,6 +79,7 @@ __all__ = [
 
 _HOMES = {
     "AllocationTracker": "perfcore.measure.allocations",
+    "BenchmarkSuite": "perfcore.suite.benchmark_suite",
     "CgroupMetrics": "perfcore.measure.groups",
     "Comparison": "perfcore.api",
     "ConfigError": "perfcore.errors",
@@ -80,11 +91,15 @@ _HOMES = {
     "Measurement": "perfcore.api",
     "MemoryTracker": "perfcore.measure.memory",
     "MetricsCollector": "perfcore.measure.metrics",
+    "OptimizationRecommender": "perfcore.judge.recommend",
+    "ParallelBenchmark": "perfcore.suite.parallel",
     "PerfcoreError": "perfcore.errors",
     "PerformanceAnalyzer": "perfcore.judge.analysis",
+    "PerformanceBenchmark": "perfcore.suite.performance",
     "Pressure": "perfcore.measure.groups",
     "RegressionDetector": "perfcore.judge.detector",
     "ResultsError": "perfcore.errors",
+    "SLAValidator": "perfcore.judge.sla",
     "Samples": "perfcore._core",
     "SuiteError": "perfcore.errors",
     "Timer": "perfcore.api",
@@ -93,8 +108,8 @@ _HOMES = {
     "assert_no_leaks": "perfcore.judge.leaks",
     "cgroup_metrics": "perfcore.measure.groups",
     "compare": "perfcore.api",
-    "load_ipython_extension": "perfcore.notebook",
     "heap_snapshot": "perfcore.measure.heap",
+    "load_ipython_extension": "perfcore.notebook",
     "measure": "perfcore.measure",  # the room's package, which can be called: see there
     "pressure": "perfcore.measure.groups",
     "process_metrics": "perfcore.measure.process",

@@ -57,4 +57,4 @@ class RouteError(PerfcoreError, LookupError):
 
 
 class SuiteError(PerfcoreError):
-    """The processes or the trees of a suite cannot be set up, or what they ran cannot be judged."""
+    """A suite or its workload cannot be set up, run or judged: a process, a tree, an agent, a server, a package."""

@@ -29,6 +29,7 @@ TOPICS = (
     "checking",
     "codecs",
     "messaging",
+    "lanes",
     "process_metrics",
     "allocations",
 )

@@ -9,7 +9,15 @@ from collections.abc import Callable
 
 import pytest
 
-from perfcore._core import EventCounter, Process, process_tree, read_cgroup, read_net, read_pressure
+from perfcore._core import (
+    EventCounter,
+    Process,
+    process_tree,
+    read_cgroup,
+    read_net,
+    read_pressure,
+    set_child_subreaper,
+)
 
 Flat = Callable[[Callable[[], object]], None]
 Failing = Callable[[Callable[[], object]], int]
@@ -46,6 +54,18 @@ def test_tree_is_flat(assert_flat: Flat) -> None:
     before = descriptors()
     assert_flat(lambda: [process_tree(1) for _ in range(2)])
     assert descriptors() == before
+
+
+def test_subreaping_is_flat(assert_flat: Flat) -> None:
+    assert_flat(lambda: [set_child_subreaper(on) for on in (True, False)])
+    assert set_child_subreaper(0) is None
+
+    class Odd:
+        def __bool__(self) -> bool:
+            raise OSError("odd")
+
+    with pytest.raises(OSError, match="odd"):
+        set_child_subreaper(Odd())
 
 
 def test_each_failing_allocation(each_allocation_fails: Failing) -> None:

@@ -53,11 +53,13 @@ static int add(pc_members *members, pid_t pid)
     return 0;
 }
 
-int pc_members_init(pc_members *members, pid_t pid, bool tree)
+int pc_members_init(pc_members *members, pid_t pid, bool tree, bool root)
 {
     pc_members made = {.tree = tree, .searched_ns = INT64_MIN, .keep = members_to_keep()};
     made.born_ns = pc_clock_now_ns(CLOCK_BOOTTIME);
-    int status = add(&made, pid == 0 ? getpid() : pid);
+    pid_t named = pid == 0 ? getpid() : pid;
+    made.without = root ? 0 : named;
+    int status = add(&made, named);
     if (status == 0)
         status = pc_members_search(&made, pc_clock_now_ns(CLOCK_MONOTONIC), 0);
     if (status < 0) {
@@ -135,6 +137,8 @@ int pc_members_sample(pc_members *members, uint32_t wanted, pc_members_sums *sum
     pc_members_sums made = {0};
     for (size_t i = 0; i < members->length; i++) {
         pc_member *member = &members->data[i];
+        if (member->pid == members->without)
+            continue;
         pc_process_metrics moved = {.present = member->now.present & member->before.present};
         for (int metric = 0; metric < PC_METRIC_COUNT; metric++) {
             uint64_t now = member->now.values[metric], before = member->before.values[metric];
@@ -145,6 +149,7 @@ int pc_members_sample(pc_members *members, uint32_t wanted, pc_members_sums *sum
         sum_up(&member->now, &made.gauges);
         sum_up(&moved, &made.moved);
         member->before.present |= member->now.present;
+        made.processes++;
     }
     *sums = made;
     return 0;

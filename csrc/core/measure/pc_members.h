@@ -20,6 +20,7 @@ typedef struct pc_members {
     size_t length;
     size_t capacity;
     bool tree;
+    pid_t without;       // a root that is watched for its descendants alone; 0: none
     int64_t born_ns;     // when sampling began, on the clock of PC_METRIC_START_NS
     int64_t searched_ns; // when newcomers were last looked for, monotonic
     size_t keep;         // members beyond this number keep few descriptors open
@@ -40,10 +41,12 @@ typedef struct pc_members {
 typedef struct pc_members_sums {
     pc_process_metrics gauges;
     pc_process_metrics moved;
+    size_t processes; // how many are in the sums
 } pc_members_sums;
 
-// Begin to watch `pid` (0 or its own: this process), and its descendants if `tree`. -ESRCH, -ENOMEM, -EMFILE, ...
-int pc_members_init(pc_members *members, pid_t pid, bool tree) PC_NODISCARD;
+// Begin to watch `pid` (0 or its own: this process), and its descendants if `tree`; `pid` itself not, unless `root`.
+// -ESRCH, -ENOMEM, -EMFILE, ...
+int pc_members_init(pc_members *members, pid_t pid, bool tree, bool root) PC_NODISCARD;
 
 // Release everything; allowed twice, and for a struct that is all zero.
 void pc_members_clear(pc_members *members);
@@ -52,8 +55,8 @@ void pc_members_clear(pc_members *members);
 int pc_members_search(pc_members *members, int64_t now_ns, int64_t every_ns) PC_NODISCARD;
 
 // Read the `wanted` metrics of all members, drop those that have ended, and sum up the rest; a counter's move is since
-// it was last wanted. -ESRCH if none is left. On another error nothing is changed: the next sample tells the difference
-// to the one before.
+// it was last wanted. -ESRCH if none is left, not even the root. On another error nothing is changed: the next sample
+// tells the difference to the one before.
 int pc_members_sample(pc_members *members, uint32_t wanted, pc_members_sums *sums) PC_NODISCARD;
 
 #endif

@@ -10,7 +10,13 @@
 
 // What is not asked at every sample. A cold system call costs 1 to 2 us: with the memory alone every millisecond and
 // the rest every 10 ms a sampler at 1 ms takes a third less of a core than with all of it.
-enum { RATES_EVERY_NS = 10000000, CPU_EVERY_NS = 50000000, WAIT_EVERY_NS = 100000000, SEARCH_EVERY_NS = 100000000 };
+enum {
+    RATES_EVERY_NS = 10000000,
+    CPU_EVERY_NS = 50000000,
+    WAIT_EVERY_NS = 100000000,
+    SEARCH_EVERY_NS = 100000000,
+    SEARCH_SHARE = 200
+};
 
 static const uint32_t rate_bits = PC_MEMBERS_METRICS & ~PC_METRIC_BIT(PC_METRIC_WAIT_NS);
 
@@ -50,11 +56,12 @@ static pc_process_metrics own_usage(void)
     return own;
 }
 
+// Whether this process is in the figures.
 static bool watches_itself(const pc_probe *probe)
 {
     for (size_t i = 0; i < probe->members.length; i++) {
         if (probe->members.data[i].reader.pid == 0)
-            return true;
+            return probe->members.data[i].pid != probe->members.without;
     }
     return false;
 }
@@ -173,11 +180,25 @@ static void sample_wait(pc_probe *probe, const pc_members_sums *sums, int64_t no
     probe->waits_ns = now_ns;
 }
 
+// Look for newcomers, if it is time to. A search reads every process of the machine (about 10 us each), so the next one
+// is not before 200 times what it took: searching takes half a percent of a processor at most, however many there are.
+static int search(pc_probe *probe, int64_t now_ns)
+{
+    int64_t searched_ns = probe->members.searched_ns;
+    int64_t before_ns = pc_clock_now_ns(CLOCK_THREAD_CPUTIME_ID);
+    int status = pc_members_search(&probe->members, now_ns, probe->search_every_ns);
+    if (probe->members.searched_ns != searched_ns) {
+        int64_t least_ns = probe->interval_ns > SEARCH_EVERY_NS ? probe->interval_ns : SEARCH_EVERY_NS;
+        int64_t every_ns = SEARCH_SHARE * (pc_clock_now_ns(CLOCK_THREAD_CPUTIME_ID) - before_ns);
+        probe->search_every_ns = every_ns > least_ns ? every_ns : least_ns;
+    }
+    return status;
+}
+
 int pc_probe_sample(pc_probe *probe, bool last, double *values, double *weights, int64_t *time_ns)
 {
     int64_t now_ns = pc_clock_now_ns(CLOCK_MONOTONIC);
-    int64_t every_ns = probe->interval_ns > SEARCH_EVERY_NS ? probe->interval_ns : SEARCH_EVERY_NS;
-    int status = pc_members_search(&probe->members, now_ns, every_ns);
+    int status = search(probe, now_ns);
     if (status < 0)
         return status;
     now_ns = pc_clock_now_ns(CLOCK_MONOTONIC); // the search took its time
@@ -194,7 +215,7 @@ int pc_probe_sample(pc_probe *probe, bool last, double *values, double *weights,
         weights[i] = (double)(probe->sampled_ns != 0 ? now_ns - probe->sampled_ns : probe->interval_ns);
     }
     gauge(&sums.gauges, PC_METRIC_RSS_BYTES, 0, &values[PC_SAMPLER_RSS_BYTES]);
-    values[PC_SAMPLER_PROCESSES] = (double)probe->members.length;
+    values[PC_SAMPLER_PROCESSES] = (double)sums.processes;
     if (rates)
         sample_rates(probe, &sums, now_ns, last, values, weights);
     if (waits)
@@ -204,10 +225,11 @@ int pc_probe_sample(pc_probe *probe, bool last, double *values, double *weights,
     return 0;
 }
 
-int pc_probe_open(pc_probe *probe, pid_t pid, bool tree, int64_t interval_ns)
+int pc_probe_open(pc_probe *probe, pid_t pid, bool tree, bool root, int64_t interval_ns)
 {
     probe->interval_ns = interval_ns;
     probe->started_ns = pc_clock_now_ns(CLOCK_MONOTONIC);
+    probe->search_every_ns = interval_ns > SEARCH_EVERY_NS ? interval_ns : SEARCH_EVERY_NS;
     probe->sampled_ns = 0;
     probe->rates_ns = 0;
     probe->waits_ns = 0;
@@ -216,7 +238,7 @@ int pc_probe_open(pc_probe *probe, pid_t pid, bool tree, int64_t interval_ns)
     probe->cpu_since_ns = 0;
     probe->own = own_usage();
     probe->net.file = -1;
-    int status = pc_members_init(&probe->members, pid, tree);
+    int status = pc_members_init(&probe->members, pid, tree, root);
     if (status == 0)
         pc_net_open(&probe->net, pid != 0 ? pid : getpid()); // where it cannot be had, the columns are absent
     return status;

@@ -38,7 +38,7 @@ struct pc_sampler {
 int pc_sampler_create(const pc_sampler_options *options, pc_sampler **sampler)
 {
     if (options->interval_ns < PC_SAMPLER_MIN_INTERVAL_NS || options->interval_ns > PC_SAMPLER_MAX_INTERVAL_NS ||
-        options->capacity == 0 || options->capacity > (size_t)1 << 20)
+        options->capacity == 0 || options->capacity > (size_t)1 << 20 || (options->rootless && !options->tree))
         return -EINVAL;
     pc_sampler *made = pc_alloc_zero(1, sizeof *made);
     if (made == NULL)
@@ -118,7 +118,7 @@ static void *run(void *argument)
     (void)prctl(PR_SET_TIMERSLACK, 1UL); // 50 us by default
     ask_for_short_slices();
     const pc_sampler_options *options = &sampler->options;
-    int status = pc_probe_open(&sampler->probe, options->pid, options->tree, options->interval_ns);
+    int status = pc_probe_open(&sampler->probe, options->pid, options->tree, !options->rootless, options->interval_ns);
     (void)pthread_mutex_lock(&sampler->lock);
     bool going = status == 0 && enter_sample(sampler, false, &status) && status == 0;
     sampler->status = status;

@@ -2,6 +2,9 @@
 // Process: a reader of one process's metrics with kept descriptors; ProcessMetrics: what it read, as a named tuple in
 // which None stands for what the kernel did not give. Holds no Python objects. A read takes microseconds, under the
 // GIL, which makes the thread that has it the reader's single owner.
+#include <errno.h>
+#include <sys/prctl.h>
+
 #include "ext.h"
 #include "measure/pc_proclist.h"
 #include "measure/pc_process.h"
@@ -208,6 +211,20 @@ static PyObject *process_tree(PyObject *Py_UNUSED(module), PyObject *argument)
     return pids;
 }
 
+PyDoc_STRVAR(set_child_subreaper_doc,
+             "set_child_subreaper($module, on, /)\n--\n\n"
+             "Have the orphans among this process's descendants become its children, or no longer.");
+
+static PyObject *set_child_subreaper(PyObject *Py_UNUSED(module), PyObject *argument)
+{
+    int on = PyObject_IsTrue(argument);
+    if (on < 0)
+        return NULL;
+    if (prctl(PR_SET_CHILD_SUBREAPER, (unsigned long)on, 0UL, 0UL, 0UL) < 0)
+        return core_raise_errno(-errno);
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef process_methods[] = {
     {"read", (PyCFunction)(void (*)(void))process_read, METH_FASTCALL | METH_KEYWORDS, process_read_doc},
     {"rss", (PyCFunction)process_rss, METH_NOARGS, process_rss_doc},
@@ -238,6 +255,7 @@ static PyType_Spec process_spec = {
 
 static PyMethodDef process_functions[] = {
     {"process_tree", process_tree, METH_O, process_tree_doc},
+    {"set_child_subreaper", set_child_subreaper, METH_O, set_child_subreaper_doc},
     {NULL, NULL, 0, NULL},
 };
 
