@@ -283,6 +283,29 @@ int codec_refuse_type(codec_writer *writer, const char *codec, PyObject *value)
     return codec_refuse(writer, "%s has no type for %.100s; convert it first", codec, Py_TYPE(value)->tp_name);
 }
 
+int codec_refuse_depth(codec_writer *writer, int limit)
+{
+    return codec_refuse(writer, "nested more than %d levels deep (does it contain itself?)", limit);
+}
+
+int codec_raise_changed(void)
+{
+    PyErr_SetString(PyExc_RuntimeError, "a dict changed its size while it was encoded");
+    return -1;
+}
+
+int codec_pair(PyObject *items, Py_ssize_t index, PyObject **key, PyObject **value)
+{
+    PyObject *pair = PyList_GET_ITEM(items, index);
+    if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2) {
+        PyErr_SetString(PyExc_TypeError, "items() must give pairs");
+        return -1;
+    }
+    *key = PyTuple_GET_ITEM(pair, 0);
+    *value = PyTuple_GET_ITEM(pair, 1);
+    return 0;
+}
+
 // --- the room's set-up ---
 
 int codec_traverse(core_state *state, visitproc visit, void *arg)

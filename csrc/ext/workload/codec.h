@@ -7,6 +7,8 @@
 
 #include "ext.h"
 
+#include <string.h>
+
 #include "record/pc_json.h"
 #include "workload/pc_out.h"
 
@@ -111,8 +113,15 @@ PC_NODISCARD static inline int codec_utf8(codec_writer *writer, PyObject *text, 
     return 0;
 }
 
-// Refuse a value of a type that the format does not have. Returns -1.
+// Refuse a value of a type that the format does not have, and containers that are nested too deep. Return -1.
 int codec_refuse_type(codec_writer *writer, const char *codec, PyObject *value);
+int codec_refuse_depth(codec_writer *writer, int limit);
+
+// Raise for a dict that changed its size between two of its items. Returns -1.
+int codec_raise_changed(void);
+
+// The pair at `index` of what a mapping's items() gave, borrowed. 0, or -1 with TypeError where it is none.
+int codec_pair(PyObject *items, Py_ssize_t index, PyObject **key, PyObject **value) PC_NODISCARD;
 
 // Room in the output, with MemoryError set on failure.
 PC_NODISCARD static inline int codec_reserve(codec_writer *writer, size_t extra)
@@ -123,6 +132,18 @@ PC_NODISCARD static inline int codec_reserve(codec_writer *writer, size_t extra)
         return 0;
     PyErr_NoMemory();
     return -1;
+}
+
+// Append bytes. 0, or -1 with MemoryError.
+PC_NODISCARD static inline int codec_write_bytes(codec_writer *writer, const char *bytes, size_t length)
+{
+    if (length == 0)
+        return 0; // then there may be no address either
+    if (codec_reserve(writer, length) < 0)
+        return -1;
+    memcpy(writer->out.data + writer->out.length, bytes, length);
+    writer->out.length += length;
+    return 0;
 }
 
 // Append the text of an int or a float (or of a subclass). 0, or -1 refused or with an exception. Of json_dumps.c.

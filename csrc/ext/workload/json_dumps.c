@@ -13,15 +13,6 @@ enum { ITEM_ROOM = PC_DOUBLE_TEXT + 8 }; // a separator and any number or word
 
 static int write_other(codec_writer *self, PyObject *value, int depth);
 
-static inline int write_bytes(codec_writer *self, const char *text, size_t length)
-{
-    if (codec_reserve(self, length) < 0)
-        return -1;
-    memcpy(self->out.data + self->out.length, text, length);
-    self->out.length += length;
-    return 0;
-}
-
 static inline int write_byte(codec_writer *self, char byte)
 {
     if (codec_reserve(self, 1) < 0)
@@ -57,7 +48,7 @@ static int write_big(codec_writer *self, PyObject *value)
     if (length > PC_JSON_MAX_DIGITS + 1) // the interpreter's own limit was raised
         status = codec_refuse(self, "an integer of more than %d digits", PC_JSON_MAX_DIGITS);
     else
-        status = write_bytes(self, (const char *)PyUnicode_1BYTE_DATA(text), (size_t)length);
+        status = codec_write_bytes(self, (const char *)PyUnicode_1BYTE_DATA(text), (size_t)length);
     Py_DECREF(text);
     return status;
 }
@@ -89,7 +80,7 @@ static inline int write_real(codec_writer *self, double real)
     char *text = PyOS_double_to_string(real, 'r', 0, Py_DTSF_ADD_DOT_0, NULL);
     if (text == NULL)
         return -1;
-    int status = write_bytes(self, text, strlen(text));
+    int status = codec_write_bytes(self, text, strlen(text));
     PyMem_Free(text);
     return status;
 }
@@ -135,7 +126,7 @@ static int write_dict(codec_writer *self, PyObject *dict, int depth)
     Py_ssize_t size = PyDict_GET_SIZE(dict);
     char before = '{';
     if (size == 0)
-        return write_bytes(self, "{}", 2);
+        return codec_write_bytes(self, "{}", 2);
     while (PyDict_Next(dict, &place, &key, &value)) {
         // The items() of a subclass further in may change this dict.
         Py_INCREF(key);
@@ -149,10 +140,8 @@ static int write_dict(codec_writer *self, PyObject *dict, int depth)
         Py_DECREF(value);
         if (PC_UNLIKELY(status < 0))
             return -1;
-        if (PC_UNLIKELY(PyDict_GET_SIZE(dict) != size)) {
-            PyErr_SetString(PyExc_RuntimeError, "a dict changed its size while it was encoded");
-            return -1;
-        }
+        if (PC_UNLIKELY(PyDict_GET_SIZE(dict) != size))
+            return codec_raise_changed();
         before = ',';
     }
     return write_byte(self, '}');
@@ -167,22 +156,20 @@ static int write_mapping(codec_writer *self, PyObject *mapping, int depth)
     int status = 0;
     Py_ssize_t count = PyList_GET_SIZE(items);
     for (Py_ssize_t i = 0; i < count && status == 0; i++) {
-        PyObject *pair = PyList_GET_ITEM(items, i);
-        if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2) {
-            PyErr_SetString(PyExc_TypeError, "items() must give pairs");
-            status = -1;
+        PyObject *key;
+        PyObject *value;
+        if ((status = codec_pair(items, i, &key, &value)) < 0)
             break;
-        }
-        status = write_key(self, i == 0 ? '{' : ',', PyTuple_GET_ITEM(pair, 0));
+        status = write_key(self, i == 0 ? '{' : ',', key);
         if (status == 0)
-            status = write_item(self, ':', PyTuple_GET_ITEM(pair, 1), depth);
+            status = write_item(self, ':', value, depth);
         if (status < 0)
-            (void)codec_at_key(self, PyTuple_GET_ITEM(pair, 0));
+            (void)codec_at_key(self, key);
     }
     Py_DECREF(items);
     if (status < 0)
         return -1;
-    return count == 0 ? write_bytes(self, "{}", 2) : write_byte(self, '}');
+    return count == 0 ? codec_write_bytes(self, "{}", 2) : write_byte(self, '}');
 }
 
 static int write_sequence(codec_writer *self, PyObject *sequence, int depth)
@@ -198,13 +185,13 @@ static int write_sequence(codec_writer *self, PyObject *sequence, int depth)
             return codec_at_index(self, i);
         before = ',';
     }
-    return i == 0 ? write_bytes(self, "[]", 2) : write_byte(self, ']');
+    return i == 0 ? codec_write_bytes(self, "[]", 2) : write_byte(self, ']');
 }
 
 static int write_container(codec_writer *self, PyObject *value, int depth)
 {
     if (PC_UNLIKELY(depth == CODEC_MAX_DEPTH))
-        return codec_refuse(self, "nested more than %d levels deep (does it contain itself?)", CODEC_MAX_DEPTH);
+        return codec_refuse_depth(self, CODEC_MAX_DEPTH);
     if (PyDict_CheckExact(value))
         return write_dict(self, value, depth + 1);
     if (PyDict_Check(value))
@@ -216,11 +203,11 @@ static int write_container(codec_writer *self, PyObject *value, int depth)
 static int write_other(codec_writer *self, PyObject *value, int depth)
 {
     if (value == Py_None)
-        return write_bytes(self, "null", 4);
+        return codec_write_bytes(self, "null", 4);
     if (value == Py_True)
-        return write_bytes(self, "true", 4);
+        return codec_write_bytes(self, "true", 4);
     if (value == Py_False)
-        return write_bytes(self, "false", 5);
+        return codec_write_bytes(self, "false", 5);
     if (PyDict_Check(value) || PyList_Check(value) || PyTuple_Check(value))
         return write_container(self, value, depth);
     if (PyUnicode_Check(value))

@@ -22,17 +22,6 @@ static int refuse_size(codec_writer *self)
     return codec_refuse(self, "longer than the 2^32 - 1 bytes or elements that MessagePack can hold");
 }
 
-static int write_bytes(codec_writer *self, const char *bytes, size_t length)
-{
-    if (length == 0)
-        return 0;
-    if (codec_reserve(self, length) < 0)
-        return -1;
-    memcpy(self->out.data + self->out.length, bytes, length);
-    self->out.length += length;
-    return 0;
-}
-
 static inline int write_text(codec_writer *self, PyObject *value)
 {
     const char *utf8;
@@ -108,7 +97,7 @@ static int write_binary(codec_writer *self, PyObject *value)
     } else if (codec_reserve(self, PC_MSGPACK_HEAD) == 0) {
         char *at = self->out.data + self->out.length;
         self->out.length = (size_t)(pc_msgpack_write_binary(at, (size_t)view.len) - self->out.data);
-        status = write_bytes(self, view.buf, (size_t)view.len);
+        status = codec_write_bytes(self, view.buf, (size_t)view.len);
     }
     PyBuffer_Release(&view);
     return status;
@@ -135,10 +124,8 @@ static int write_dict(codec_writer *self, PyObject *dict, int depth)
         Py_DECREF(value);
         if (PC_UNLIKELY(status < 0))
             return -1;
-        if (PC_UNLIKELY(PyDict_GET_SIZE(dict) != size)) {
-            PyErr_SetString(PyExc_RuntimeError, "a dict changed its size while it was encoded");
-            return -1;
-        }
+        if (PC_UNLIKELY(PyDict_GET_SIZE(dict) != size))
+            return codec_raise_changed();
     }
     return 0;
 }
@@ -160,17 +147,15 @@ static int write_mapping(codec_writer *self, PyObject *mapping, int depth)
         status = 0;
     }
     for (Py_ssize_t i = 0; i < count && status == 0; i++) {
-        PyObject *pair = PyList_GET_ITEM(items, i);
-        if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2) {
-            PyErr_SetString(PyExc_TypeError, "items() must give pairs");
-            status = -1;
+        PyObject *key;
+        PyObject *value;
+        if ((status = codec_pair(items, i, &key, &value)) < 0)
             break;
-        }
-        status = write_value(self, PyTuple_GET_ITEM(pair, 0), depth);
+        status = write_value(self, key, depth);
         if (status == 0)
-            status = write_value(self, PyTuple_GET_ITEM(pair, 1), depth);
+            status = write_value(self, value, depth);
         if (status < 0)
-            (void)codec_at_key(self, PyTuple_GET_ITEM(pair, 0));
+            (void)codec_at_key(self, key);
     }
     Py_DECREF(items);
     return status;
@@ -200,7 +185,7 @@ static int write_sequence(codec_writer *self, PyObject *sequence, int depth)
 static int write_container(codec_writer *self, PyObject *value, int depth)
 {
     if (PC_UNLIKELY(depth == PC_MSGPACK_MAX_DEPTH))
-        return codec_refuse(self, "nested more than %d levels deep (does it contain itself?)", PC_MSGPACK_MAX_DEPTH);
+        return codec_refuse_depth(self, PC_MSGPACK_MAX_DEPTH);
     if (PyDict_CheckExact(value))
         return write_dict(self, value, depth + 1);
     if (PyDict_Check(value))
@@ -256,7 +241,7 @@ static int write_extension(codec_writer *self, PyObject *value)
         size_t length = (size_t)PyBytes_GET_SIZE(data);
         char *at = self->out.data + self->out.length;
         self->out.length = (size_t)(pc_msgpack_write_extension(at, (int8_t)type, length) - self->out.data);
-        status = write_bytes(self, PyBytes_AS_STRING(data), length);
+        status = codec_write_bytes(self, PyBytes_AS_STRING(data), length);
     }
     Py_DECREF(data);
     return status;
@@ -294,11 +279,11 @@ static int write_value(codec_writer *self, PyObject *value, int depth)
     if (type == &PyLong_Type)
         return write_integer(self, value);
     if (value == Py_None)
-        return write_bytes(self, "\xC0", 1);
+        return codec_write_bytes(self, "\xC0", 1);
     if (value == Py_True)
-        return write_bytes(self, "\xC3", 1);
+        return codec_write_bytes(self, "\xC3", 1);
     if (value == Py_False)
-        return write_bytes(self, "\xC2", 1);
+        return codec_write_bytes(self, "\xC2", 1);
     if (PyDict_Check(value) || PyList_Check(value) || PyTuple_Check(value))
         return write_container(self, value, depth);
     return write_other(self, value);
