@@ -14,7 +14,7 @@ from queue import Empty, Full
 from typing import Any, Generic, Literal, Self, TypeVar
 
 from perfcore import _core
-from perfcore._core import Endpoint
+from perfcore._core import Endpoint, Message, MessageHistory
 from perfcore.errors import Closed, RouteError
 
 __all__ = [
@@ -22,6 +22,8 @@ __all__ = [
     "Empty",
     "Endpoint",
     "Full",
+    "Message",
+    "MessageHistory",
     "ObjectPool",
     "Policy",
     "PriorityRing",

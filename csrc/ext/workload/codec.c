@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "workload/message.h"
+
 PyObject *codec_import(PyObject **slot, const char *module, const char *name)
 {
     if (*slot == NULL) {
@@ -264,6 +266,11 @@ int codec_at_key(codec_writer *writer, PyObject *key)
     return prepend(writer, PyUnicode_FromFormat("[key of type %.80s]", Py_TYPE(key)->tp_name));
 }
 
+int codec_at_field(codec_writer *writer, const char *name)
+{
+    return writer->reason != NULL ? prepend(writer, PyUnicode_FromFormat(".%s", name)) : -1;
+}
+
 int codec_utf8_any(codec_writer *writer, PyObject *text, const char **utf8, size_t *length)
 {
     Py_ssize_t size;
@@ -306,6 +313,31 @@ int codec_pair(PyObject *items, Py_ssize_t index, PyObject **key, PyObject **val
     return 0;
 }
 
+// --- messages ---
+
+bool codec_is_message_key(PyObject *key)
+{
+    return PyUnicode_Check(key) && PyUnicode_GET_LENGTH(key) == sizeof CODEC_MESSAGE_KEY - 1 &&
+           PyUnicode_CompareWithASCIIString(key, CODEC_MESSAGE_KEY) == 0;
+}
+
+int codec_refuse_message_key(codec_writer *writer)
+{
+    return codec_refuse(writer, "a dict whose one key is '" CODEC_MESSAGE_KEY "' would come back as a Message");
+}
+
+PyObject *codec_make_message(codec_state *state, PyObject *const *values)
+{
+    for (int i = 0; i < MESSAGE_FIELDS; i++) {
+        if (values[i] == NULL || (i >= 4 && !PyLong_Check(values[i]))) // None would be given an id and a time
+            return NULL;
+    }
+    PyObject *message = message_create(state->core, values);
+    if (message == NULL && (PyErr_ExceptionMatches(PyExc_TypeError) || PyErr_ExceptionMatches(PyExc_ValueError)))
+        PyErr_Clear();
+    return message;
+}
+
 // --- the room's set-up ---
 
 int codec_traverse(core_state *state, visitproc visit, void *arg)
@@ -343,6 +375,7 @@ int codec_setup(PyObject *module)
         PyErr_NoMemory();
         return -1;
     }
+    state->codec->core = state;
     if (json_dumps_setup(module) < 0 || json_loads_setup(module) < 0)
         return -1;
     if (msgpack_dumps_setup(module) < 0 || msgpack_loads_setup(module) < 0)

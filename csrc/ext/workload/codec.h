@@ -24,6 +24,7 @@ typedef struct codec_state {
     PyObject *keys[CODEC_KEYS]; // ASCII str, or NULL
     PyObject *encode_error;     // of perfcore.errors, imported when first raised
     PyObject *decode_error;
+    core_state *core;    // that this is part of
     PyObject *extension; // the classes of perfcore.codecs, imported when first met
     PyObject *timestamp;
 } codec_state;
@@ -99,6 +100,7 @@ int codec_refuse(codec_writer *writer, const char *format, ...);
 // While a refusal is on its way out: note the place in the container that it passes. Return -1.
 int codec_at_index(codec_writer *writer, Py_ssize_t index);
 int codec_at_key(codec_writer *writer, PyObject *key);
+int codec_at_field(codec_writer *writer, const char *name);
 
 // What codec_utf8 does for text that is not ASCII.
 int codec_utf8_any(codec_writer *writer, PyObject *text, const char **utf8, size_t *length) PC_NODISCARD;
@@ -167,6 +169,19 @@ static inline bool codec_small_int(PyObject *number, long long *value)
 #endif
     return false;
 }
+
+// --- messages ---
+
+// A Message in JSON is an object with this one key, whose value is an object of its fields.
+#define CODEC_MESSAGE_KEY "perfcore.Message"
+
+bool codec_is_message_key(PyObject *key);
+
+// Refuse a dict that would be read as a message. Returns -1.
+int codec_refuse_message_key(codec_writer *writer);
+
+// A message of fields that were read (NULL where there is none). NULL without an exception: they make no message.
+PyObject *codec_make_message(codec_state *state, PyObject *const *values);
 
 // --- the set-up of each format's file ---
 

@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "record/pc_number_write.h"
+#include "workload/message.h"
 #include "workload/pc_json_text.h"
 
 enum { ITEM_ROOM = PC_DOUBLE_TEXT + 8 }; // a separator and any number or word
@@ -132,6 +133,8 @@ static int write_dict(codec_writer *self, PyObject *dict, int depth)
         Py_INCREF(key);
         Py_INCREF(value);
         int status = write_key(self, before, key);
+        if (PC_UNLIKELY(size == 1 && codec_is_message_key(key)))
+            status = codec_refuse_message_key(self);
         if (PC_LIKELY(status == 0))
             status = write_item(self, ':', value, depth);
         if (PC_UNLIKELY(status < 0))
@@ -161,6 +164,8 @@ static int write_mapping(codec_writer *self, PyObject *mapping, int depth)
         if ((status = codec_pair(items, i, &key, &value)) < 0)
             break;
         status = write_key(self, i == 0 ? '{' : ',', key);
+        if (count == 1 && codec_is_message_key(key))
+            status = codec_refuse_message_key(self);
         if (status == 0)
             status = write_item(self, ':', value, depth);
         if (status < 0)
@@ -186,6 +191,32 @@ static int write_sequence(codec_writer *self, PyObject *sequence, int depth)
         before = ',';
     }
     return i == 0 ? codec_write_bytes(self, "[]", 2) : write_byte(self, ']');
+}
+
+static int write_message(codec_writer *self, const message_object *message, int depth)
+{
+    static const char *const before[] = {"{\"" CODEC_MESSAGE_KEY "\":{\"sender\":", ",\"recipient\":", ",\"topic\":"};
+    if (PC_UNLIKELY(depth + 1 >= CODEC_MAX_DEPTH)) // two levels
+        return codec_refuse_depth(self, CODEC_MAX_DEPTH);
+    PyObject *const texts[] = {message->sender, message->recipient, message->topic};
+    for (int i = 0; i < 3; i++) {
+        if (codec_write_bytes(self, before[i], strlen(before[i])) < 0)
+            return -1;
+        if ((texts[i] == Py_None ? codec_write_bytes(self, "null", 4) : write_text(self, texts[i])) < 0)
+            return codec_at_field(self, message_field_names[i]);
+    }
+    if (codec_write_bytes(self, ",\"payload\"", 10) < 0)
+        return -1;
+    if (write_item(self, ':', message->payload, depth + 2) < 0)
+        return codec_at_field(self, "payload");
+    if (codec_reserve(self, 2 * ITEM_ROOM + 32) < 0)
+        return -1;
+    char *at = self->out.data + self->out.length;
+    at = pc_integer_write(mempcpy(at, ",\"id\":", 6), message->id);
+    at = pc_integer_write(mempcpy(at, ",\"timestamp\":", 13), message->timestamp);
+    at = mempcpy(at, "}}", 2);
+    self->out.length = (size_t)(at - self->out.data);
+    return 0;
 }
 
 static int write_container(codec_writer *self, PyObject *value, int depth)
@@ -216,6 +247,8 @@ static int write_other(codec_writer *self, PyObject *value, int depth)
         return write_real(self, PyFloat_AS_DOUBLE(value));
     if (PyLong_Check(value))
         return write_integer(self, value);
+    if (message_check(self->state->core, value))
+        return write_message(self, (const message_object *)value, depth);
     return codec_refuse_type(self, "JSON", value);
 }
 
