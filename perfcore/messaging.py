@@ -163,7 +163,8 @@ class Router(_core.Router):
     """Delivers messages to endpoints: directly, in turn, by hash, by topic, or to all; singly or many in one call.
 
     Every method that routes returns how many deliveries it made. Endpoints may be added, removed and subscribed while
-    messages are on their way, also by handlers. A message is any object, and is passed on, not copied.
+    messages are on their way, also by handlers. A message is any object, and is passed on, not copied; a `Message`
+    says itself where it goes (``route``).
     """
 
     __slots__ = ()

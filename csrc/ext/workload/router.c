@@ -248,6 +248,8 @@ ROUTE_DOC(publish, "topic, message",
           "Deliver to every endpoint that subscribes to the topic; return how many took it.");
 ROUTE_DOC(publish_many, "topics, messages", "publish() of each message; topics is one topic for all, or one for each.");
 ROUTE_DOC(broadcast, "message", "Deliver to every endpoint; return how many took it.");
+ROUTE_DOC(route, "message", "Deliver a Message to its recipient, or without one to who subscribes to its topic.");
+ROUTE_DOC(route_many, "messages", "route() of each message.");
 ROUTE_DOC(broadcast_many, "messages", "broadcast() of each message.");
 
 #define ROUTE(name)                                                                                                    \
@@ -266,6 +268,8 @@ static PyMethodDef router_methods[] = {
     ROUTE(publish_many),
     ROUTE(broadcast),
     ROUTE(broadcast_many),
+    ROUTE(route),
+    ROUTE(route_many),
     {"_add", (PyCFunction)(void (*)(void))router_add, METH_FASTCALL, router_add_doc},
     {"_remove", (PyCFunction)router_remove, METH_O, router_remove_doc},
     ROUTE(subscribe),

@@ -42,6 +42,7 @@ ROUTER_WAY(send_next);
 ROUTER_WAY(send_hashed);
 ROUTER_WAY(publish);
 ROUTER_WAY(broadcast);
+ROUTER_WAY(route);
 #undef ROUTER_WAY
 
 #endif
