@@ -23,6 +23,7 @@ typedef struct core_state {
     PyTypeObject *event_counter_type;
     PyTypeObject *ring_type;
     PyTypeObject *priority_ring_type;
+    PyTypeObject *ring_await_type;
     PyTypeObject *endpoint_type;
     PyTypeObject *router_type;
     PyTypeObject *message_type;
@@ -80,6 +81,7 @@ int samples_setup(PyObject *module) PC_NODISCARD;
 int stats_setup(PyObject *module) PC_NODISCARD;
 int ring_setup(PyObject *module) PC_NODISCARD;
 int priority_ring_setup(PyObject *module) PC_NODISCARD; // after ring_setup
+int ring_await_setup(PyObject *module) PC_NODISCARD;
 int endpoint_setup(PyObject *module) PC_NODISCARD;
 int router_setup(PyObject *module) PC_NODISCARD;
 int message_setup(PyObject *module) PC_NODISCARD; // after codec_setup

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Ring: the type. How items and waiters move is in ring_flow.c. It is the base class of a thin Python one, which add
-// the awaiting methods (a coroutine in Python is cheaper to await than an object in C: 3.12 takes the value of the
-// latter out of a StopIteration).
+// Ring: the type. How items and waiters move is in ring_flow.c. It is the base class of a thin Python one, which adds
+// the coroutines that wait on an event loop.
 #include "workload/ring.h"
 
 #include <structmember.h>
@@ -218,6 +217,11 @@ static PyObject *ring_arm(ring_object *self, PyObject *const *args, Py_ssize_t n
     if (arguments_parse(&spec, args, nargs, kwnames, values) < 0 ||
         waiters_add_callback(side(self, values[1]), values[0], values[2] == Py_True) < 0)
         return NULL;
+    // Since the caller looked, another thread may have put, got or closed, and nobody was in the line to be told.
+    if (self->closed)
+        waiters_wake_all(side(self, values[1]), CLOSED);
+    else
+        ring_serve(self);
     Py_RETURN_NONE;
 }
 
@@ -291,6 +295,9 @@ static PyMethodDef ring_methods[] = {
     {"task_done", (PyCFunction)ring_method_task_done, METH_NOARGS, ring_task_done_doc},
     {"join", (PyCFunction)ring_method_join, METH_NOARGS, ring_join_doc},
     {"close", (PyCFunction)ring_method_close, METH_NOARGS, ring_close_doc},
+    {"aget", (PyCFunction)ring_aget, METH_NOARGS, ring_aget_doc},
+    {"aget_many", FAST(ring_aget_many), ring_aget_many_doc},
+    {"aput", FAST(ring_aput), ring_aput_doc},
     {"_arm", FAST(ring_arm), ring_arm_doc},
     {"_disarm", FAST(ring_disarm), ring_disarm_doc},
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, class_getitem_doc},

@@ -50,7 +50,7 @@ PyObject *ring_put_many(ring_object *self, PyObject *const *args, Py_ssize_t nar
     return ring_put_items(self, values[0], 0.0, deadline);
 }
 
-static PyObject *get_items(ring_object *self, size_t limit, ring_deadline deadline)
+PyObject *ring_get_items(ring_object *self, size_t limit, ring_deadline deadline)
 {
     size_t ready = ring_length(self);
     if (ready == 0) {
@@ -91,9 +91,9 @@ PyObject *ring_get_many(ring_object *self, PyObject *const *args, Py_ssize_t nar
     ring_deadline deadline = RING_FOREVER;
     size_t limit = SIZE_MAX;
     if (nargs == 0 && kwnames == NULL)
-        return get_items(self, limit, deadline);
+        return ring_get_items(self, limit, deadline);
     if (arguments_parse(&spec, args, nargs, kwnames, values) < 0 ||
         arguments_size(values[0], "max_items", &limit) < 0 || ring_parse_deadline(values[1], values[2], &deadline) < 0)
         return NULL;
-    return get_items(self, limit, deadline);
+    return ring_get_items(self, limit, deadline);
 }
