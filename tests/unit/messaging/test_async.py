@@ -230,16 +230,16 @@ def test_the_awaitables_are_coroutines(kind: Any) -> None:
 
         once = ring.aput(item=7)
         await once
-        with pytest.raises(RuntimeError, match="awaited already"):
+        with pytest.raises(RuntimeError, match=r"awaited already|already awaited"):
             await once
-        with pytest.raises(RuntimeError, match="awaited already"):
+        with pytest.raises(RuntimeError, match=r"awaited already|already awaited"):
             once.throw(ValueError())
         once.close()
         assert ring.get_many() == [7]
 
         never = ring.aget()
         never.close()
-        with pytest.raises(RuntimeError, match="awaited already"):
+        with pytest.raises(RuntimeError, match=r"awaited already|already awaited"):
             await never
         with pytest.raises(KeyError):
             ring.aget().throw(KeyError("k"))
@@ -272,6 +272,6 @@ def test_the_awaitables_are_coroutines(kind: Any) -> None:
 def test_one_that_was_never_awaited_is_reported() -> None:
     ring: Ring[int] = Ring()
     for name, call in (("aget", ring.aget), ("aget_many", ring.aget_many), ("aput", lambda: ring.aput(1))):
-        with pytest.warns(RuntimeWarning, match=rf"^{name}\(\) of a ring was never awaited$"):
+        with pytest.warns(RuntimeWarning, match=rf"{name}.* was never awaited$"):
             call()  # type: ignore[operator]
     assert ring.empty()
