@@ -68,10 +68,13 @@ static int append(history_object *self, message_object *message)
         opened[role] = status == 0;
     }
     if (PC_UNLIKELY(status < 0)) {
+        PyObject *type, *value, *traceback;
+        PyErr_Fetch(&type, &value, &traceback);
         for (int role = 0; role < PC_HISTORY_ROLES; role++) {
             if (opened[role])
                 close_chain(self, role, name_of(message, role), chain[role]);
         }
+        PyErr_Restore(type, value, traceback);
         return -1;
     }
     pc_history_append(&self->history, Py_NewRef(message), message->timestamp, chain);
