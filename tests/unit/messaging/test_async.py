@@ -275,3 +275,28 @@ def test_one_that_was_never_awaited_is_reported() -> None:
         with pytest.warns(RuntimeWarning, match=rf"{name}.* was never awaited$"):
             call()  # type: ignore[operator]
     assert ring.empty()
+
+
+def test_nothing_is_lost_when_a_loop_closes_while_messages_arrive() -> None:
+    ring: Ring[int] = Ring()
+    count, got = 30_000, []
+
+    async def take_some() -> None:
+        while len(got) < 100:
+            got.extend(await ring.aget_many(7))
+        waits = [asyncio.ensure_future(ring.aget()) for _ in range(3)]  # cancelled with the loop, woken or not
+        await asyncio.sleep(0)
+        for one in waits:
+            if one.done():
+                got.append(one.result())
+
+    producer = threading.Thread(target=lambda: [ring.put(number) for number in range(count)])
+    producer.start()
+    for _ in range(5):
+        with asyncio.Runner() as runner:
+            runner.run(take_some())
+        got.extend([] if ring.empty() else ring.get_many(11))
+    producer.join()
+    while not ring.empty():
+        got.append(ring.get_nowait())
+    assert sorted(got) == list(range(count))
