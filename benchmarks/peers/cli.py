@@ -27,10 +27,11 @@ TOPICS = (
     "suite",
     "judging",
     "codecs",
+    "messaging",
+    "lanes",
     "process_metrics",
     "allocations",
 )
-TOPICS = ("timing", "rounds", "statistics", "memory", "imports", "calibration", "messaging", "suite")
 
 
 def load_rows() -> None:

@@ -23,9 +23,10 @@ int core_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **slot)
 static int module_exec(PyObject *module)
 {
     static int (*const setups[])(PyObject *) = {
-        samples_setup, results_setup,       verdict_setup,  round_loop_setup, clock_setup,           stats_setup,
-        rank_setup,    windowed_setup,      levels_setup,   process_setup,    metrics_sampler_setup, codec_setup,
-        ring_setup,    priority_ring_setup, endpoint_setup, router_setup,     pairs_setup,
+        samples_setup,         results_setup, verdict_setup,  round_loop_setup,    clock_setup,
+        stats_setup,           rank_setup,    windowed_setup, levels_setup,        process_setup,
+        metrics_sampler_setup, codec_setup,   ring_setup,     priority_ring_setup, endpoint_setup,
+        router_setup,          groups_setup,  counters_setup, heap_setup,          pairs_setup,
     };
     for (size_t i = 0; i < sizeof setups / sizeof *setups; i++) {
         if (setups[i](module) < 0)
@@ -43,7 +44,9 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->process_type);
     Py_VISIT(state->process_metrics_type);
     Py_VISIT(state->metrics_sampler_type);
+    Py_VISIT(state->event_counter_type);
     Py_VISIT(state->stats_names);
+    Py_VISIT(state->getsizeof);
     Py_VISIT(state->core_error);
     Py_VISIT(state->json_error);
     Py_VISIT(state->ring_type);
@@ -66,7 +69,9 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->process_type);
     Py_CLEAR(state->process_metrics_type);
     Py_CLEAR(state->metrics_sampler_type);
+    Py_CLEAR(state->event_counter_type);
     Py_CLEAR(state->stats_names);
+    Py_CLEAR(state->getsizeof);
     Py_CLEAR(state->core_error);
     Py_CLEAR(state->json_error);
     codec_clear(state);

@@ -65,18 +65,25 @@ class MetricsCollector:
         interval: between two samples, 0.001 to 10 seconds.
         slots: what memory the series takes (about 0.5 KB each). When all are full, neighbours are merged, so a run of
             any length stays within it and no peak is lost.
+        root: False leaves the process itself out of its tree; while it has no descendants, there are no figures.
 
     """
 
     metrics = SAMPLED_METRICS
 
     def __init__(
-        self, pid: int | None = None, *, tree: bool = False, interval: float = 0.01, slots: int = 2048
+        self,
+        pid: int | None = None,
+        *,
+        tree: bool = False,
+        interval: float = 0.01,
+        slots: int = 2048,
+        root: bool = True,
     ) -> None:
         if pid is not None and pid <= 0:
             raise ValueError(f"a pid is a positive integer, got {pid}")
         self._pid = pid
-        self._sampler = MetricsSampler(pid or 0, tree=tree, interval=interval, slots=slots)
+        self._sampler = MetricsSampler(pid or 0, tree=tree, interval=interval, slots=slots, root=root)
 
     def start(self) -> Self:
         """Forget what was sampled, and begin; returns after the first sample."""

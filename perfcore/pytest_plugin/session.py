@@ -101,7 +101,11 @@ class Session:
 
         if self.options.table:
             report.write_table(terminal, self._records, self.options.table)
-        for line in (report.polluted_line(self._records), report.foreign_line(self._foreign)):
+        for line in (
+            report.polluted_line(self._records),
+            report.foreign_line(self._foreign),
+            report.instructions_line(self.options),
+        ):
             if line is not None:
                 terminal.write_line(line, yellow=True)
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Suite: whole suites of benchmarks run in processes of their own, such as the two sides of ``perfcore ab``."""
+"""The suite room: whole workloads, run and measured. Nothing is imported here."""

@@ -45,8 +45,8 @@ int pc_process_open(pc_process *reader, const char *proc, pid_t pid, bool lean) 
 void pc_process_close(pc_process *reader);
 
 // Read those of the `wanted` metrics (PC_METRIC_BIT of each) that there are. The fewer files they live in, the cheaper:
-// statm 0.4 us; all but peak, swap and start of this process about 2 us. -ESRCH when the process has ended, a
-// zombie included; -EMFILE and the like when a file that is not yet open cannot be.
+// statm 0.4 us; all but peak, swap, start and PC_METRIC_COSTLY of this process about 2 us. -ESRCH when the process has
+// ended, a zombie included; -EMFILE and the like when a file cannot be opened.
 int pc_process_read(pc_process *reader, uint32_t wanted, pc_process_metrics *metrics) PC_NODISCARD;
 
 // Make the peak of this process begin again at what is resident now (write "5" to clear_refs). The peak is one per
