@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from perfcore.measure.process import process_metrics
     from perfcore.measure.use import UseMeter, UseReport
     from perfcore.suite.benchmark_suite import BenchmarkSuite
+    from perfcore.suite.parallel import ParallelBenchmark
+    from perfcore.suite.performance import PerformanceBenchmark
 
 __version__ = "0.1.0"
 
@@ -49,7 +51,9 @@ __all__ = [
     "MemoryTracker",
     "MetricsCollector",
     "OptimizationRecommender",
+    "ParallelBenchmark",
     "PerfcoreError",
+    "PerformanceBenchmark",
     "Pressure",
     "ResultsError",
     "SLAValidator",
@@ -71,8 +75,8 @@ __all__ = [
 
 _HOMES = {
     "AllocationTracker": "perfcore.measure.allocations",
-    "CgroupMetrics": "perfcore.measure.groups",
     "BenchmarkSuite": "perfcore.suite.benchmark_suite",
+    "CgroupMetrics": "perfcore.measure.groups",
     "Comparison": "perfcore.api",
     "ConfigError": "perfcore.errors",
     "HeapDiff": "perfcore.measure.heap",
@@ -84,7 +88,9 @@ _HOMES = {
     "MemoryTracker": "perfcore.measure.memory",
     "MetricsCollector": "perfcore.measure.metrics",
     "OptimizationRecommender": "perfcore.judge.recommend",
+    "ParallelBenchmark": "perfcore.suite.parallel",
     "PerfcoreError": "perfcore.errors",
+    "PerformanceBenchmark": "perfcore.suite.performance",
     "Pressure": "perfcore.measure.groups",
     "ResultsError": "perfcore.errors",
     "SLAValidator": "perfcore.judge.sla",
@@ -96,8 +102,8 @@ _HOMES = {
     "assert_no_leaks": "perfcore.judge.leaks",
     "cgroup_metrics": "perfcore.measure.groups",
     "compare": "perfcore.api",
-    "load_ipython_extension": "perfcore.notebook",
     "heap_snapshot": "perfcore.measure.heap",
+    "load_ipython_extension": "perfcore.notebook",
     "measure": "perfcore.measure",  # the room's package, which can be called: see there
     "pressure": "perfcore.measure.groups",
     "process_metrics": "perfcore.measure.process",
