@@ -67,9 +67,9 @@ def run(server: WebSocketServer, complete: Run) -> Run:
         try:
             return complete(work)
         except (OSError, EOFError, websockets.WebSocketException):
-            if trouble := server.trouble():
-                pytest.fail(trouble, pytrace=False)
-            raise
+            if not (trouble := server.trouble()):
+                raise
+        pytest.fail(trouble, pytrace=False)
 
     return run
 
