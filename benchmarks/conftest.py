@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import queue
 import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
@@ -68,6 +69,62 @@ def throughput(benchmark: Any) -> Callable[[int], None]:
         benchmark.extra_info["perfcore"] = {"items_per_call": items_per_call}
 
     return state
+
+
+def finished(result: Any) -> Any:
+    """Return what a coroutine function gave: where benchmarks are disabled, it was called, and not yet awaited."""
+    return asyncio.run(result) if asyncio.iscoroutine(result) else result
+
+
+class ThreadTeam:
+    """Threads that wait for work, so that starting them is no part of what is measured."""
+
+    def __init__(self, count: int) -> None:
+        self._work: list[queue.SimpleQueue[Callable[[], int] | None]] = [queue.SimpleQueue() for _ in range(count)]
+        self._done: queue.SimpleQueue[int | BaseException] = queue.SimpleQueue()
+        self._threads = [threading.Thread(target=self._serve, args=(work,), daemon=True) for work in self._work]
+        for thread in self._threads:
+            thread.start()
+
+    def _serve(self, work: queue.SimpleQueue[Callable[[], int] | None]) -> None:
+        while (job := work.get()) is not None:
+            try:
+                self._done.put(job())
+            except BaseException as error:  # noqa: BLE001 - it is raised where the result is waited for
+                self._done.put(error)
+
+    def _result(self) -> int:
+        if isinstance(result := self._done.get(timeout=60), BaseException):
+            raise result
+        return result
+
+    def run(self, jobs: Sequence[Callable[[], int]]) -> list[int]:
+        """Run each job in a thread of its own; return what they returned, in the order they ended."""
+        for work, job in zip(self._work, jobs, strict=False):
+            work.put(job)
+        return [self._result() for _ in jobs]
+
+    @contextmanager
+    def background(self, job: Callable[[], int]) -> Iterator[None]:
+        """Run a job beside the body, which ends it."""
+        self._work[0].put(job)
+        yield
+        self._result()
+
+    def close(self) -> None:
+        """End the threads."""
+        for work in self._work:
+            work.put(None)
+        for thread in self._threads:
+            thread.join(60)
+
+
+@pytest.fixture(scope="module")
+def team() -> Iterator[ThreadTeam]:
+    """Eight threads that wait for work."""
+    threads = ThreadTeam(8)
+    yield threads
+    threads.close()
 
 
 @pytest.fixture

@@ -15,10 +15,11 @@ import queue
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
-from itertools import cycle
 from typing import Any
 
 import pytest
+from conftest import finished
+from plain_router import Router, expected_counts
 
 from perfcore.codecs import Codec
 from perfcore.messaging import Ring
@@ -27,7 +28,6 @@ from perfcore.messaging import Router as CRouter
 Message = dict[str, Any]
 Throughput = Callable[[int], None]
 
-ENDPOINTS = 10
 batch_sizes = pytest.mark.parametrize("size", [1, 10, 50, 100], ids="batch-{}".format)
 
 
@@ -91,7 +91,7 @@ def test_asyncio_queue(
     benchmark: Any, throughput: Throughput, messages: list[Message], size: int, request: pytest.FixtureRequest
 ) -> None:
     """One call awaits the putting of a batch of messages one by one, then the getting of each."""
-    if request.config.getoption("perfcore", "off") == "off":
+    if request.config.getoption("perfcore", "off") == "off" and not benchmark.disabled:
         pytest.skip("pytest-benchmark alone cannot time a coroutine function")
     batch: list[Message] = messages[:size]
     channel: asyncio.Queue[Message] = asyncio.Queue()
@@ -102,7 +102,7 @@ def test_asyncio_queue(
         return [await channel.get() for _ in batch]
 
     throughput(size)
-    assert benchmark(round_trip) == batch
+    assert finished(benchmark(round_trip)) == batch
     assert channel.empty()
 
 
@@ -265,80 +265,6 @@ def test_codec_decode(benchmark: Any, throughput: Throughput, messages: list[Mes
 # --- routing of 1000 messages over 10 endpoints, each a deque ---
 
 
-class Router:
-    """Ten inboxes, and five ways to choose among them."""
-
-    def __init__(self) -> None:
-        self.inboxes: list[deque[Message]] = [deque() for _ in range(ENDPOINTS)]
-        self.by_name = {f"agent-{number:02d}": inbox for number, inbox in enumerate(self.inboxes)}
-        self.turn = cycle(self.inboxes)
-        # Every inbox listens to one prefix of topics; two listen to all of them.
-        prefixes = [
-            "world.",
-            "world.sensor.",
-            "team.",
-            "team.plan",
-            "log",
-            "world.time",
-            "team.",
-            "world.sensor.v",
-            "",
-            "",
-        ]
-        self.subscriptions = list(zip(prefixes, self.inboxes, strict=True))
-
-    def direct(self, messages: list[Message]) -> None:
-        """Deliver each message to its receiver."""
-        for message in messages:
-            self.by_name[message["receiver"]].append(message)
-
-    def round_robin(self, messages: list[Message]) -> None:
-        """Deliver to each inbox in turn."""
-        for message in messages:
-            next(self.turn).append(message)
-
-    def hashed(self, messages: list[Message]) -> None:
-        """Deliver all messages of one sender to one inbox."""
-        for message in messages:
-            self.inboxes[hash(message["sender"]) % ENDPOINTS].append(message)
-
-    def topic(self, messages: list[Message]) -> None:
-        """Deliver to every inbox that subscribes to a prefix of the message's topic."""
-        for message in messages:
-            topic = message["topic"]
-            for prefix, inbox in self.subscriptions:
-                if topic.startswith(prefix):
-                    inbox.append(message)
-
-    def broadcast(self, messages: list[Message]) -> None:
-        """Deliver every message to every inbox."""
-        for message in messages:
-            for inbox in self.inboxes:
-                inbox.append(message)
-
-    def drain(self) -> list[int]:
-        """Empty the inboxes; return how many messages each held."""
-        counts = [len(inbox) for inbox in self.inboxes]
-        for inbox in self.inboxes:
-            inbox.clear()
-        return counts
-
-
-def expected_counts(way: str, messages: list[Message]) -> list[int]:
-    """Say what each inbox must hold, worked out per inbox instead of per message."""
-    router = Router()
-    if way == "direct":
-        return [sum(message["receiver"] == name for message in messages) for name in router.by_name]
-    if way == "round_robin":
-        return [len(messages) // ENDPOINTS] * ENDPOINTS
-    if way == "hashed":
-        places = [hash(message["sender"]) % ENDPOINTS for message in messages]
-        return [places.count(number) for number in range(ENDPOINTS)]
-    if way == "topic":
-        return [sum(message["topic"].startswith(prefix) for message in messages) for prefix, _ in router.subscriptions]
-    return [len(messages)] * ENDPOINTS
-
-
 @pytest.mark.benchmark(group="route 1000 messages over 10 endpoints")
 @pytest.mark.parametrize("way", ["direct", "round_robin", "hashed", "topic", "broadcast"])
 def test_routing(benchmark: Any, throughput: Throughput, messages: list[Message], way: str) -> None:
@@ -392,4 +318,6 @@ def test_routing_by_router(
 
 
 if __name__ == "__main__":
-    sys.exit(pytest.main([__file__, "--benchmark-only", *sys.argv[1:]]))
+    from summary import main
+
+    sys.exit(main(__file__))

@@ -6,11 +6,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import ceil, exp, log
+from math import ceil, inf
 from typing import Any
 
 from perfcore import _core
 from perfcore.errors import MeasureError
+from perfcore.judge.pairs import judge_blocks
 from perfcore.judge.stats import Interval, Summary, summarize
 from perfcore.judge.stop import MedianPrecision
 from perfcore.measure import clock
@@ -19,7 +20,8 @@ from perfcore.measure.runner import Runner, make_runner, pause_tracers
 from perfcore.units import format_seconds
 
 _BLOCK_S = 0.005
-_MIN_BLOCKS = 6  # the fewest pairs that give a 95 % interval of their median
+_MIN_BLOCKS = 6
+_LEVEL = 0.95
 
 
 def _name(function: Callable[..., Any]) -> str:
@@ -96,19 +98,22 @@ class Measurement:
         return measurement_html(self)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Comparison:
-    """Two callables measured in turns in one process.
+    """Two callables measured in turns in one process, and judged by the rule of ``perfcore ab``.
 
-    What this leaves out: both ran in one process, so what a new process would change (memory layout, hash seed) is not
-    in the interval.
+    What this leaves out: both ran in one process, so what differs between processes (memory layout, hash seed: 0.2 to
+    2.4 % of the time, by experience) is not in the interval. ``perfcore ab`` measures that too.
 
     Attributes:
         base: the first callable's measurement.
         head: the second's.
-        ratio: time of the second over time of the first: the median over pairs of blocks.
-        interval: confidence interval of the ratio (95 %), from the order statistics of the pairs; None with too few.
+        ratio: time of the second over time of the first: the Hodges-Lehmann estimate over stretches of blocks.
+        interval: confidence interval of the ratio (95 %, Student's); None with too few blocks for one.
         pairs: how many pairs of blocks were run.
+        status: "regression": the second is slower, and by about half the threshold or more; "improvement": it is
+            faster by as much; "ok": it is not slower by the threshold; "undecided": the interval is too wide to tell.
+        threshold: the relative slow-down that matters.
 
     """
 
@@ -117,20 +122,29 @@ class Comparison:
     ratio: float
     interval: Interval | None
     pairs: int
+    status: str = "undecided"
+    threshold: float = 0.05
+
+    def _verdict(self) -> str:
+        name = self.head.name
+        return {
+            "regression": f"{name} is slower",
+            "improvement": f"{name} is faster",
+            "ok": f"{name} is not slower by {100 * self.threshold:.3g} % or more",
+        }.get(self.status, "undecided")
+
+    def _judged(self) -> str:
+        bounds = f" (95 % interval {self.interval.low:.3f} to {self.interval.high:.3f})" if self.interval else ""
+        return (
+            f"ratio {self.ratio:.3f}{bounds}, {self.pairs} pairs of blocks: {self._verdict()}, in this one process; "
+            "memory layout and hash seed are left out"
+        )
 
     def __str__(self) -> str:
-        lines = [str(self.base), str(self.head)]
-        if self.interval is None:
-            verdict = "too few pairs for an interval"
-        elif self.interval.low > 1:
-            verdict = f"{self.head.name} is slower"
-        elif self.interval.high < 1:
-            verdict = f"{self.head.name} is faster"
-        else:
-            verdict = "no difference seen"
-        bounds = f" (95 % interval {self.interval.low:.3f} to {self.interval.high:.3f})" if self.interval else ""
-        lines.append(f"ratio {self.ratio:.3f}{bounds}, {self.pairs} pairs of blocks: {verdict}, in this one process")
-        return "\n".join(lines)
+        return f"{self.base}\n{self.head}\n{self._judged()}"
+
+    def __repr__(self) -> str:
+        return f"<Comparison of {self.base.name} and {self.head.name}: {self._judged()}>"
 
     def _repr_html_(self) -> str:
         from perfcore.report.display import comparison_html
@@ -150,6 +164,7 @@ class Timer:
         timer: returns a reading in seconds; the standard library's timers are read in C.
         disable_gc: turn the garbage collector off around each round.
         correct: subtract what the measuring itself costs.
+        threshold: relative slow-down that matters to `compare`; 0.05 is 5 %.
 
     """
 
@@ -160,6 +175,7 @@ class Timer:
     timer: clock.Timer = time.perf_counter
     disable_gc: bool = False
     correct: bool = False
+    threshold: float = 0.05
 
     def __post_init__(self) -> None:
         if self.min_rounds < 1:
@@ -168,6 +184,8 @@ class Timer:
             raise MeasureError(f"min_time and max_time must be above 0, not {self.min_time} and {self.max_time}")
         if self.precision is not None and not 0 < self.precision < 1:
             raise MeasureError(f"precision must be a fraction between 0 and 1, not {self.precision}")
+        if not 0 < self.threshold < inf:
+            raise MeasureError(f"threshold must be a fraction above 0, not {self.threshold}")
 
     def measure(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Measurement:
         """Measure ``function(*args, **kwargs)``; a coroutine function is awaited on an event loop of its own.
@@ -193,8 +211,9 @@ class Timer:
     def compare(self, base: Callable[[], Any], head: Callable[[], Any], /) -> Comparison:
         """Measure two callables in turns (A B, B A, ...) in this process and return the ratio of their times.
 
-        Blocks of about 5 ms alternate, so that a change of the processor's speed meets both; a pair of neighbouring
-        blocks gives one ratio. Use ``functools.partial`` or a lambda for arguments.
+        Blocks of about 5 ms alternate, so that a change of the processor's speed meets both; up to six pairs of
+        neighbouring blocks give one ratio, of their lower quartiles. Use ``functools.partial`` or a lambda for
+        arguments.
 
         Raises:
             MeasureError: one of the two cannot be called or measured this way.
@@ -205,28 +224,29 @@ class Timer:
         try:
             found = [self._calibrate(runner) for runner in runners]
             samples = _core.Samples(), _core.Samples()
-            logs = _core.Samples()
+            typical: tuple[list[float], list[float]] = ([], [])
             rounds = [max(1, round(_BLOCK_S / one.duration)) for one in found]
             pair_s = sum(count * one.duration for count, one in zip(rounds, found, strict=True))
             for pair in range(max(_MIN_BLOCKS, ceil(2 * self.max_time / pair_s))):
-                typical = [0.0, 0.0]
                 for side in (0, 1) if pair % 2 == 0 else (1, 0):
                     block = _core.Samples()
                     runners[side].run(block, rounds[side], found[side].iterations)
-                    typical[side] = summarize(block).median
+                    typical[side].append(summarize(block).q1)
                     samples[side].extend(block)
-                if min(typical) > 0:
-                    logs.append(log(typical[1] / typical[0]))
-            if not len(logs):
+                if min(typical[0][-1], typical[1][-1]) <= 0:
+                    for blocks in typical:
+                        blocks.pop()
+            if not typical[0]:
                 raise MeasureError("the timer saw no time pass in either callable: use a finer timer or longer calls")
-            summary = summarize(logs)
-            bounds = summary.median_ci
+            judged = judge_blocks(*typical, self.threshold, _LEVEL)
             return Comparison(
                 _measurement(base, runners[0], samples[0], found[0].iterations),
                 _measurement(head, runners[1], samples[1], found[1].iterations),
-                exp(summary.median),
-                None if bounds is None else Interval(exp(bounds.low), exp(bounds.high), bounds.level),
-                len(logs),
+                judged.ratio,
+                Interval(judged.low, judged.high, _LEVEL) if judged.high < inf else None,
+                len(typical[0]),
+                judged.status,
+                self.threshold,
             )
         finally:
             resume()
@@ -268,7 +288,7 @@ def compare(base: Callable[[], Any], head: Callable[[], Any], /) -> Comparison:
 
     >>> print(perfcore.compare(old, new))  # doctest: +SKIP
     ...
-    ratio 0.912 (95 % interval 0.909 to 0.914), 200 pairs of blocks: new is faster, in this one process
+    ratio 0.912 (95 % interval 0.909 to 0.914), 200 pairs of blocks: new is faster, in this one process; ...
 
     Raises:
         MeasureError: one of the two cannot be called or measured this way.

@@ -6,14 +6,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from perfcore.errors import ConfigError
 from perfcore.judge.thresholds import CRITICAL, WARNING, Rule, Thresholds, parse_duration, parse_fraction
 
+if TYPE_CHECKING:
+    from perfcore.judge.targets import Target
+    from perfcore.suite.lane import Lane
+
 BASELINE = "benchmarks/results/baseline/baseline_results.json"
 HISTORY = "benchmarks/results/history.db"
 HISTORY_DAYS = 90
+LANES = "benchmarks/results/lanes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,10 @@ class Config:
         rules: other thresholds and absolute limits for the benchmarks that match a pattern.
         history: where the history is kept: a file, or the URL of a database.
         history_days: how long ``perfcore history prune`` keeps a run.
+        ab_install: the command that installs the project for ``perfcore ab``; None for none.
+        lanes: the workloads of ``perfcore run``, by name.
+        lanes_folder: where their runs are kept.
+        sla: the targets of ``perfcore validate-sla``.
 
     """
 
@@ -36,6 +45,10 @@ class Config:
     rules: tuple[Rule, ...] = ()
     history: str = HISTORY
     history_days: int = HISTORY_DAYS
+    ab_install: str | None = None
+    lanes: Mapping[str, Lane] = field(default_factory=dict)
+    lanes_folder: Path = Path(LANES)
+    sla: tuple[Target, ...] = ()
 
 
 def _check_keys(path: Path, place: str, table: Mapping[str, Any], known: Iterable[str]) -> None:
@@ -91,6 +104,23 @@ def _history(path: Path, value: object) -> tuple[str, int]:
     return (where if "://" in where else str(path.parent / where)), days
 
 
+def _ab_install(path: Path, table: Mapping[str, Any]) -> str | None:
+    ab = _table(path, "tool.perfcore.ab", table.get("ab", {}))
+    _check_keys(path, "tool.perfcore.ab", ab, ("install",))
+    install = ab.get("install")
+    if install is None:
+        return None
+    import shlex
+
+    try:
+        words = shlex.split(install) if isinstance(install, str) else []
+    except ValueError as error:
+        raise ConfigError(f"{path}: tool.perfcore.ab.install: {error} in {install!r}") from None
+    if not words:
+        raise ConfigError(f"{path}: tool.perfcore.ab.install: must be a command, not {install!r}")
+    return str(install)
+
+
 def find_pyproject(start: Path) -> Path | None:
     """Return the nearest pyproject.toml in ``start`` or a folder above it."""
     for folder in (start, *start.parents):
@@ -108,8 +138,32 @@ def load_config(start: Path | None = None) -> Config:
 
     """
     path = find_pyproject((start or Path.cwd()).resolve())
-    if path is None:
-        return Config()
+    return Config() if path is None else read_config(path)
+
+
+def _lanes(path: Path, value: object) -> Mapping[str, Lane]:
+    if value is None:
+        return {}
+    from perfcore.suite.lane import make_lanes
+
+    return make_lanes(path, value)
+
+
+def _sla(path: Path, value: object) -> tuple[Target, ...]:
+    if value is None:
+        return ()
+    from perfcore.judge.targets import make_targets
+
+    return make_targets(path, value)
+
+
+def read_config(path: Path) -> Config:
+    """Read the configuration of a file; relative paths start from its folder.
+
+    Raises:
+        ConfigError: as of :func:`load_config`, or the file is missing.
+
+    """
     import tomllib
 
     try:
@@ -120,7 +174,7 @@ def load_config(start: Path | None = None) -> Config:
         raise ConfigError(f"{path}: not TOML: {error}") from error
     tool = _table(path, "tool", document.get("tool", {}))
     table = _table(path, "tool.perfcore", tool.get("perfcore", {}))
-    _check_keys(path, "tool.perfcore", table, ("baseline", "thresholds", "history"))
+    _check_keys(path, "tool.perfcore", table, ("ab", "baseline", "thresholds", "history", "lanes", "sla"))
     limits = _table(path, "tool.perfcore.thresholds", table.get("thresholds", {}))
     _check_keys(path, "tool.perfcore.thresholds", limits, ("warning", "critical", "patterns"))
     baseline = table.get("baseline", BASELINE)
@@ -135,4 +189,15 @@ def load_config(start: Path | None = None) -> Config:
         raise ConfigError(text if text.startswith(str(path)) else f"{path}: tool.perfcore.{text}") from None
     history, days = _history(path, table.get("history", {}))
     rules = _rules(path, limits.get("patterns", {}))
-    return Config(path, path.parent / baseline, thresholds, rules, history, days)
+    return Config(
+        path,
+        path.parent / baseline,
+        thresholds,
+        rules,
+        history,
+        days,
+        _ab_install(path, table),
+        _lanes(path, table.get("lanes")),
+        path.parent / LANES,
+        _sla(path, table.get("sla")),
+    )

@@ -24,13 +24,15 @@ TOPICS = (
     "memory",
     "imports",
     "calibration",
+    "messaging",
+    "shared_memory",
     "suite",
     "judging",
     "codecs",
+    "lanes",
     "process_metrics",
     "allocations",
 )
-TOPICS = ("timing", "rounds", "statistics", "memory", "imports", "calibration", "messaging", "suite")
 
 
 def load_rows() -> None:

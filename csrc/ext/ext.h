@@ -20,17 +20,21 @@ typedef struct core_state {
     PyTypeObject *process_type;
     PyTypeObject *process_metrics_type;
     PyTypeObject *metrics_sampler_type;
+    PyTypeObject *event_counter_type;
     PyTypeObject *ring_type;
     PyTypeObject *priority_ring_type;
     PyTypeObject *endpoint_type;
     PyTypeObject *router_type;
+    PyTypeObject *shm_ring_type;
     pc_tsc tsc;                // CLOCK_MONOTONIC by the processor's counter, where that is sound
     PyObject *stats_names;     // tuple of str: the keys of summarize()'s dict
+    PyObject *getsizeof;       // sys.getsizeof
     PyObject *core_error;      // perfcore.errors.PerfcoreError, imported when first raised
     PyObject *json_error;      // JSONError, of results.c
     PyObject *route_error;     // perfcore.errors.RouteError, imported when first raised
     PyObject *queue_full;      // of the module queue, imported when first raised
     PyObject *queue_empty;     // the same
+    PyObject *segment_error;   // perfcore.errors.SegmentError, imported when first raised
     PyObject *closed_error;    // perfcore.errors.Closed, imported when first raised
     struct codec_state *codec; // of workload/codec.h
 } core_state;
@@ -63,6 +67,9 @@ int core_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **slot) PC_N
 int clock_setup(PyObject *module) PC_NODISCARD;
 int codec_setup(PyObject *module) PC_NODISCARD;
 int process_setup(PyObject *module) PC_NODISCARD;
+int counters_setup(PyObject *module) PC_NODISCARD;
+int heap_setup(PyObject *module) PC_NODISCARD;
+int groups_setup(PyObject *module) PC_NODISCARD;
 int metrics_sampler_setup(PyObject *module) PC_NODISCARD;
 int round_loop_setup(PyObject *module) PC_NODISCARD;
 int samples_setup(PyObject *module) PC_NODISCARD;
@@ -71,8 +78,10 @@ int ring_setup(PyObject *module) PC_NODISCARD;
 int priority_ring_setup(PyObject *module) PC_NODISCARD; // after ring_setup
 int endpoint_setup(PyObject *module) PC_NODISCARD;
 int router_setup(PyObject *module) PC_NODISCARD;
+int shm_ring_setup(PyObject *module) PC_NODISCARD;
 int results_setup(PyObject *module) PC_NODISCARD;
 int verdict_setup(PyObject *module) PC_NODISCARD;
+int pairs_setup(PyObject *module) PC_NODISCARD;
 int rank_setup(PyObject *module) PC_NODISCARD;
 int windowed_setup(PyObject *module) PC_NODISCARD;
 int levels_setup(PyObject *module) PC_NODISCARD;

@@ -21,6 +21,7 @@ from perfcore.report.text import printable
 
 # What each command does, in one line; its module is perfcore.cli.<name>_command, with parser() and run(args).
 COMMANDS = {
+    "ab": "measure two revisions in turns and judge head against base",
     "check": "judge a results file against a baseline",
     "baseline": "save, update, show or validate the baseline",
     "compare": "show results files side by side",
@@ -29,8 +30,14 @@ COMMANDS = {
     "history": "add, list, show or prune the runs that are remembered",
     "import": "add what pytest-benchmark saved (folders, files) to the history",
     "trends": "how the benchmarks of the history developed",
+    "run": "run lanes (whole workloads) and measure what they take",
+    "validate-sla": "judge results by the service levels that they are to keep",
+    "optimize": "say what the figures of a lane suggest to improve",
     "report": "write a results file as a dashboard, a comment or a table",
+    "flamegraph": "where a program spends its time, as a picture",
     "doctor": "what makes figures noisy here, and how small a change can be seen",
+    "heap": "run a script and say what its heap holds: by type, by call site, as a flame graph",
+    "use": "what a command or a process uses of each resource, and waits for",
 }
 
 MAX_MEBIBYTES = 512  # files larger than this are refused unless --max-size says more
@@ -41,6 +48,7 @@ examples:
   perfcore baseline save results.json
   perfcore check results.json --fail-on-regression
   perfcore check new.json --baseline old.json --warning 3% --critical 8%
+  perfcore ab main -- benchmarks
 
 exit codes: 0 passed, 1 the gate failed, 2 could not judge, 130 interrupted
 """
@@ -96,7 +104,7 @@ def _dispatch(argv: Sequence[str]) -> int:
         raise UsageError(f"no command; there is: {', '.join(COMMANDS)} (see: perfcore --help)")
     if argv[0] not in COMMANDS:
         raise suggest(argv[0], list(COMMANDS), "command", "perfcore")
-    module = import_module(f"perfcore.cli.{argv[0]}_command")
+    module = import_module(f"perfcore.cli.{argv[0].replace('-', '_')}_command")
     rest = argv[1:]
     actions = list(getattr(module, "ACTIONS", ()))
     if actions and rest and not rest[0].startswith("-") and rest[0] not in actions:

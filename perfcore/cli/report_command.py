@@ -12,6 +12,7 @@ from perfcore.cli.options import add_judging, add_reading, write_json
 from perfcore.report.text import printable, say
 
 if TYPE_CHECKING:
+    from perfcore.judge.sla import TargetVerdict
     from perfcore.judge.verdict import Check
     from perfcore.record.results import Results
 
@@ -62,6 +63,9 @@ def parser() -> Parser:
         metavar="DIR",
         help=f"where to write (default: {FOLDER}); - prints the one format that is asked for",
     )
+    made.add_argument(
+        "--sla", type=Path, metavar="FILE", help="show the targets of this TOML file (default: those of pyproject.toml)"
+    )
     add_judging(made)
     add_reading(made)
     return made
@@ -85,6 +89,15 @@ def _check(args: argparse.Namespace, results: Results) -> Check | None:
     )
 
 
+def _sla(args: argparse.Namespace, results: Results) -> tuple[TargetVerdict, ...]:
+    from perfcore.config import load_config, read_config
+    from perfcore.judge.sla import SLAValidator
+    from perfcore.record.lanes import failed_lanes
+
+    targets = (load_config() if args.sla is None else read_config(args.sla.resolve())).sla
+    return SLAValidator(targets).validate(results.benchmarks, failed_lanes([results]), allow_missing=True)
+
+
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     from perfcore.record.results import load_results
@@ -98,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
         document = describe_ab(args.results)
     else:
         results = load_results(args.results, max_bytes=args.max_size)
-        document = describe(results, _check(args, results))
+        document = describe(results, _check(args, results), _sla(args, results))
     if str(args.output) == "-":
         if len(args.format) != 1:
             raise UsageError("--output - prints one format; name one with --format")

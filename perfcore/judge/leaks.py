@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from perfcore.errors import LeakError
-from perfcore.measure.allocations import Growth, grow, track_allocations
+from perfcore.measure.allocations import CALLED_FROM, CallSite, Growth, grow, track_allocations
 from perfcore.units import format_bytes, parse_bytes
 
 # Rounds in a row without growth, and then a long one: a list that leaks grows in steps. When even that one grows, the
@@ -100,7 +100,11 @@ def _text(function: Callable[..., Any], growth: Growth, calls: int, before: int)
         f"still after {before} calls"
     )
     shown = [
-        f"{site.file}:{site.line} {format_bytes(site.live / calls)} in {site.live_blocks / calls:.3g} blocks"
+        f"{_place(site, name)} {format_bytes(site.live / calls)} in {site.live_blocks / calls:.3g} blocks"
         for site in growth.sites[:_SITES_SHOWN]
     ]
     return f"{line}; allocated at {', '.join(shown)}" if shown else line
+
+
+def _place(site: CallSite, name: str) -> str:
+    return f"{name} itself (C code)" if site[:2] == CALLED_FROM else f"{site.file}:{site.line}"

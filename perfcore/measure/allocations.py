@@ -117,17 +117,41 @@ def _repeat(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[st
     gc.collect()
 
 
+CALLED_FROM = (__file__, _repeat.__code__.co_firstlineno + 2)
+"""The site of what a function without a Python frame of its own allocates while `grow` calls it."""
+
+
 def grow(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], calls: int, *, sites: bool = False
 ) -> Growth:
     """Call ``function(*args, **kwargs)`` so often and collect garbage; return by how much memory has grown.
 
     Exact while another tracker runs around several such calls, so that what one leaves and the next frees is known.
+    Sites are those of the calls alone: what a collection leaves behind by itself, for instance because somebody hangs
+    on ``gc.callbacks``, is measured without a call and taken out.
     """
-    tracker = track_allocations(sites=sites)
-    gc.collect()
-    tracker.run(_repeat, (function, args, kwargs, calls))
-    growing = [site for site in tracker.top(1000, by="live") if site.live > 0 or site.live_blocks > 0] if sites else []
+    idle = {site[:2]: site for site in _window(function, args, kwargs, 0, sites=True)[1]} if sites else {}
+    tracker, found = _window(function, args, kwargs, calls, sites=sites)
+    growing = []
+    for site in found:
+        if site.file == __file__ and site[:2] != CALLED_FROM:
+            continue
+        if (other := idle.get(site[:2])) is not None:
+            site = site._replace(live_blocks=site.live_blocks - other.live_blocks, live=site.live - other.live)  # noqa: PLW2901
+        if site.live > 0 or site.live_blocks > 0:
+            growing.append(site)
+    growing.sort(key=lambda site: (-site.live, site[:2]))
     if sites:  # the frames that recording asks for are freed like any other block, and unknown
         return Growth(tracker.live_blocks, tracker.live, growing)
     return Growth(*net_growth(tracker), growing)
+
+
+def _window(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], calls: int, *, sites: bool
+) -> tuple[AllocationTracker, list[CallSite]]:
+    """Return the tracker of a window around the calls, and the sites that hold more memory after it."""
+    tracker = track_allocations(sites=sites)
+    gc.collect()
+    tracker.run(_repeat, (function, args, kwargs, calls))
+    found = tracker.top(1000, by="live") if sites else []
+    return tracker, [site for site in found if site.live > 0 or site.live_blocks > 0]

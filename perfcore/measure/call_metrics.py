@@ -30,6 +30,7 @@ class CallMetrics:
         bytes: what allocations asked for, the same.
         peak: the most that a call held at one time beyond what was there before it, in bytes.
         growth: bytes that a call leaves behind for good.
+        instructions: of this thread in user mode; None also where nothing counts them.
 
     """
 
@@ -38,6 +39,7 @@ class CallMetrics:
     bytes: int | None = None
     peak: int | None = None
     growth: int | None = None
+    instructions: float | None = None
 
     def as_dict(self) -> dict[str, float | int]:
         """Return the figures that there are, as the results file names them."""
@@ -47,6 +49,7 @@ class CallMetrics:
             "allocated_bytes": self.bytes,
             "peak_bytes": self.peak,
             "growth_bytes": self.growth,
+            "instructions": self.instructions,
         }
         return {name: value for name, value in figures.items() if value is not None}
 
@@ -89,7 +92,12 @@ def measure_calls(
         with track_allocations():
             least = min(grow(function, args, kwargs, few).bytes for _ in range(_GROWTH_ROUNDS))
         growth = max(0, math.ceil(least / few))
-    return CallMetrics(cpu, allocations, requested, peak, growth)
+    instructions = None
+    if "instructions" in wanted:
+        from perfcore.measure.counters import count_instructions
+
+        instructions = count_instructions(runner, seconds)
+    return CallMetrics(cpu, allocations, requested, peak, growth, instructions)
 
 
 def _cpu(runner: Runner, seconds: float) -> float:

@@ -238,19 +238,17 @@ def _swap(machine: Machine) -> Finding:
 
 
 def _counters(machine: Machine) -> Finding:
+    from perfcore.measure.counters import why_not
+
+    del machine  # the kernel is asked
     why = "instructions are counted the same from run to run, where times are not"
-    level = machine.read("proc/sys/kernel/perf_event_paranoid")
-    if level is None:
-        return Finding("hardware counters", "unknown", "the kernel has no perf events", why)
-    if int(level) <= 2:
-        return Finding("hardware counters", "good", f"allowed (perf_event_paranoid {level})", why)
-    return Finding(
-        "hardware counters",
-        "noisy",
-        f"refused (perf_event_paranoid {level})",
-        why,
-        "sysctl kernel.perf_event_paranoid=2",
-    )
+    reason = why_not()
+    if reason is None:
+        return Finding(
+            "hardware counters", "good", "instructions can be counted (--perfcore-metrics=instructions)", why
+        )
+    advice = "sysctl kernel.perf_event_paranoid=2" if "permitted" in reason else "a machine of your own counts them"
+    return Finding("hardware counters", "noisy", reason, why, advice)
 
 
 _LOOKS: tuple[Callable[[Machine], Finding], ...] = (

@@ -55,7 +55,9 @@ class MetricsCollector:
             work()
         print(collector.aggregate()["rss_bytes"].max)
 
-    The thread in C never takes the GIL and is taken out of this process's figures. CPU is told every 50 ms at most.
+    The thread in C never takes the GIL and is taken out of this process's figures. Memory and the number of processes
+    are sampled at every interval; threads, files and rates every 10 ms at most, CPU every 50 ms, and the run queue
+    (100 % is one thread that waits for a processor all the time) every 100 ms.
     Network figures are those of the process's whole network namespace, without the loopback interface. A collector does
     not run on in a forked child (and Python 3.12 warns of a fork while it runs, as with any thread).
 
@@ -65,18 +67,25 @@ class MetricsCollector:
         interval: between two samples, 0.001 to 10 seconds.
         slots: what memory the series takes (about 0.5 KB each). When all are full, neighbours are merged, so a run of
             any length stays within it and no peak is lost.
+        root: False leaves the process itself out of its tree; while it has no descendants, there are no figures.
 
     """
 
     metrics = SAMPLED_METRICS
 
     def __init__(
-        self, pid: int | None = None, *, tree: bool = False, interval: float = 0.01, slots: int = 2048
+        self,
+        pid: int | None = None,
+        *,
+        tree: bool = False,
+        interval: float = 0.01,
+        slots: int = 2048,
+        root: bool = True,
     ) -> None:
         if pid is not None and pid <= 0:
             raise ValueError(f"a pid is a positive integer, got {pid}")
         self._pid = pid
-        self._sampler = MetricsSampler(pid or 0, tree=tree, interval=interval, slots=slots)
+        self._sampler = MetricsSampler(pid or 0, tree=tree, interval=interval, slots=slots, root=root)
 
     def start(self) -> Self:
         """Forget what was sampled, and begin; returns after the first sample."""

@@ -27,11 +27,14 @@ def open_process(pid: int) -> Process:
         ) from None
 
 
-def process_metrics(pid: int | None = None) -> ProcessMetrics:
+def process_metrics(pid: int | None = None, *, full: bool = False) -> ProcessMetrics:
     """Return the metrics of a process at this moment.
 
     Args:
         pid: the process; None is this one.
+        full: read ``run_queue_wait_ns`` (how long its living threads waited for a processor), ``pss_bytes`` (each page
+            shared with n processes counted as 1/n) and ``uss_bytes`` (what is shared with nobody) too, which are None
+            otherwise. For the latter the kernel walks all pages: 3 ms for a process of 1 GB.
 
     Returns:
         A named tuple with units in its names: ``rss_bytes``, ``peak_rss_bytes``, ``cpu_ns``, ``disk_read_bytes``,
@@ -44,10 +47,10 @@ def process_metrics(pid: int | None = None) -> ProcessMetrics:
 
     """
     if pid is None:
-        return own_process().read()
+        return own_process().read(full=full)
     reader = open_process(pid)
     try:
-        return reader.read()
+        return reader.read(full=full)
     except ProcessLookupError:
         raise MeasureError(f"process {pid} has ended; give the pid of a running process") from None
     finally:

@@ -7,6 +7,7 @@ loaded when the first `benchmark` fixture is set up or the header is printed.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -27,13 +28,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the mark."""
+    """Declare the mark; become a worker of ``perfcore ab``, where that command started this process."""
     config.addinivalue_line(
         "markers",
         "perfcore(max_peak='10 MB', max_allocations=100, max_growth=0): fail when a benchmarked call, or a test that "
         "is no benchmark, exceeds one of these limits.",
     )
+    if "PERFCORE_AB_PIPES" in os.environ:
+        from perfcore.pytest_plugin.ab_worker import start
+        from perfcore.pytest_plugin.session import BACKEND
+
+        start(config, BACKEND)
 
 
 @pytest.fixture

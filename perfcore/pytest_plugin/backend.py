@@ -106,6 +106,10 @@ class Backend:
         if not fixture.enabled or not ours or self._loop_is_running(target):
             stock = type(fixture)._raw_pedantic
             return self._leave(stock, fixture, target, **plan.stock_arguments())
+        return self.run_plan(plan)
+
+    def run_plan(self, plan: pedantic.Plan) -> Any:
+        """Run a plan that is valid and whose timer is known."""
         return pedantic.run(self, plan)
 
     def make_runner(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Runner:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 COLUMNS = ("p50", "p90", "p95", "p99", "p99.9", "mad", "ci", "kernel", "flags")
-METRIC_COLUMNS = {"cpu": ("cpu",), "alloc": ("allocs", "bytes"), "peak": ("peak",)}
+METRIC_COLUMNS = {"cpu": ("cpu",), "alloc": ("allocs", "bytes"), "peak": ("peak",), "instructions": ("instructions",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +120,9 @@ def add_options(parser: pytest.Parser) -> None:
         type=parse_metrics,
         default=(),
         help="Call each benchmark a few more times after its timing and show, per call: cpu (processor time), alloc "
-        "(allocations, bytes allocated), peak (memory). Comma-separated; `time` stands for the timing itself. Not with "
-        "--perfcore-strict, and not for pedantic benchmarks with a set-up or a single call.",
+        "(allocations, bytes allocated), peak (memory), instructions (where the processor counts them). "
+        "Comma-separated; `time` stands for the timing itself. Not with --perfcore-strict, and not for pedantic "
+        "benchmarks with a set-up or a single call.",
     )
 
 

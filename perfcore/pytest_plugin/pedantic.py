@@ -75,16 +75,26 @@ def run(backend: Backend, plan: Plan) -> Any:
     with closing(backend.make_runner(plan.target, tuple(plan.args), dict(plan.kwargs))) as runner:
         record, samples = backend.begin(runner, plan.iterations, calibrated=False)
         with record:
-            if plan.iterations > 1:
-                _run_looped(plan, runner, samples)
-            else:
-                _run_single(plan, runner, samples)
-        result = runner.result if plan.iterations == 1 else _result_of_looped(plan, runner)
+            run_rounds(plan, runner, samples)
+        result = result_of(plan, runner)
         if _repeatable(plan) and not backend.options.strict:
             backend.measure_calls(record, runner, Call(plan.target, plan.args, plan.kwargs))
         if backend.fixture.cprofile:
             _profile(backend, plan, runner)
         return result
+
+
+def run_rounds(plan: Plan, runner: Runner, samples: _core.Samples) -> None:
+    """Run the warm-up rounds and the rounds."""
+    if plan.iterations > 1:
+        _run_looped(plan, runner, samples)
+    else:
+        _run_single(plan, runner, samples)
+
+
+def result_of(plan: Plan, runner: Runner) -> Any:
+    """Return what the test gets, after the rounds."""
+    return runner.result if plan.iterations == 1 else _result_of_looped(plan, runner)
 
 
 def _repeatable(plan: Plan) -> bool:

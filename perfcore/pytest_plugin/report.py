@@ -10,6 +10,7 @@ import pytest
 
 from perfcore import __version__
 from perfcore.pytest_plugin.compat import Stock
+from perfcore.pytest_plugin.options import Options
 from perfcore.pytest_plugin.record import POLLUTED_SHARE, Record
 from perfcore.units import format_bytes
 
@@ -54,6 +55,16 @@ def foreign_line(types: Sequence[str]) -> str | None:
     return f"perfcore: off for {len(types)} {noun}, whose `benchmark` is {kinds}, not pytest-benchmark's own"
 
 
+def instructions_line(options: Options) -> str | None:
+    """Return the line that says why there are no instruction counts although they were asked for, or None."""
+    if "instructions" not in options.metrics:
+        return None
+    from perfcore.measure.counters import why_not
+
+    reason = why_not()
+    return None if reason is None else f"perfcore: no instruction counts: {reason}"
+
+
 def write_table(terminal: pytest.TerminalReporter, records: Iterable[Record], columns: Sequence[str]) -> None:
     """Print the second table."""
     rows = [
@@ -91,7 +102,7 @@ def _cell(record: Record, column: str) -> str:
     if column == "flags":
         interrupted = record.flags.get("interrupted_rounds", 0)
         return f"{interrupted} interrupted" if interrupted else "-"
-    if column in {"cpu", "allocs", "bytes", "peak"}:
+    if column in {"cpu", "allocs", "bytes", "peak", "instructions"}:
         return _metric(record, column)
     if column == "ci":
         interval = stats.median_ci
@@ -108,6 +119,8 @@ def _metric(record: Record, column: str) -> str:
         return "-" if metrics.cpu is None else _time(metrics.cpu)
     if column == "allocs":
         return "-" if metrics.allocations is None else f"{metrics.allocations:,}"
+    if column == "instructions":
+        return "-" if metrics.instructions is None else f"{metrics.instructions:,.0f}"
     size = metrics.bytes if column == "bytes" else metrics.peak
     return "-" if size is None else format_bytes(size)
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from perfcore.pytest_plugin.limits import Limits
 
 SCHEMA = 1
+# What makes the backend of a fixture, where it is not Backend: a worker of `perfcore ab` has its own.
+BACKEND = pytest.StashKey[Callable[..., Any]]()
 
 
 class Session:
@@ -73,7 +76,8 @@ class Session:
             return
         from perfcore.pytest_plugin.backend import Backend
 
-        Backend(fixture, self._stock, self.options, self._records.append, limits).adopt()
+        make = self._config.stash.get(BACKEND, Backend)
+        make(fixture, self._stock, self.options, self._records.append, limits).adopt()
 
     def describe(self, output: Any) -> None:
         """Add the run's own "perfcore" entry to a results file."""
@@ -97,7 +101,11 @@ class Session:
 
         if self.options.table:
             report.write_table(terminal, self._records, self.options.table)
-        for line in (report.polluted_line(self._records), report.foreign_line(self._foreign)):
+        for line in (
+            report.polluted_line(self._records),
+            report.foreign_line(self._foreign),
+            report.instructions_line(self.options),
+        ):
             if line is not None:
                 terminal.write_line(line, yellow=True)
 

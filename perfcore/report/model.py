@@ -9,11 +9,14 @@ nanoseconds, rounded to five digits, because they are many.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from perfcore import _core
+from perfcore.report.lanes import describe_failed, describe_lane, describe_sla
 
 if TYPE_CHECKING:
+    from perfcore.judge.sla import TargetVerdict
     from perfcore.judge.verdict import Check, Verdict
     from perfcore.record.results import Benchmark, Results
 
@@ -116,6 +119,7 @@ def _benchmark(benchmark: Benchmark, verdict: Verdict | None, old: Benchmark | N
         "sampled": benchmark.data is not None and len(benchmark.data) > 0,
         "quantiles_ns": quantiles(benchmark, points),
         "baseline_quantiles_ns": [] if old is None else quantiles(old, points),
+        "lane": describe_lane(benchmark),
     }
 
 
@@ -125,12 +129,13 @@ def _text(source: object, *keys: str) -> str:
     return source if isinstance(source, str) else ""
 
 
-def describe(results: Results, check: Check | None = None) -> dict[str, Any]:
+def describe(results: Results, check: Check | None = None, sla: Iterable[TargetVerdict] = ()) -> dict[str, Any]:
     """Return the document that the reports are made of.
 
     Args:
         results: what to show.
         check: its verdicts; without them the report shows figures alone.
+        sla: the verdicts on the targets that hold for it.
 
     """
     from perfcore.judge.verdict import EVIDENCE
@@ -167,6 +172,8 @@ def describe(results: Results, check: Check | None = None) -> dict[str, Any]:
             "gone": list(check.gone),
             "evidence": EVIDENCE,
         },
+        "sla": describe_sla(sla),
+        "lanes_failed": describe_failed(results),
         "benchmarks": [
             _benchmark(one, verdicts.get(one.fullname), old.get(one.fullname), points) for one in results.benchmarks
         ],

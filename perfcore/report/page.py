@@ -34,7 +34,7 @@ def embedded(document: Any) -> str:
 
 def render_html(document: dict[str, Any]) -> str:
     """Return the document of :func:`perfcore.report.model.describe` as a page."""
-    style, script = _asset("page.css"), _asset("page.js")
+    style, script = _asset("page.css") + _asset("lanes.css"), _asset("lanes.js") + _asset("page.js")
     policy = (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'; form-action 'none'"
     )

@@ -8,7 +8,14 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 
-_COLOURS = {"critical": "31;1", "warning": "33", "undecided": "35", "improvement": "32", "ok": "0"}
+_COLOURS = {
+    "critical": "31;1",
+    "regression": "31;1",
+    "warning": "33",
+    "undecided": "35",
+    "improvement": "32",
+    "ok": "0",
+}
 _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Whole workloads: load, databases, servers of our own, and what they are measured with."""
+"""The suite room: whole workloads, run and measured. Nothing is imported here."""

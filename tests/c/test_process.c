@@ -20,7 +20,7 @@
 #define STAT "42 (a) b (c) S 7 42 42 0 -1 4194304 102 3 5 4 11 12 13 14 20 0 9 0 1699260 3133440 416 1\n"
 #define NET                                                                                                            \
     "Inter-| Receive | Transmit\n face |bytes packets\n    lo: 9 1 0 0 0 0 0 0 9 1 0 0 0 0 0 0\n"                      \
-    "  eth0: 100 1 0 0 0 0 0 0 20 1 0 0 0 0 0 0\nwl0:5 1 0 0 0 0 0 0 6 1 0 0 0 0 0 0\n"
+    "  eth0: 100 1 2 1 0 0 0 0 20 1 3 5 0 0 0 0\nwl0:5 1 0 0 0 0 0 0 6 1 4 0 0 0 0 0\n"
 
 static void test_text(void)
 {
@@ -48,10 +48,11 @@ static void test_text(void)
     CHECK(pc_proctext_read_field(status, strlen(status), "VmSwap:", &number) == -EBADMSG);
     CHECK(pc_proctext_read_field(status, strlen(status), "VmRSS:", &number) == -ENOENT && number == 1752);
 
-    uint64_t received = 0, sent = 0;
-    CHECK(pc_proctext_read_net(NET, strlen(NET), &received, &sent) == 0 && received == 105 && sent == 26);
-    CHECK(pc_proctext_read_net(NET, 30, &received, &sent) == -EBADMSG);
-    CHECK(pc_proctext_read_net("a\nb\nx\n", 6, &received, &sent) == -EBADMSG && received == 105);
+    pc_proctext_net net = {0};
+    CHECK(pc_proctext_read_net(NET, strlen(NET), &net) == 0 && net.received_bytes == 105 && net.sent_bytes == 26);
+    CHECK(net.errors == 9 && net.drops == 6);
+    CHECK(pc_proctext_read_net(NET, 30, &net) == -EBADMSG);
+    CHECK(pc_proctext_read_net("a\nb\nx\n", 6, &net) == -EBADMSG && net.received_bytes == 105);
 }
 
 static void write_file(const char *folder, const char *name, const char *text)

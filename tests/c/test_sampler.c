@@ -68,6 +68,18 @@ static void wait_for_samples(pc_sampler *sampler, uint64_t more)
     CHECK(samples_of(sampler) >= wanted);
 }
 
+static void wait_for_processes(pc_sampler *sampler, double wanted)
+{
+    pc_sampler_aggregate aggregates[PC_SAMPLER_COLUMNS];
+    CHECK(pc_sampler_aggregates(sampler, aggregates) == 0);
+    for (int tries = 0; tries < 4000 && !(aggregates[PC_SAMPLER_PROCESSES].max >= wanted); tries++) {
+        (void)usleep(5000);
+        if (pc_sampler_aggregates(sampler, aggregates) < 0)
+            break;
+    }
+    CHECK(aggregates[PC_SAMPLER_PROCESSES].max >= wanted);
+}
+
 static void *read_on(void *argument)
 {
     pc_sampler *sampler = argument;
@@ -113,6 +125,32 @@ static void test_readers_beside_the_sampler(void)
     pc_sampler_destroy(NULL);
 }
 
+static void test_a_tree_without_its_root(void)
+{
+    const pc_sampler_options options = {.tree = true, .rootless = true, .interval_ns = 1000000, .capacity = 16};
+    pc_sampler *sampler = NULL;
+    CHECK(pc_sampler_create(&options, &sampler) == 0);
+    CHECK(pc_sampler_start(sampler) == 0);
+    wait_for_samples(sampler, 3);
+    pc_sampler_aggregate aggregates[PC_SAMPLER_COLUMNS];
+    CHECK(pc_sampler_aggregates(sampler, aggregates) == 0);
+    CHECK(aggregates[PC_SAMPLER_RSS_BYTES].count == 0 && aggregates[PC_SAMPLER_CPU_PERCENT].count == 0);
+    CHECK(aggregates[PC_SAMPLER_PROCESSES].count >= 3 && aggregates[PC_SAMPLER_PROCESSES].max == 0.0);
+    pid_t child = fork();
+    if (child == 0) {
+        (void)pause();
+        _exit(0);
+    }
+    wait_for_processes(sampler, 1.0);
+    CHECK(pc_sampler_aggregates(sampler, aggregates) == 0);
+    CHECK(aggregates[PC_SAMPLER_PROCESSES].max == 1.0 && aggregates[PC_SAMPLER_RSS_BYTES].count > 0);
+    CHECK(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
+    CHECK(pc_sampler_stop(sampler) == 0);
+    pc_sampler_info info;
+    CHECK(pc_sampler_look(sampler, &info) == 0 && !info.ended);
+    pc_sampler_destroy(sampler);
+}
+
 static void test_a_tree_that_changes(void)
 {
     pc_sampler *sampler = make(0, true);
@@ -132,11 +170,7 @@ static void test_a_tree_that_changes(void)
         (void)pause();
         _exit(0);
     }
-    (void)usleep(150000); // the next search finds it
-    wait_for_samples(sampler, 3);
-    pc_sampler_aggregate aggregates[PC_SAMPLER_COLUMNS];
-    CHECK(pc_sampler_aggregates(sampler, aggregates) == 0);
-    CHECK(aggregates[PC_SAMPLER_PROCESSES].max >= 2.0);
+    wait_for_processes(sampler, 2.0); // the next search finds it
     CHECK(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
     CHECK(pc_sampler_stop(sampler) == 0);
     pc_sampler_destroy(sampler);
@@ -192,6 +226,8 @@ static void test_options(void)
     CHECK(pc_sampler_create(&options, &sampler) == -EINVAL);
     options = (pc_sampler_options){.interval_ns = PC_SAMPLER_MAX_INTERVAL_NS, .capacity = 0};
     CHECK(pc_sampler_create(&options, &sampler) == -EINVAL && sampler == NULL);
+    options = (pc_sampler_options){.rootless = true, .interval_ns = PC_SAMPLER_MAX_INTERVAL_NS, .capacity = 16};
+    CHECK(pc_sampler_create(&options, &sampler) == -EINVAL && sampler == NULL);
 }
 
 static void test_out_of_memory(void)
@@ -224,6 +260,7 @@ int main(void)
 {
     test_options();
     test_readers_beside_the_sampler();
+    test_a_tree_without_its_root();
     test_a_tree_that_changes();
     test_a_process_that_ends();
     test_a_fork_while_it_samples();

@@ -39,6 +39,16 @@ def test_sampling_is_flat(assert_flat: Flat) -> None:
     assert (count("fd"), count("task")) == (files, threads)
 
 
+def test_making_one_for_descendants_alone_is_flat(assert_flat: Flat) -> None:
+    # Not started: libproc2 keeps memory for each thread that has listed processes.
+    def descendants() -> None:
+        MetricsSampler(slots=4, tree=True, root=False)
+        with pytest.raises(ValueError, match="give tree=True"):
+            MetricsSampler(root=False)
+
+    assert_flat(descendants)
+
+
 def test_each_failing_allocation(each_allocation_fails: Failing) -> None:
     files, threads = count("fd"), count("task")
     sampler = MetricsSampler(interval=0.001, slots=4)

@@ -9,7 +9,15 @@ from collections.abc import Callable
 
 import pytest
 
-from perfcore._core import Process, process_tree
+from perfcore._core import (
+    EventCounter,
+    Process,
+    process_tree,
+    read_cgroup,
+    read_net,
+    read_pressure,
+    set_child_subreaper,
+)
 
 Flat = Callable[[Callable[[], object]], None]
 Failing = Callable[[Callable[[], object]], int]
@@ -40,6 +48,17 @@ def test_reading_is_flat(assert_flat: Flat) -> None:
     assert descriptors() == before
 
 
+def full() -> None:
+    Process().read(full=True)
+
+
+def test_full_reading_is_flat(assert_flat: Callable[..., None], each_allocation_fails: Failing) -> None:
+    before = descriptors()
+    assert_flat(full, repeat=40)  # the kernel walks all pages
+    assert each_allocation_fails(full) > 0
+    assert descriptors() == before
+
+
 def test_tree_is_flat(assert_flat: Flat) -> None:
     process_tree(os.getpid())
     before = descriptors()
@@ -47,10 +66,45 @@ def test_tree_is_flat(assert_flat: Flat) -> None:
     assert descriptors() == before
 
 
+def test_subreaping_is_flat(assert_flat: Flat) -> None:
+    assert_flat(lambda: [set_child_subreaper(on) for on in (True, False)])
+    assert set_child_subreaper(0) is None
+
+    class Odd:
+        def __bool__(self) -> bool:
+            raise OSError("odd")
+
+    with pytest.raises(OSError, match="odd"):
+        set_child_subreaper(Odd())
+
+
 def test_each_failing_allocation(each_allocation_fails: Failing) -> None:
     before = descriptors()
     assert each_allocation_fails(operation) > 0
     assert each_allocation_fails(lambda: process_tree(os.getpid())) > 0
+    assert descriptors() == before
+
+
+def groups() -> None:
+    read_cgroup()
+    read_pressure()
+    read_net()
+    with contextlib.suppress(OSError):
+        counter = EventCounter("task-clock")
+        counter.start()
+        counter.stop()
+    for event in ("instructions", "heat"):
+        with contextlib.suppress(OSError, ValueError):
+            EventCounter(event)
+    for wrong in (-1, 1 << 30):
+        with contextlib.suppress(ValueError, ProcessLookupError):
+            read_cgroup(wrong)
+
+
+def test_groups(assert_flat: Flat, each_allocation_fails: Failing) -> None:
+    before = descriptors()
+    assert_flat(groups)
+    assert each_allocation_fails(groups) > 0
     assert descriptors() == before
 
 

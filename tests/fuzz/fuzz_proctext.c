@@ -45,9 +45,31 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     else
         DEMAND(pc_proctext_read_field(text, size + 1, "VmHWM:", &same) == 0 && same == number);
 
-    uint64_t received = 7, sent = 7;
-    if (pc_proctext_read_net(exact, size, &received, &sent) < 0)
-        DEMAND(received == 7 && sent == 7);
+    pc_proctext_net net = {7, 7, 7, 7};
+    if (pc_proctext_read_net(exact, size, &net) < 0)
+        DEMAND(net.received_bytes == 7 && net.sent_bytes == 7 && net.drops == 7);
+
+    pc_proctext_pressure stall = {7, 7}, other = {7, 7};
+    if (pc_proctext_read_pressure(exact, size, "some", &stall) < 0)
+        DEMAND(stall.avg10_centipercent == 7 && stall.total_us == 7);
+    else
+        DEMAND(pc_proctext_read_pressure(text, size + 1, "some", &other) == 0 && other.total_us == stall.total_us);
+
+    uint64_t limit = 7, quota = 7, period = 7;
+    if (pc_proctext_read_limit(exact, size, &limit) < 0)
+        DEMAND(limit == 7);
+    if (pc_proctext_read_quota(exact, size, &quota, &period) < 0)
+        DEMAND(quota == 7 && period == 7);
+    else
+        DEMAND(period > 0);
+
+    const char *path = NULL;
+    size_t path_length = 0;
+    if (pc_proctext_read_cgroup(exact, size, &path, &path_length) == 0)
+        DEMAND(path >= exact && path + path_length <= exact + size && path_length > 0 && path[0] == '/' &&
+               memchr(path, '\n', path_length) == NULL);
+    else
+        DEMAND(path == NULL);
     free(exact);
     free(text);
     return 0;

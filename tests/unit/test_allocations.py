@@ -108,6 +108,28 @@ def test_a_leak_is_named(leak, already):
     assert isinstance(error.value, perfcore.PerfcoreError)
 
 
+@pytest.mark.parametrize("already", [500, 1500, 2000])
+def test_the_collectors_own_growth_is_no_site(already):
+    def hook(phase, info):
+        dict(info)
+
+    kept = [None] * already  # grows in steps: windows in which only the collector's hooks leave something
+    gc.callbacks.append(hook)
+    try:
+        with perfcore.track_allocations(sites=True):
+            growths = [grow(leak_slots, (kept,), {}, 100, sites=True) for _ in range(6)]
+    finally:
+        gc.callbacks.remove(hook)
+    found = {site[:2] for growth in growths for site in growth.sites}
+    assert found <= {(__file__, leak_slots.__code__.co_firstlineno + 1)}
+    assert found or already == 2000
+
+
+def test_a_leak_without_a_python_frame_is_named_by_its_function():
+    with pytest.raises(perfcore.LeakError, match=r"allocated at list\.append itself \(C code\) "):
+        perfcore.assert_no_leaks([].append, None)
+
+
 def test_growth_that_is_allowed():
     kept = []
     perfcore.assert_no_leaks(leak_blocks, kept, max_growth="2 kB")

@@ -156,6 +156,22 @@ def test_compare_runs_both_sides_equally_often():
     assert found.interval.high > 0.67
 
 
+def test_compare_judges_by_its_threshold():
+    """The decision of `perfcore ab`, and what one process leaves out is said."""
+    base, head = functools.partial(sum, range(10_000)), functools.partial(sum, range(20_000))
+    found = Timer(max_time=0.1).compare(base, head)
+    assert found.status == "regression"
+    assert "partial is slower, in this one process; memory layout and hash seed are left out" in str(found)
+    assert repr(found).startswith("<Comparison of partial and partial: ratio ")
+    assert "left out" in repr(found)
+    assert Timer(max_time=0.1).compare(head, base).status == "improvement"
+    patient = Timer(max_time=0.1, threshold=9).compare(base, head)
+    assert patient.status == "ok"
+    assert "is not slower by 900 % or more" in str(patient)
+    with pytest.raises(perfcore.MeasureError, match="threshold"):
+        Timer(threshold=0)
+
+
 def test_compare_with_a_timer_that_stands_still():
     with pytest.raises(perfcore.MeasureError, match="no time pass"):
         Timer(timer=lambda: 0.0, min_time=1e-9, max_time=1e-9).compare(int, int)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from perfcore.config import BASELINE, HISTORY, Config, find_pyproject, load_config
+from perfcore.config import BASELINE, HISTORY, LANES, Config, find_pyproject, load_config
 from perfcore.errors import ConfigError
 from perfcore.judge.thresholds import Thresholds
 
@@ -20,7 +20,11 @@ def project(folder: Path, text: str) -> Path:
 def test_defaults_beside_the_pyproject(tmp_path: Path) -> None:
     config = load_config(project(tmp_path, "[project]\nname = 'x'\n"))
     assert config == Config(
-        tmp_path / "pyproject.toml", tmp_path / BASELINE, Thresholds(0.05, 0.10), history=str(tmp_path / HISTORY)
+        tmp_path / "pyproject.toml",
+        tmp_path / BASELINE,
+        Thresholds(0.05, 0.10),
+        history=str(tmp_path / HISTORY),
+        lanes_folder=tmp_path / LANES,
     )
 
 
@@ -55,7 +59,7 @@ def test_no_pyproject_is_all_defaults(tmp_path: Path, monkeypatch: pytest.Monkey
         ("[tool.perfcore]\nbaselin = 1", r"\[tool.perfcore\]: unknown key 'baselin'; did you mean 'baseline'\?"),
         (
             "[tool.perfcore]\nxyz = 1",
-            r"\[tool.perfcore\]: unknown key 'xyz'; known keys: baseline, history, thresholds",
+            r"\[tool.perfcore\]: unknown key 'xyz'; known keys: ab, baseline, history, lanes, sla, thresholds",
         ),
         ("[tool.perfcore.thresholds]\nwarn = 1", r"\[tool.perfcore.thresholds\]: unknown key 'warn'; did you mean"),
         ("[tool.perfcore]\nbaseline = 1", r"tool.perfcore.baseline: must be the path of a file, not 1"),

@@ -26,7 +26,6 @@ QUIET = {
     "proc/cpuinfo": "processor : 0\nflags : fpu tsc\n",
     "proc/stat": "cpu  1000 0 100 100000 10 0 5 0 0 0\n",
     "proc/meminfo": "MemTotal: 1000 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n",
-    "proc/sys/kernel/perf_event_paranoid": "1\n",
 }
 LOUD = {
     "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "powersave\n",
@@ -38,11 +37,9 @@ LOUD = {
     "proc/cpuinfo": "processor : 0\nflags : fpu hypervisor tsc\n",
     "proc/stat": "cpu  1000 0 100 100000 10 0 5 5000 0 0\n",
     "proc/meminfo": "SwapTotal: 1000 kB\nSwapFree: 400 kB\n",
-    "proc/sys/kernel/perf_event_paranoid": "4\n",
 }
 OF_THE_KERNEL = [
-    *("frequency governor", "turbo", "load", "virtualisation", "steal", "processor quota", "hardware threads", "swap"),
-    "hardware counters",
+    *("frequency governor", "turbo", "load", "virtualisation", "steal", "processor quota", "hardware threads", "swap")
 ]
 
 
@@ -82,6 +79,16 @@ def test_what_cannot_be_read_is_unknown(tmp_path: Path, text: str | None) -> Non
     assert states["steal"] == "unknown"
     assert states.get("load", "unknown") == "unknown"
     assert "good" not in {states.get(item) for item in OF_THE_KERNEL}
+
+
+@pytest.mark.parametrize(("reason", "status"), [(None, "good"), ("not permitted (...)", "noisy"), ("no perf", "noisy")])
+def test_hardware_counters(monkeypatch: pytest.MonkeyPatch, reason: str | None, status: str) -> None:
+    from perfcore.measure import counters
+
+    monkeypatch.setattr(counters, "why_not", lambda: reason)
+    found = by_item(examine())["hardware counters"]
+    assert found.status == status
+    assert bool(found.advice) == (reason is not None)
 
 
 def test_the_noise_of_known_figures() -> None:

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from perfcore import MeasureError, MetricsCollector
+from perfcore import MeasureError, MetricsCollector, process_metrics
 from perfcore._core import MetricsSampler
 
 MIB = 1 << 20
@@ -129,7 +129,50 @@ def test_orphans_stay_in_the_tree() -> None:
     assert collector.aggregate()["processes"].max >= 1
 
 
+def test_a_tree_without_its_root() -> None:
+    with MetricsCollector(tree=True, root=False, interval=0.002) as collector:
+        until(lambda: collector.info.samples > 3)
+        assert "rss_bytes" not in collector.aggregate()  # nobody there, and no figure made up for them
+        assert collector.aggregate()["processes"].max == 0
+        assert not collector.info.ended
+        process = child("import sys; b = bytearray(30 << 20); print(flush=True); sys.stdin.read()")
+        until(lambda: collector.aggregate()["processes"].max == 1)
+        assert process.stdout is not None
+        process.stdout.readline()
+        before = collector.info.samples
+        until(lambda: collector.info.samples > before + 2)
+        resident = process_metrics(process.pid).rss_bytes
+        process.communicate()
+        until(lambda: collector.series("processes").max[-1] == 0)
+    found = collector.aggregate()
+    assert found["processes"].max == 1
+    assert resident is not None
+    assert 0.9 * resident <= found["rss_bytes"].max < 1.2 * resident  # the child's alone
+    assert found["threads"].max == 1
+    assert not collector.info.ended
+
+
+def test_orphans_become_children_of_a_subreaper() -> None:
+    code = """
+        import os, subprocess, sys
+        from perfcore._core import process_tree, set_child_subreaper
+
+        set_child_subreaper(True)
+        orphan = "import os, sys; os.fork() and os._exit(0); print(os.getpid(), flush=True); sys.stdin.read()"
+        process = subprocess.Popen([sys.executable, "-S", "-c", orphan], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        pid = int(process.stdout.readline())
+        process.wait()
+        print(pid in process_tree(None), os.getppid() != 0)
+        process.stdin.close()
+        print(os.waitpid(pid, 0)[0] == pid)
+        set_child_subreaper(False)
+    """
+    assert run(code).split() == ["True", "True", "True"]
+
+
 def test_wrong_use() -> None:
+    with pytest.raises(ValueError, match="give tree=True"):
+        MetricsCollector(root=False)
     for arguments in ({"interval": 0.0005}, {"interval": 11}, {"interval": math.nan}, {"slots": 1}, {"slots": 1 << 30}):
         with pytest.raises(ValueError, match="must be"):
             MetricsCollector(**arguments)  # type: ignore[arg-type]

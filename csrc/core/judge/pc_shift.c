@@ -96,6 +96,11 @@ static double median_of(const pairs *all)
     return all->count % 2 ? value : mean_of(value, following);
 }
 
+static pairs means_of(const double *sorted, size_t n)
+{
+    return (pairs){.x = sorted, .y = NULL, .n = n, .m = n, .count = (uint64_t)n * (n + 1) / 2};
+}
+
 // The interval between the k-th least and the k-th greatest combination; k = 0 leaves it infinite.
 static void fill_interval(const pairs *all, uint64_t k, double level, pc_shift *result)
 {
@@ -164,8 +169,8 @@ int pc_shift_one_sample(const double *x, size_t n, double level, pc_shift *resul
     double *sorted = pc_alloc(n, sizeof *sorted);
     if (sorted == NULL)
         return -ENOMEM;
-    const uint64_t count = (uint64_t)n * (n + 1) / 2;
-    const pairs all = {.x = sorted, .y = NULL, .n = n, .m = n, .count = count};
+    const pairs all = means_of(sorted, n);
+    const uint64_t count = all.count;
     int status = pc_order_values(x, n, sorted);
     if (status == 0) {
         uint64_t k;
@@ -186,4 +191,11 @@ int pc_shift_one_sample(const double *x, size_t n, double level, pc_shift *resul
     }
     pc_free(sorted);
     return status;
+}
+
+double pc_shift_center(const double *sorted, size_t n)
+{
+    assert(n > 0 && n < MOST_VALUES);
+    const pairs all = means_of(sorted, n);
+    return median_of(&all);
 }

@@ -27,4 +27,7 @@ int pc_shift_two_sample(const double *x, size_t n, const double *y, size_t m, do
 // The center of x, for symmetric distributions their mean and median. As above.
 int pc_shift_one_sample(const double *x, size_t n, double level, pc_shift *result) PC_NODISCARD;
 
+// The estimate alone, of 0 < n < 2^31 values in ascending order. Does not allocate.
+double pc_shift_center(const double *sorted, size_t n);
+
 #endif

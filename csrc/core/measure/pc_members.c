@@ -10,13 +10,6 @@
 #include "base/pc_alloc.h"
 #include "measure/pc_clock.h"
 
-// What a sample reads: nothing that lives in status but the switches of a single thread.
-static const uint32_t sampled =
-    PC_METRIC_BIT(PC_METRIC_RSS_BYTES) | PC_METRIC_BIT(PC_METRIC_CPU_NS) | PC_METRIC_BIT(PC_METRIC_MINOR_FAULTS) |
-    PC_METRIC_BIT(PC_METRIC_MAJOR_FAULTS) | PC_METRIC_BIT(PC_METRIC_VOLUNTARY_SWITCHES) |
-    PC_METRIC_BIT(PC_METRIC_INVOLUNTARY_SWITCHES) | PC_METRIC_BIT(PC_METRIC_DISK_READ_BYTES) |
-    PC_METRIC_BIT(PC_METRIC_DISK_WRITE_BYTES) | PC_METRIC_BIT(PC_METRIC_THREADS) | PC_METRIC_BIT(PC_METRIC_FDS);
-
 enum { DEFAULT_DESCRIPTORS = 1024, DESCRIPTORS_EACH = PC_PROCESS_FILES + 1, TICK_NS = 10000000 };
 
 // A quarter of the descriptors that the process may have.
@@ -45,7 +38,7 @@ static int add(pc_members *members, pid_t pid)
     int status = pc_process_open(&member->reader, "/proc", named, members->length >= members->keep);
     if (status < 0)
         return status;
-    status = pc_process_read(&member->reader, sampled | PC_METRIC_BIT(PC_METRIC_START_NS), &member->before);
+    status = pc_process_read(&member->reader, PC_MEMBERS_METRICS | PC_METRIC_BIT(PC_METRIC_START_NS), &member->before);
     if (status < 0) {
         pc_process_close(&member->reader);
         return status;
@@ -60,11 +53,13 @@ static int add(pc_members *members, pid_t pid)
     return 0;
 }
 
-int pc_members_init(pc_members *members, pid_t pid, bool tree)
+int pc_members_init(pc_members *members, pid_t pid, bool tree, bool root)
 {
     pc_members made = {.tree = tree, .searched_ns = INT64_MIN, .keep = members_to_keep()};
     made.born_ns = pc_clock_now_ns(CLOCK_BOOTTIME);
-    int status = add(&made, pid == 0 ? getpid() : pid);
+    pid_t named = pid == 0 ? getpid() : pid;
+    made.without = root ? 0 : named;
+    int status = add(&made, named);
     if (status == 0)
         status = pc_members_search(&made, pc_clock_now_ns(CLOCK_MONOTONIC), 0);
     if (status < 0) {
@@ -123,11 +118,11 @@ static void sum_up(const pc_process_metrics *from, pc_process_metrics *sum)
     sum->present |= from->present;
 }
 
-int pc_members_sample(pc_members *members, pc_members_sums *sums)
+int pc_members_sample(pc_members *members, uint32_t wanted, pc_members_sums *sums)
 {
     for (size_t i = 0; i < members->length;) {
         pc_member *member = &members->data[i];
-        int status = pc_process_read(&member->reader, sampled, &member->now);
+        int status = pc_process_read(&member->reader, wanted, &member->now);
         if (status == -ESRCH) {
             pc_process_close(&member->reader);
             *member = members->data[--members->length];
@@ -142,14 +137,19 @@ int pc_members_sample(pc_members *members, pc_members_sums *sums)
     pc_members_sums made = {0};
     for (size_t i = 0; i < members->length; i++) {
         pc_member *member = &members->data[i];
+        if (member->pid == members->without)
+            continue;
         pc_process_metrics moved = {.present = member->now.present & member->before.present};
         for (int metric = 0; metric < PC_METRIC_COUNT; metric++) {
             uint64_t now = member->now.values[metric], before = member->before.values[metric];
             moved.values[metric] = now > before ? now - before : 0;
+            if (member->now.present & PC_METRIC_BIT(metric))
+                member->before.values[metric] = now;
         }
         sum_up(&member->now, &made.gauges);
         sum_up(&moved, &made.moved);
-        member->before = member->now;
+        member->before.present |= member->now.present;
+        made.processes++;
     }
     *sums = made;
     return 0;

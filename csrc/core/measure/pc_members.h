@@ -11,7 +11,7 @@
 typedef struct pc_member {
     pc_process reader;
     pid_t pid;
-    pc_process_metrics before; // at the sample before
+    pc_process_metrics before; // each when it was last read
     pc_process_metrics now;
 } pc_member;
 
@@ -20,6 +20,7 @@ typedef struct pc_members {
     size_t length;
     size_t capacity;
     bool tree;
+    pid_t without;       // a root that is watched for its descendants alone; 0: none
     int64_t born_ns;     // when sampling began, on the clock of PC_METRIC_START_NS
     int64_t searched_ns; // when newcomers were last looked for, monotonic
     size_t keep;         // members beyond this number keep few descriptors open
@@ -28,14 +29,24 @@ typedef struct pc_members {
     size_t root_capacity;
 } pc_members;
 
+// All that may be sampled: nothing that lives in status but the switches of a single thread.
+#define PC_MEMBERS_METRICS                                                                                             \
+    (PC_METRIC_BIT(PC_METRIC_RSS_BYTES) | PC_METRIC_BIT(PC_METRIC_CPU_NS) | PC_METRIC_BIT(PC_METRIC_MINOR_FAULTS) |    \
+     PC_METRIC_BIT(PC_METRIC_MAJOR_FAULTS) | PC_METRIC_BIT(PC_METRIC_VOLUNTARY_SWITCHES) |                             \
+     PC_METRIC_BIT(PC_METRIC_INVOLUNTARY_SWITCHES) | PC_METRIC_BIT(PC_METRIC_DISK_READ_BYTES) |                        \
+     PC_METRIC_BIT(PC_METRIC_DISK_WRITE_BYTES) | PC_METRIC_BIT(PC_METRIC_THREADS) | PC_METRIC_BIT(PC_METRIC_FDS) |     \
+     PC_METRIC_BIT(PC_METRIC_WAIT_NS))
+
 // What a sample holds: sums over the members of the values now, and of how far counters have moved.
 typedef struct pc_members_sums {
     pc_process_metrics gauges;
     pc_process_metrics moved;
+    size_t processes; // how many are in the sums
 } pc_members_sums;
 
-// Begin to watch `pid` (0 or its own: this process), and its descendants if `tree`. -ESRCH, -ENOMEM, -EMFILE, ...
-int pc_members_init(pc_members *members, pid_t pid, bool tree) PC_NODISCARD;
+// Begin to watch `pid` (0 or its own: this process), and its descendants if `tree`; `pid` itself not, unless `root`.
+// -ESRCH, -ENOMEM, -EMFILE, ...
+int pc_members_init(pc_members *members, pid_t pid, bool tree, bool root) PC_NODISCARD;
 
 // Release everything; allowed twice, and for a struct that is all zero.
 void pc_members_clear(pc_members *members);
@@ -43,8 +54,9 @@ void pc_members_clear(pc_members *members);
 // Look for newcomers if it is a tree, and `every_ns` have passed since the last time. Errors as of pc_members_init.
 int pc_members_search(pc_members *members, int64_t now_ns, int64_t every_ns) PC_NODISCARD;
 
-// Read all members, drop those that have ended, and sum up the rest. -ESRCH if none is left. On another error nothing
-// is changed: the next sample tells the difference to the one before.
-int pc_members_sample(pc_members *members, pc_members_sums *sums) PC_NODISCARD;
+// Read the `wanted` metrics of all members, drop those that have ended, and sum up the rest; a counter's move is since
+// it was last wanted. -ESRCH if none is left, not even the root. On another error nothing is changed: the next sample
+// tells the difference to the one before.
+int pc_members_sample(pc_members *members, uint32_t wanted, pc_members_sums *sums) PC_NODISCARD;
 
 #endif

@@ -22,6 +22,9 @@ const char *pc_metric_name(pc_metric metric)
                                                        "disk_write_bytes",
                                                        "threads",
                                                        "fds",
-                                                       "start_ns"};
+                                                       "start_ns",
+                                                       "run_queue_wait_ns",
+                                                       "pss_bytes",
+                                                       "uss_bytes"};
     return names[metric];
 }

@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "measure/pc_proctext.h"
-
 void pc_net_open(pc_net *net, pid_t pid)
 {
     char path[64];
@@ -22,7 +20,7 @@ void pc_net_close(pc_net *net)
     net->file = -1;
 }
 
-int pc_net_read(pc_net *net, pc_net_counters *counters)
+int pc_net_read(pc_net *net, pc_proctext_net *counters)
 {
     if (net->file < 0)
         return -ENOENT;
@@ -31,5 +29,5 @@ int pc_net_read(pc_net *net, pc_net_counters *counters)
         return -errno;
     if (length == sizeof net->text)
         return -EMSGSIZE;
-    return pc_proctext_read_net(net->text, (size_t)length, &counters->received_bytes, &counters->sent_bytes);
+    return pc_proctext_read_net(net->text, (size_t)length, counters);
 }

@@ -6,7 +6,7 @@
 
 #include <sys/types.h>
 
-#include "base/pc_common.h"
+#include "measure/pc_proctext.h"
 
 enum { PC_NET_TEXT_BYTES = 32768 };
 
@@ -15,11 +15,6 @@ typedef struct pc_net {
     char text[PC_NET_TEXT_BYTES];
 } pc_net;
 
-typedef struct pc_net_counters {
-    uint64_t received_bytes;
-    uint64_t sent_bytes;
-} pc_net_counters;
-
 // Open the counters of process `pid`. Where they cannot be had, every read says so.
 void pc_net_open(pc_net *net, pid_t pid);
 
@@ -27,6 +22,6 @@ void pc_net_open(pc_net *net, pid_t pid);
 void pc_net_close(pc_net *net);
 
 // Read the counters. -errno, -ENOENT if there are none, -EMSGSIZE for a table so long that its end is missing.
-int pc_net_read(pc_net *net, pc_net_counters *counters) PC_NODISCARD;
+int pc_net_read(pc_net *net, pc_proctext_net *counters) PC_NODISCARD;
 
 #endif

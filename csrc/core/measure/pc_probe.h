@@ -22,28 +22,32 @@ typedef enum pc_sampler_column {
     PC_SAMPLER_MAJOR_FAULTS_PER_S,
     PC_SAMPLER_VOLUNTARY_SWITCHES_PER_S,
     PC_SAMPLER_INVOLUNTARY_SWITCHES_PER_S,
+    PC_SAMPLER_RUN_QUEUE_WAIT_PERCENT, // 100 is one thread that waits for a processor all the time
     PC_SAMPLER_COLUMNS
 } pc_sampler_column;
 
 typedef struct pc_probe {
     pc_members members;
     int64_t interval_ns;
-    int64_t started_ns; // monotonic
-    int64_t sampled_ns; // the sample before; 0: none yet
-    uint64_t cpu_ns;    // spent since cpu_since_ns, not yet told as a rate
+    int64_t search_every_ns; // how often to look for newcomers
+    int64_t started_ns;      // monotonic
+    int64_t sampled_ns;      // the sample before; 0: none yet
+    int64_t rates_ns;        // and when rates were read; 0: not yet
+    int64_t waits_ns;        // the run queue
+    uint64_t cpu_ns;         // spent since cpu_since_ns, not yet told as a rate
     int64_t cpu_since_ns;
     pc_process_metrics own; // what the calling thread had used up at the sample before
     pc_net net;
-    int64_t net_ns; // when its counters were read; 0: not yet
-    pc_net_counters net_before;
+    int64_t net_ns; // the network
+    pc_proctext_net net_before;
 } pc_probe;
 
 // The name of a column, with its unit.
 const char *pc_sampler_column_name(pc_sampler_column column);
 
-// Begin with `pid` (0: this process), and its descendants if `tree`. What is not told at every sample is told at
-// `interval_ns` at most. -ESRCH, -EMFILE, -ENOMEM; the probe must be closed also then.
-int pc_probe_open(pc_probe *probe, pid_t pid, bool tree, int64_t interval_ns) PC_NODISCARD;
+// Begin with `pid` (0: this process; its descendants alone unless `root`), and its descendants if `tree`. What is not
+// told at every sample is told at `interval_ns` at most. -ESRCH, -EMFILE, -ENOMEM; the probe must be closed also then.
+int pc_probe_open(pc_probe *probe, pid_t pid, bool tree, bool root, int64_t interval_ns) PC_NODISCARD;
 
 // Release everything; allowed twice.
 void pc_probe_close(pc_probe *probe);

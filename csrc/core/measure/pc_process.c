@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "measure/pc_clock.h"
+#include "measure/pc_procsum.h"
 #include "measure/pc_proctext.h"
 
 enum { NONE = -1, DENIED = -2 }; // descriptors: not open yet; cannot be read, and will not be tried again
@@ -95,7 +96,7 @@ static int open_directory(pc_process *reader)
 
 int pc_process_open(pc_process *reader, const char *proc, pid_t pid, bool lean)
 {
-    pc_process made = {.proc = proc, .pid = pid, .lean = lean};
+    pc_process made = {.proc = proc, .pid = pid, .lean = lean, .page_bytes = (uint64_t)sysconf(_SC_PAGESIZE)};
     forget_files(&made);
     int status = pid < 0 ? -ESRCH : open_directory(&made);
     if (status < 0)
@@ -193,6 +194,8 @@ static const uint32_t switch_bits =
 static const uint32_t io_bits = PC_METRIC_BIT(PC_METRIC_READ_BYTES) | PC_METRIC_BIT(PC_METRIC_WRITE_BYTES) |
                                 PC_METRIC_BIT(PC_METRIC_DISK_READ_BYTES) | PC_METRIC_BIT(PC_METRIC_DISK_WRITE_BYTES);
 
+static const uint32_t share_bits = PC_METRIC_BIT(PC_METRIC_PSS_BYTES) | PC_METRIC_BIT(PC_METRIC_USS_BYTES);
+
 // What getrusage knows of this process.
 static void read_usage(pc_process_metrics *metrics)
 {
@@ -254,10 +257,9 @@ static int read_statm(pc_process *reader, pc_process_metrics *metrics)
         return 0;
     if (pages[0] == 0) // no address space: a zombie, whose stat says so, or a thread of the kernel
         return read_stat(reader, metrics);
-    uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
-    put(metrics, PC_METRIC_VMS_BYTES, pages[0] * page_bytes);
-    put(metrics, PC_METRIC_RSS_BYTES, pages[1] * page_bytes);
-    put(metrics, PC_METRIC_SHARED_BYTES, pages[2] * page_bytes);
+    put(metrics, PC_METRIC_VMS_BYTES, pages[0] * reader->page_bytes);
+    put(metrics, PC_METRIC_RSS_BYTES, pages[1] * reader->page_bytes);
+    put(metrics, PC_METRIC_SHARED_BYTES, pages[2] * reader->page_bytes);
     return 0;
 }
 
@@ -323,6 +325,24 @@ static int read_count(pc_process *reader, int file, pc_process_metrics *metrics)
     return 0;
 }
 
+// What has to be added up.
+static int read_sums(const pc_process *reader, uint32_t wanted, pc_process_metrics *metrics)
+{
+    uint64_t wait_ns, pss_bytes, uss_bytes;
+    int status =
+        wants(wanted, PC_METRIC_BIT(PC_METRIC_WAIT_NS)) ? pc_procsum_read_wait(reader->directory, &wait_ns) : -ENODATA;
+    if (status == 0)
+        put(metrics, PC_METRIC_WAIT_NS, wait_ns);
+    else if (status != -ENODATA)
+        return status;
+    status = wants(wanted, share_bits) ? pc_procsum_read_shares(reader->directory, &pss_bytes, &uss_bytes) : -ENODATA;
+    if (status == 0) {
+        put(metrics, PC_METRIC_PSS_BYTES, pss_bytes);
+        put(metrics, PC_METRIC_USS_BYTES, uss_bytes);
+    }
+    return status == -ENODATA ? 0 : status;
+}
+
 static int read_wanted(pc_process *reader, uint32_t wanted, pc_process_metrics *metrics)
 {
     int status = 0;
@@ -334,7 +354,8 @@ static int read_wanted(pc_process *reader, uint32_t wanted, pc_process_metrics *
         read_cpu_clock(reader, metrics);
     uint32_t stat_bits = PC_METRIC_BIT(PC_METRIC_START_NS);
     if (!self)
-        stat_bits |= split_bits | switch_bits | PC_METRIC_BIT(PC_METRIC_THREADS);
+        stat_bits |= split_bits | switch_bits | PC_METRIC_BIT(PC_METRIC_THREADS) |
+                     PC_METRIC_COSTLY; // a zombie still has a task folder: stat says that it has ended
     if (!self && !wants(wanted, memory_bits))
         stat_bits |= PC_METRIC_BIT(PC_METRIC_CPU_NS); // a file must be read after the clock
     if (status == 0 && wants(wanted, memory_bits))
@@ -349,6 +370,8 @@ static int read_wanted(pc_process *reader, uint32_t wanted, pc_process_metrics *
         status = read_count(reader, PC_PROCESS_FD, metrics);
     if (status == 0 && self && wants(wanted, PC_METRIC_BIT(PC_METRIC_THREADS)))
         status = read_count(reader, PC_PROCESS_TASK, metrics);
+    if (status == 0 && reader->directory >= 0)
+        status = read_sums(reader, wanted, metrics);
     return status;
 }
 

@@ -32,7 +32,8 @@ typedef struct pc_process {
     pid_t owner;                    // that opened the files
     bool lean;                      // keep only the directory and statm open, for readers of many processes
     volatile unsigned char *canary; // of a reader of this process: 1, but 0 in a forked child (or NULL: ask getpid)
-    int directory;                  // -1: none
+    uint64_t page_bytes;
+    int directory; // -1: none
     int files[PC_PROCESS_FILES];
 } pc_process;
 
@@ -45,8 +46,8 @@ int pc_process_open(pc_process *reader, const char *proc, pid_t pid, bool lean) 
 void pc_process_close(pc_process *reader);
 
 // Read those of the `wanted` metrics (PC_METRIC_BIT of each) that there are. The fewer files they live in, the cheaper:
-// statm 0.4 us; all but peak, swap and start of this process about 2 us. -ESRCH when the process has ended, a
-// zombie included; -EMFILE and the like when a file that is not yet open cannot be.
+// statm 0.4 us; all but peak, swap, start and PC_METRIC_COSTLY of this process about 2 us. -ESRCH when the process has
+// ended, a zombie included; -EMFILE and the like when a file cannot be opened.
 int pc_process_read(pc_process *reader, uint32_t wanted, pc_process_metrics *metrics) PC_NODISCARD;
 
 // Make the peak of this process begin again at what is resident now (write "5" to clear_refs). The peak is one per

@@ -5,15 +5,17 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/pc_alloc.h"
 #include "measure/pc_clock.h"
 #include "measure/pc_series.h"
 
-enum { STACK_BYTES = 1 << 20 };
+enum { STACK_BYTES = 1 << 20, SLICE_NS = 100000 };
 
 typedef enum phase { IDLE, STARTING, RUNNING, FINISHED } phase;
 
@@ -36,7 +38,7 @@ struct pc_sampler {
 int pc_sampler_create(const pc_sampler_options *options, pc_sampler **sampler)
 {
     if (options->interval_ns < PC_SAMPLER_MIN_INTERVAL_NS || options->interval_ns > PC_SAMPLER_MAX_INTERVAL_NS ||
-        options->capacity == 0 || options->capacity > (size_t)1 << 20)
+        options->capacity == 0 || options->capacity > (size_t)1 << 20 || (options->rootless && !options->tree))
         return -EINVAL;
     pc_sampler *made = pc_alloc_zero(1, sizeof *made);
     if (made == NULL)
@@ -87,13 +89,36 @@ static bool enter_sample(pc_sampler *sampler, bool last, int *status)
     return *status != -ESRCH;
 }
 
+// Ask the scheduler for the shortest slices, which beside busy threads means to be let in soon: since Linux 6.12 a
+// thread of no privilege may (sched_attr's runtime, of EEVDF). Earlier kernels take no
+// notice. Beside two busy threads on two processors: 826 samples a second instead of 755.
+static void ask_for_short_slices(void)
+{
+    struct { // the kernel's sched_attr in its first version; that of <sched.h> is too new to count on
+        uint32_t size;
+        uint32_t policy;
+        uint64_t flags;
+        int32_t nice;
+        uint32_t priority;
+        uint64_t runtime_ns;
+        uint64_t deadline_ns;
+        uint64_t period_ns;
+    } attributes = {.size = sizeof attributes};
+    if (syscall(SYS_sched_getattr, 0, &attributes, (unsigned)sizeof attributes, 0U) < 0 ||
+        attributes.policy != SCHED_OTHER)
+        return;
+    attributes.runtime_ns = SLICE_NS;
+    (void)syscall(SYS_sched_setattr, 0, &attributes, 0U);
+}
+
 static void *run(void *argument)
 {
     pc_sampler *sampler = argument;
     (void)prctl(PR_SET_NAME, "perfcore-sample");
     (void)prctl(PR_SET_TIMERSLACK, 1UL); // 50 us by default
+    ask_for_short_slices();
     const pc_sampler_options *options = &sampler->options;
-    int status = pc_probe_open(&sampler->probe, options->pid, options->tree, options->interval_ns);
+    int status = pc_probe_open(&sampler->probe, options->pid, options->tree, !options->rootless, options->interval_ns);
     (void)pthread_mutex_lock(&sampler->lock);
     bool going = status == 0 && enter_sample(sampler, false, &status) && status == 0;
     sampler->status = status;

@@ -5,11 +5,13 @@
 // What a sample is: gauges (memory, threads, descriptors, processes) summed over the members, and counters as rates
 // since the sample before, counted member by member, so that one that ends takes nothing away. A process that was born
 // while sampling counts from its birth; one that lives and dies between two searches (100 ms, or the interval if that
-// is longer) is not seen. The sampler's own thread is taken out of CPU, switches, faults and threads. CPU is told every
-// 50 ms at most, as the kernel brings the time of a running thread up to date only at its ticks. Network counters
-// are those of the target's network namespace without "lo": the kernel keeps none for a process. They are read every 10
-// ms at most. A sample that could not be read completely is dropped and counted as missed, never entered with a part of
-// its figure; so are instants that the thread came too late for.
+// is longer, or 200 times what the last search took of a processor) is not seen. The sampler's own thread is taken out
+// of CPU, switches, faults and threads. At 1 ms a sample is the memory and the number of processes; rates, threads and
+// descriptors are read every 10 ms at most, the run queue every 100 ms (its figure is of the threads alive), CPU is
+// told every 50 ms at most, as the kernel brings the time of a running thread up to date only at its ticks. Network
+// counters are those of the target's network namespace without "lo": the kernel keeps none for a process. A sample that
+// could not be read completely is dropped and counted as missed, never entered with a part of its figure; so are
+// instants that the thread came too late for.
 //
 // Thread contract: create, start, stop and destroy are one owner's; look, aggregate and column are any thread's, at any
 // time. In a forked child the thread does not exist: everything but destroy says -ECHILD there.
@@ -27,8 +29,9 @@ enum { PC_SAMPLER_MIN_INTERVAL_NS = 1000000 };
 typedef struct pc_sampler pc_sampler;
 
 typedef struct pc_sampler_options {
-    pid_t pid; // 0: this process
-    bool tree; // its descendants too
+    pid_t pid;     // 0: this process
+    bool tree;     // its descendants too
+    bool rootless; // its descendants alone: samples go on, without figures, while there are none
     int64_t interval_ns;
     size_t capacity; // slots of the series
 } pc_sampler_options;

@@ -13,11 +13,12 @@ typedef struct sampler_object {
 
 static PyObject *sampler_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"pid", "tree", "interval", "slots", NULL};
-    int pid = 0, tree = 0;
+    static char *names[] = {"pid", "tree", "interval", "slots", "root", NULL};
+    int pid = 0, tree = 0, root = 1;
     double interval = 0.01;
     Py_ssize_t slots = 2048;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|i$pdn:MetricsSampler", names, &pid, &tree, &interval, &slots))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|i$pdnp:MetricsSampler", names, &pid, &tree, &interval, &slots,
+                                     &root))
         return NULL;
     if (pid < 0) {
         PyErr_Format(PyExc_ValueError, "pid must be positive, or 0 for this process, got %d", pid);
@@ -31,11 +32,18 @@ static PyObject *sampler_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
         PyErr_Format(PyExc_ValueError, "slots must be 2 to 1048576, got %zd", slots);
         return NULL;
     }
+    if (!root && !tree) {
+        PyErr_SetString(PyExc_ValueError, "without its root, only a tree can be sampled: give tree=True");
+        return NULL;
+    }
     sampler_object *self = (sampler_object *)type->tp_alloc(type, 0);
     if (self == NULL)
         return NULL;
-    const pc_sampler_options options = {
-        .pid = pid, .tree = tree != 0, .interval_ns = (int64_t)(interval * 1e9 + 0.5), .capacity = (size_t)slots};
+    const pc_sampler_options options = {.pid = pid,
+                                        .tree = tree != 0,
+                                        .rootless = root == 0,
+                                        .interval_ns = (int64_t)(interval * 1e9 + 0.5),
+                                        .capacity = (size_t)slots};
     int status = pc_sampler_create(&options, &self->sampler);
     if (status < 0) {
         Py_DECREF(self);
@@ -180,7 +188,7 @@ static PyMethodDef sampler_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-PyDoc_STRVAR(sampler_doc, "MetricsSampler(pid=0, *, tree=False, interval=0.01, slots=2048)\n--\n\n"
+PyDoc_STRVAR(sampler_doc, "MetricsSampler(pid=0, *, tree=False, interval=0.01, slots=2048, root=True)\n--\n\n"
                           "Samples the metrics of a process (0: this one), with tree of its descendants too, from a\n"
                           "thread that needs no GIL, into a series of at most `slots` slots.");
 

@@ -2,6 +2,9 @@
 // Process: a reader of one process's metrics with kept descriptors; ProcessMetrics: what it read, as a named tuple in
 // which None stands for what the kernel did not give. Holds no Python objects. A read takes microseconds, under the
 // GIL, which makes the thread that has it the reader's single owner.
+#include <errno.h>
+#include <sys/prctl.h>
+
 #include "ext.h"
 #include "measure/pc_proclist.h"
 #include "measure/pc_process.h"
@@ -12,10 +15,10 @@ typedef struct process_object {
     bool open;
 } process_object;
 
-// What costs least of this process: everything but what lives in status and stat.
+// What costs least of this process: what lives neither in status and stat nor has to be added up.
 static const uint32_t quick_metrics =
     PC_METRIC_ALL & ~(PC_METRIC_BIT(PC_METRIC_PEAK_RSS_BYTES) | PC_METRIC_BIT(PC_METRIC_SWAP_BYTES) |
-                      PC_METRIC_BIT(PC_METRIC_START_NS));
+                      PC_METRIC_BIT(PC_METRIC_START_NS) | PC_METRIC_COSTLY);
 
 static int parse_pid(PyObject *argument, pid_t *pid)
 {
@@ -82,21 +85,34 @@ static PyObject *metric_object(const pc_process_metrics *metrics, pc_metric metr
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(process_read_doc, "read($self, /, *, quick=False)\n--\n\n"
-                               "Return a ProcessMetrics. With quick, peak, swap and start are left out: the rest of\n"
-                               "this process costs about 2 us. ProcessLookupError once the process has ended.");
+PyDoc_STRVAR(process_read_doc,
+             "read($self, /, *, quick=False, full=False)\n--\n\n"
+             "Return a ProcessMetrics. With quick, peak, swap and start are left out: the rest of this process\n"
+             "costs about 2 us. With full, the wait for a processor and the shares of memory are read too, which\n"
+             "takes up to milliseconds.\n"
+             "ProcessLookupError once the process has ended.");
 
 static PyObject *process_read(process_object *self, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
+    int quick = 0, full = 0;
     Py_ssize_t named = names == NULL ? 0 : PyTuple_GET_SIZE(names);
-    if (count > 0 || named > 1 ||
-        (named == 1 && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), "quick") != 0)) {
-        PyErr_SetString(PyExc_TypeError, "read() takes the keyword argument quick alone");
+    bool known = count == 0;
+    for (Py_ssize_t i = 0; known && i < named; i++) {
+        PyObject *name = PyTuple_GET_ITEM(names, i);
+        int *flag = PyUnicode_CompareWithASCIIString(name, "quick") == 0  ? &quick
+                    : PyUnicode_CompareWithASCIIString(name, "full") == 0 ? &full
+                                                                          : NULL;
+        known = flag != NULL;
+        if (known && (*flag = PyObject_IsTrue(args[i])) < 0)
+            return NULL;
+    }
+    if (!known) {
+        PyErr_SetString(PyExc_TypeError, "read() takes the keyword arguments quick and full alone");
         return NULL;
     }
-    int quick = named == 1 ? PyObject_IsTrue(args[0]) : 0;
+    uint32_t wanted = (quick ? quick_metrics : PC_METRIC_ALL & ~PC_METRIC_COSTLY) | (full ? PC_METRIC_COSTLY : 0);
     pc_process_metrics metrics;
-    if (quick < 0 || read_metrics(self, quick ? quick_metrics : PC_METRIC_ALL, &metrics) < 0)
+    if (read_metrics(self, wanted, &metrics) < 0)
         return NULL;
     PyObject *result = PyStructSequence_New(core_state_of_type(Py_TYPE(self))->process_metrics_type);
     if (result == NULL)
@@ -195,6 +211,20 @@ static PyObject *process_tree(PyObject *Py_UNUSED(module), PyObject *argument)
     return pids;
 }
 
+PyDoc_STRVAR(set_child_subreaper_doc,
+             "set_child_subreaper($module, on, /)\n--\n\n"
+             "Have the orphans among this process's descendants become its children, or no longer.");
+
+static PyObject *set_child_subreaper(PyObject *Py_UNUSED(module), PyObject *argument)
+{
+    int on = PyObject_IsTrue(argument);
+    if (on < 0)
+        return NULL;
+    if (prctl(PR_SET_CHILD_SUBREAPER, (unsigned long)on, 0UL, 0UL, 0UL) < 0)
+        return core_raise_errno(-errno);
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef process_methods[] = {
     {"read", (PyCFunction)(void (*)(void))process_read, METH_FASTCALL | METH_KEYWORDS, process_read_doc},
     {"rss", (PyCFunction)process_rss, METH_NOARGS, process_rss_doc},
@@ -225,6 +255,7 @@ static PyType_Spec process_spec = {
 
 static PyMethodDef process_functions[] = {
     {"process_tree", process_tree, METH_O, process_tree_doc},
+    {"set_child_subreaper", set_child_subreaper, METH_O, set_child_subreaper_doc},
     {NULL, NULL, 0, NULL},
 };
 

@@ -38,6 +38,7 @@
     const percent = ((ratio - 1) * 100).toFixed(1);
     return (percent.startsWith("-") ? "−" + percent.slice(1) : "+" + percent) + "\u202f%";
   }
+  const tools = { make, time, visible };
   const state = (one) => (one.verdict ? one.verdict.status : data.check ? "new" : null);
   const count = (value, word) => `${value.toLocaleString("en")} ${word}${value === 1 ? "" : "s"}`;
 
@@ -142,6 +143,7 @@
     if (one.items_per_call && one.median) fact("items per second", Math.round(one.items_per_call / one.median).toLocaleString("en"));
     if (one.interrupted_rounds !== null) fact("interrupted rounds", one.interrupted_rounds.toLocaleString("en"));
     if (one.kernel) fact("kernel", visible(one.kernel));
+    if (one.lane) { left.append(...LANES.lines(one.lane, tools)); LANES.facts(one.lane, fact); }
     return make("div", { class: "panel" }, left, list);
   }
 
@@ -292,6 +294,7 @@
     }
   });
   overview();
+  $("tools").before(...LANES.overview(data, tools));
   show();
   let wanted = "";
   try { wanted = decodeURIComponent(location.hash.slice(1)); } catch { /* no name of ours */ }

@@ -111,6 +111,18 @@ def test_metrics(tmp_path):
     assert re.search(r"^test_pedantic_once .*- +- +- +-$", done.out, re.MULTILINE)
 
 
+def test_instructions_or_a_line_why_not(tmp_path):
+    write_suite(tmp_path, test_it=SUITE)
+    done = run(tmp_path, "on", *QUICK, "--perfcore-metrics=instructions", "--benchmark-json=out.json")
+    assert done.code == 0, done.out
+    found = {bench["name"]: bench["perfcore"].get("metrics") for bench in done.json()["benchmarks"]}
+    if "perfcore: no instruction counts: " in done.out:
+        assert found["test_plain"] == {}
+        assert re.search(r"^test_plain +-$", done.out, re.MULTILINE)
+    else:
+        assert found["test_plain"]["instructions"] > 10
+
+
 @pytest.mark.parametrize("options", [["--perfcore-strict"], ["--perfcore=off"]])
 def test_no_metrics(tmp_path, options):
     write_suite(tmp_path, test_it=SUITE)
@@ -123,7 +135,7 @@ def test_unknown_metric(tmp_path):
     write_suite(tmp_path, test_it=SUITE)
     done = run(tmp_path, "on", "--perfcore-metrics=alloc,heat")
     assert done.code == 4
-    assert "unknown metric 'heat'; the metrics are time, cpu, alloc, peak" in done.out
+    assert "unknown metric 'heat'; the metrics are time, cpu, alloc, peak, instructions" in done.out
 
 
 def test_limits(tmp_path):

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: MIT
+"""Running the battery: comparisons of a suite with itself, slowed down by a known factor, on a quiet or a busy machine.
+
+Every comparison is one line of JSON in a log, written when it is through: a battery that was cut off goes on where it
+was. A line that was cut off in the middle is left out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from perfcore import __version__
+from perfcore.judge.pairs import PairRule, Track
+from perfcore.record.environment import COMPARED, environment
+from perfcore.suite.ab import Plan, compare_sides
+from perfcore.suite.sides import Workspace
+
+WORKLOADS = Path(__file__).resolve().parent / "workloads.py"
+KINDS = ("cpu", "alloc", "memory", "text")
+LOADS = ("quiet", "busy")
+Record = dict[str, Any]
+_SPIN = [sys.executable, "-I", "-S", "-c", "while True: pass"]
+
+
+def environment_here() -> dict[str, Any]:
+    """Return what of the machine and the interpreter decides how fast code runs."""
+    found = environment()
+    return {name: found[name] for name in COMPARED}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What all comparisons of a log have in common.
+
+    Attributes:
+        mode: of the decision, "detect" or "exceeds".
+        threshold: that A/A comparisons are judged with, and smaller slow-downs; a greater one is its own threshold.
+        max_time: seconds for one benchmark on both sides.
+        max_pairs: pairs of processes at most.
+        kinds: of workloads, of `KINDS`.
+        small: whether only the smaller size of each workload runs.
+        perfcore: its version.
+        environment: the machine and the interpreter.
+
+    """
+
+    mode: str = "detect"
+    threshold: float = 0.03
+    max_time: float = 10.0
+    max_pairs: int = 24
+    kinds: tuple[str, ...] = KINDS
+    small: bool = False
+    perfcore: str = __version__
+    environment: dict[str, Any] = field(default_factory=environment_here)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a comparison is made under: how much more head does (0.05 is 5 %), and the machine's load, of `LOADS`."""
+
+    slowdown: float
+    load: str
+
+
+class LogError(Exception):
+    """A log that cannot be gone on with; the text says why."""
+
+
+class Log:
+    """The comparisons made so far, in a file. Single owner."""
+
+    def __init__(self, path: Path, settings: Settings) -> None:
+        self._path = path
+        self._settings = json.loads(json.dumps(asdict(settings)))
+        self.records: list[Record] = []
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        for number, line in enumerate(text.splitlines(), 1):
+            try:
+                record = json.loads(line)
+            except ValueError:
+                continue
+            if record["settings"] != self._settings:
+                differ = [name for name, value in self._settings.items() if record["settings"].get(name) != value]
+                raise LogError(f"{path}:{number}: measured with other settings ({', '.join(differ)}); name another log")
+            self.records.append(record)
+        self._broken_end = bool(text) and not text.endswith("\n")
+
+    def count(self, condition: Condition) -> int:
+        """Return how many comparisons there are under this condition."""
+        return sum(record["condition"] == asdict(condition) for record in self.records)
+
+    def add(self, record: Record) -> None:
+        """Keep a comparison."""
+        record = {"settings": self._settings, **record}
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write("\n" * self._broken_end + json.dumps(record) + "\n")
+        self._broken_end = False
+        self.records.append(record)
+
+
+@contextlib.contextmanager
+def load(name: str) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Keep every processor busy with a process of its own, where the load is "busy"; they end with the block."""
+    processes: list[subprocess.Popen[bytes]] = []
+    try:
+        if name == "busy":
+            processes.extend(subprocess.Popen(_SPIN) for _ in os.sched_getaffinity(0))
+        yield processes
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def _kind(track: Track) -> str:
+    return track.name.partition("::test_")[2].partition("_")[0]
+
+
+def compare_once(condition: Condition, settings: Settings) -> Record | None:
+    """Run one comparison; None when it was interrupted."""
+    seed = random.SystemRandom().randrange(2**32)
+    threshold = max(settings.threshold, condition.slowdown)
+    rule = PairRule(threshold, settings.mode, settings.max_time, settings.max_pairs)  # type: ignore[arg-type]
+    wanted = " or ".join(f"test_{kind}_" for kind in settings.kinds)
+    arguments = ["-k", f"({wanted}) and 400 and not 4000" if settings.small else wanted, "-p", "no:cacheprovider"]
+    with tempfile.TemporaryDirectory(prefix="perfcore-noise-") as name:
+        folders = [Path(name) / side for side in ("base", "head")]
+        for folder, factor in zip(folders, (1.0, 1.0 + condition.slowdown), strict=True):
+            folder.mkdir()
+            shutil.copy(WORKLOADS, folder / "test_workloads.py")
+            (folder / "slowdown.py").write_text(f"FACTOR = {factor!r}\n", encoding="utf-8")
+            (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+        with Workspace(Path(name), None) as workspace, load(condition.load):
+            sides = workspace.sides(*map(str, folders), None, None)
+            report = compare_sides(sides, Plan(rule=rule, arguments=tuple(arguments), seed=seed))
+    if report.interrupted:
+        return None
+    return {
+        "condition": asdict(condition),
+        "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "seed": seed,
+        "threshold": threshold,
+        "pairs": report.pairs,
+        "seconds": report.seconds,
+        "notes": report.notes,
+        "benchmarks": [
+            {
+                "name": track.name.partition("::")[2],
+                "kind": _kind(track),
+                "status": track.status,
+                "reason": track.reason,
+                "pairs": track.pairs,
+                "seconds": track.spent,
+                "effects": track.effects,
+                "base_s": track.base,
+            }
+            for track in report.tracks
+        ],
+    }
+
+
+def run(log: Log, conditions: list[Condition], runs: int, settings: Settings) -> Iterator[tuple[Condition, Record]]:
+    """Make the comparisons that the log lacks, the conditions in turns; yield each as it is kept.
+
+    Raises:
+        KeyboardInterrupt: the one that was running is lost.
+
+    """
+    for number in range(runs):
+        for condition in conditions:
+            if log.count(condition) > number:
+                continue
+            record = compare_once(condition, settings)
+            if record is None:
+                raise KeyboardInterrupt
+            log.add(record)
+            yield condition, record

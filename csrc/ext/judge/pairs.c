@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+// Decisions over pairs of processes (judge/pc_pairs.h) for Python: pair_effect and judge_pairs, on buffers of doubles.
+// The counts are small, so the GIL is kept.
+#include "ext.h"
+
+#include "judge/doubles.h"
+#include "judge/pc_pairs.h"
+
+PyDoc_STRVAR(pair_effect_doc, "pair_effect($module, base, head, /)\n--\n\n"
+                              "Return the median of ln(head / base) over pairs of neighbouring blocks of one pair of\n"
+                              "processes; base and head are times, as many of one as of the other.\n\n"
+                              "Raises ValueError without blocks and for a time that is not above 0.");
+
+static PyObject *pair_effect(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    PyObject *base_object, *head_object;
+    Py_buffer base, head;
+    if (!PyArg_ParseTuple(args, "OO:pair_effect", &base_object, &head_object) ||
+        doubles_get_finite(base_object, "base", &base) < 0)
+        return NULL;
+    if (doubles_get_finite(head_object, "head", &head) < 0) {
+        PyBuffer_Release(&base);
+        return NULL;
+    }
+    const size_t blocks = doubles_count(&base), head_blocks = doubles_count(&head);
+    double effect;
+    const int status = blocks == head_blocks ? pc_pairs_effect(base.buf, head.buf, blocks, &effect) : -EINVAL;
+    PyBuffer_Release(&base);
+    PyBuffer_Release(&head);
+    if (status == -EINVAL)
+        return PyErr_Format(PyExc_ValueError, "base has %zu blocks and head %zu; they come in pairs", blocks,
+                            head_blocks);
+    if (status == -EDOM)
+        return PyErr_Format(PyExc_ValueError, "the time of a block must be above 0");
+    return status < 0 ? core_raise_errno(status) : PyFloat_FromDouble(effect);
+}
+
+PyDoc_STRVAR(
+    judge_pairs_doc,
+    "judge_pairs($module, effects, threshold, alpha, exceeds, look, /)\n--\n\n"
+    "Judge the effects, ln(head / base), of pairs of processes; the rule is in pc_pairs.h.\n\n"
+    "threshold is relative (0.05 is 5 %); alpha is the chance that one side of the interval ever misses, over\n"
+    "all looks, of which this is number look = 1, 2, ....\n"
+    "Returns (status, estimate, low, high, p_value), all of them logarithms; the interval is infinite before\n"
+    "the fourth pair. Raises ValueError for values out of range.");
+
+static PyObject *judge_pairs(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    PyObject *object;
+    int exceeds, look;
+    pc_pairs_rule rule;
+    Py_buffer effects;
+    if (!PyArg_ParseTuple(args, "Oddpi:judge_pairs", &object, &rule.threshold, &rule.alpha, &exceeds, &look) ||
+        doubles_get_finite(object, "effects", &effects) < 0)
+        return NULL;
+    rule.mode = exceeds ? PC_PAIRS_EXCEEDS : PC_PAIRS_DETECT;
+    pc_pairs_verdict verdict;
+    const uint32_t number = look > 0 ? (uint32_t)look : 0;
+    const int status = pc_pairs_judge(effects.buf, doubles_count(&effects), number, &rule, &verdict);
+    PyBuffer_Release(&effects);
+    if (status == -EINVAL)
+        return PyErr_Format(PyExc_ValueError,
+                            "judging takes a threshold above 0, an alpha between 0 and 0.5 and a look from 1 on");
+    if (status < 0)
+        return core_raise_errno(status);
+    return Py_BuildValue("(sdddd)", pc_pairs_name(verdict.status), verdict.estimate, verdict.low, verdict.high,
+                         verdict.p_value);
+}
+
+static PyMethodDef pairs_functions[] = {
+    {"pair_effect", pair_effect, METH_VARARGS, pair_effect_doc},
+    {"judge_pairs", judge_pairs, METH_VARARGS, judge_pairs_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+int pairs_setup(PyObject *module)
+{
+    return PyModule_AddFunctions(module, pairs_functions);
+}

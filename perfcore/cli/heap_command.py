@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: MIT
+"""``perfcore heap``: run a script and say what its heap holds: by type, by call site, as a flame graph."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import importlib.util
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import CodeType, ModuleType
+
+from perfcore.cli import Parser, UsageError
+from perfcore.errors import MeasureError
+from perfcore.report.text import printable
+
+_EXAMPLES = """\
+examples:
+  perfcore heap script.py argument
+  perfcore heap --top 20 --json --output heap.json -m package.module
+  perfcore heap --flamegraph heap.svg script.py
+  perfcore heap --flamegraph heap.html script.py        # by memray, native frames too, where it is installed
+
+The tables show what the script has left on the heap when it ends. They go to stderr, as the script's own output has
+stdout; --output writes them to a file. The flame graph shows the heap at its largest.
+
+exit codes: 0 the script succeeded; 1 it failed; 2 it cannot be run, or something cannot be written
+"""
+
+
+def parser() -> Parser:
+    """Return the parser of this command."""
+    made = Parser(
+        prog="perfcore heap",
+        usage="perfcore heap [options] SCRIPT [ARGUMENT ...]\n       perfcore heap [options] -m MODULE [ARGUMENT ...]",
+        description="Run a script in this process and say what its heap holds, by type and by call site.",
+        epilog=_EXAMPLES,
+    )
+    made.add_argument("--top", type=_count, default=10, metavar="N", help="rows of each table (10)")
+    made.add_argument(
+        "--flamegraph", type=Path, metavar="FILE", help="write one: FILE ends in .svg, or .html for memray"
+    )
+    made.add_argument("--json", action="store_true", help="write JSON instead of tables")
+    made.add_argument("--output", "-o", metavar="FILE", type=Path, help="write there, not to stderr")
+    made.add_argument("-m", dest="module", metavar="MODULE", nargs=argparse.REMAINDER, help="run a module")
+    made.add_argument("script", metavar="SCRIPT", nargs=argparse.REMAINDER, help="the script and its arguments")
+    return made
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= 10000:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of rows; give 1 to 10000")
+    return int(text)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command and return its exit code."""
+    words = args.module if args.module is not None else args.script
+    if words[:1] == ["--"]:
+        words = words[1:]
+    if not words:
+        raise UsageError("give a script or -m MODULE; see: perfcore heap --help")
+    path = sys.path[:]
+    try:
+        return _picture(args, words) if args.flamegraph is not None else _tables(args, words)
+    finally:
+        sys.path[:] = path
+
+
+def _picture(args: argparse.Namespace, words: list[str]) -> int:
+    if args.flamegraph.suffix not in {".svg", ".html"}:
+        raise UsageError(f"--flamegraph writes .svg or .html, not {printable(args.flamegraph.name)!r}")
+    if args.json or args.output is not None:
+        raise UsageError("--flamegraph writes a picture alone: --json and --output are for the tables")
+    code, module = _load(words, is_module=args.module is not None)
+    with _flamegraph(args.flamegraph):
+        return int(_run_as_main(code, module, words))
+
+
+def _tables(args: argparse.Namespace, words: list[str]) -> int:
+    from perfcore.measure.allocations import track_allocations
+    from perfcore.measure.heap import heap_snapshot
+
+    code, module = _load(words, is_module=args.module is not None)
+    with track_allocations(sites=True) as tracker:
+        before = heap_snapshot(tracker)
+        failed = _run_as_main(code, module, words)
+        after = heap_snapshot(tracker)  # the module's names are alive, as at the end of the script
+    change = after.diff(before)
+    if args.json:
+        document = {"schema": 1, "command": "heap", "failed": failed}
+        text = json.dumps(document | {"heap": after.as_dict(), "change": change.as_dict()}, indent=2)
+    else:
+        text = f"at the end, since before the script:\n{change.text(args.top)}"
+    _write(args.output, text)
+    return int(failed)
+
+
+def _load(words: list[str], *, is_module: bool) -> tuple[CodeType, ModuleType]:
+    """Return the code to run and the module to run it in."""
+    name = words[0]
+    main = ModuleType("__main__")
+    if not is_module:
+        if not Path(name).is_file():
+            raise MeasureError(f"there is no script {printable(name)}; give the path of a Python file, or -m MODULE")
+        main.__file__ = name
+        sys.path.insert(0, str(Path(name).resolve().parent))
+        try:
+            with io.open_code(str(Path(name).resolve())) as file:
+                return compile(file.read(), name, "exec", dont_inherit=True), main
+        except (SyntaxError, ValueError) as error:
+            raise MeasureError(f"{printable(name)} is no Python script: {error}") from None
+    sys.path.insert(0, os.getcwd())
+    try:
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.submodule_search_locations is not None:
+            spec = importlib.util.find_spec(f"{name}.__main__")
+        code = None if spec is None or spec.loader is None else spec.loader.get_code(spec.name)  # type: ignore[attr-defined]
+    except (ImportError, AttributeError, ValueError, SyntaxError) as error:
+        raise MeasureError(f"module {printable(name)} cannot be run: {error}") from None
+    if spec is None or code is None:
+        raise MeasureError(f"there is no module {printable(name)} with Python code; give its name as `import` takes it")
+    main.__spec__, main.__package__, main.__file__ = spec, spec.parent, spec.origin
+    words[0] = spec.origin or name
+    return code, main
+
+
+def _run_as_main(code: CodeType, main: ModuleType, words: list[str]) -> bool:
+    """Run a script as Python itself would; return whether it failed."""
+    argv, before = sys.argv, sys.modules["__main__"]
+    sys.argv, sys.modules["__main__"] = list(words), main
+    try:
+        exec(code, main.__dict__)  # noqa: S102 - that is what the command is for
+    except SystemExit as end:
+        if end.code is not None and not isinstance(end.code, int):
+            print(end.code, file=sys.stderr)
+        return end.code not in {None, 0}
+    except Exception:  # noqa: BLE001 - whatever the script raises is the script's, and is shown as Python shows it
+        traceback.print_exc()
+        return True
+    finally:
+        sys.argv, sys.modules["__main__"] = argv, before
+        sys.stdout.flush()
+    return False
+
+
+def _flamegraph(target: Path) -> AbstractContextManager[object]:
+    """Return what watches the heap, and writes the flame graph in the end."""
+    if target.suffix == ".html" and _has_memray():
+        return _by_memray(target)
+    return _by_tracemalloc(target)
+
+
+def _has_memray() -> bool:
+    return importlib.util.find_spec("memray") is not None
+
+
+@contextlib.contextmanager
+def _by_tracemalloc(target: Path) -> Iterator[object]:
+    from perfcore.measure.stacks import HeapStacks
+    from perfcore.record.atomic import write_atomic
+    from perfcore.report.icicle import render_svg
+    from perfcore.units import format_bytes
+
+    with HeapStacks(below=__file__) as stacks:
+        yield stacks
+    found = stacks.largest
+    title = f"the heap at its largest: {format_bytes(sum(found.values()))}"
+    svg = render_svg(found, title, format_bytes)
+    if target.suffix == ".html":
+        head = '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>heap</title></head>'
+        svg = f"{head}<body>\n{svg}</body></html>\n"
+    write_atomic(target, svg.encode())
+    print(f"perfcore: {printable(str(target))}: flame graph by tracemalloc, Python frames", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _by_memray(target: Path) -> Iterator[object]:
+    memray = importlib.import_module("memray")
+    with tempfile.TemporaryDirectory(prefix="perfcore-heap-") as folder:
+        record = Path(folder, "heap.bin")
+        with memray.Tracker(str(record), native_traces=True):
+            yield memray
+        done = subprocess.run(
+            [sys.executable, "-m", "memray", "flamegraph", "--force", "--output", str(target), str(record)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no message"]
+            raise MeasureError(f"memray could not write {printable(str(target))}: {printable(last[0])}")
+    print(f"perfcore: {printable(str(target))}: flame graph by memray, native frames too", file=sys.stderr)
+
+
+def _write(output: Path | None, text: str) -> None:
+    from perfcore.record.atomic import write_atomic
+
+    if output is None:
+        print("\n".join(printable(line) for line in text.splitlines()), file=sys.stderr)
+    else:
+        write_atomic(output, (text + "\n").encode("utf-8", "surrogateescape"))

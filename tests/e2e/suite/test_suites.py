@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""The suites of benchmarks/ do their work: run once each, without timing, and with pytest-benchmark's own code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+BENCHMARKS = ROOT / "benchmarks"
+AGENTS = ["test_agent_spawning.py", "test_memory_usage.py"]
+needs_pymdp = pytest.mark.skipif("not __import__('importlib.util').util.find_spec('pymdp')", reason="needs pymdp")
+
+
+def run(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run Python from an empty folder, so that the installed package is the one that is used."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "PERFCORE_LLM"))}
+    return subprocess.run(
+        [sys.executable, "-P", *map(str, arguments)],
+        cwd=folder,
+        env=kept | {"NO_COLOR": "1"},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=300,
+    )
+
+
+def pytest_run(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    options = ["-p", "no:cacheprovider", "-q", "-c", ROOT / "pyproject.toml", "--rootdir", ROOT]
+    return run("-m", "pytest", *options, *arguments, folder=folder)
+
+
+@pytest.mark.parametrize("options", [[], ["--perfcore=off", "-k", "async"]], ids=["perfcore", "stock"])
+def test_the_messages_without_timing(tmp_path: Path, options: list[str]) -> None:
+    files = [BENCHMARKS / "test_message_throughput.py", BENCHMARKS / "test_message_concurrency.py"]
+    done = pytest_run(tmp_path, "--benchmark-disable", *options, *files)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "skipped" not in done.stdout
+
+
+@needs_pymdp
+def test_the_agents_without_timing(tmp_path: Path) -> None:
+    done = pytest_run(tmp_path, "--benchmark-disable", *(BENCHMARKS / name for name in AGENTS))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "skipped" not in done.stdout
+
+
+@pytest.mark.skipif("__import__('importlib.util').util.find_spec('pymdp')", reason="pymdp is there")
+def test_without_pymdp_the_agents_are_skipped_with_advice(tmp_path: Path) -> None:
+    done = pytest_run(tmp_path, *(BENCHMARKS / name for name in AGENTS))
+    assert done.returncode == 5
+    assert "pip install 'perfcore[suites]'" in done.stdout
+
+
+def test_a_file_by_itself_prints_a_summary(tmp_path: Path) -> None:
+    # Without -P, as a user runs it: its folder is on sys.path.
+    command = [sys.executable, BENCHMARKS / "test_message_concurrency.py", "--quick", "-k", "latency"]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
+    options = ["-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
+    done = subprocess.run(
+        [*map(str, command), *options], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert "a message to another thread and its answer" in lines
+    (line,) = [line for line in lines if line.startswith("  test_latency[Ring]")]
+    assert " a call " in line
+    assert line.rstrip().endswith("/s")
+
+
+def test_the_suite_runs_a_part_and_keeps_its_results(tmp_path: Path) -> None:
+    done = run(
+        BENCHMARKS / "performance_suite.py",
+        "--quick",
+        "--only",
+        "parallel",
+        "--output",
+        tmp_path / "out",
+        folder=tmp_path,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "=== thread pool sizes ===" in done.stdout
+    assert "-- parallel: ok" in done.stdout
+    document = json.loads((tmp_path / "out" / "parallel.json").read_text(encoding="utf-8"))
+    assert {one["benchmark_name"] for one in document} == {
+        "thread pool sizes",
+        "time-outs",
+        "concurrent interactions",
+        "memory consolidation",
+        "error recovery",
+    }
+    wrong = run(BENCHMARKS / "performance_suite.py", "--only", "everything", folder=tmp_path)
+    assert wrong.returncode == 2
+    assert "the parts are pytest, performance, parallel, placements" in wrong.stderr
+
+
+def test_every_target_of_the_messages_and_agents_names_a_benchmark() -> None:
+    targets = tomllib.loads((BENCHMARKS / "sla.toml").read_text(encoding="utf-8"))["tool"]["perfcore"]["sla"]
+    names = [
+        f"benchmarks/{path.name}::{line.split('(')[0].removeprefix('def ')}"
+        for path in BENCHMARKS.glob("test_*.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if line.startswith("def test_")
+    ]
+    for pattern, limits in targets.items():
+        assert set(limits) <= {"mean", "p95", "p99", "memory_max", "cpu_average", "throughput_min"}
+        if "websocket" not in pattern:
+            assert any(fnmatchcase(name, pattern) for name in names), pattern

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""The battery's own logic: intervals, counts, the log that it goes on from. One real comparison is in tests/e2e."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+# At the end: an installed perfcore must win over the source tree.
+sys.path.append(str(ROOT))
+
+from benchmarks.noise import battery, cli, counts  # noqa: E402
+from benchmarks.noise.battery import Condition, Log, LogError, Settings  # noqa: E402
+
+SAME = Condition(0.0, "quiet")
+SLOWER = Condition(0.05, "busy")
+
+
+def record(condition: Condition, *statuses: str) -> dict[str, Any]:
+    return {
+        "condition": {"slowdown": condition.slowdown, "load": condition.load},
+        "seconds": 1.0,
+        "benchmarks": [
+            {"name": f"test_{n}", "kind": ("cpu", "text")[n % 2], "status": status, "pairs": 4 + n, "seconds": 0.5}
+            for n, status in enumerate(statuses)
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("successes", "count", "expected"),
+    [  # from scipy.stats.binomtest(k, n).proportion_ci(0.95, "exact")
+        (0, 100, (0.0, 0.036216693)),
+        (100, 100, (0.963783307, 1.0)),
+        (5, 10, (0.187086028, 0.812913972)),
+        (1, 1000, (2.5317487e-05, 0.005558924)),
+        (0, 1, (0.0, 0.975)),
+        (2, 3000, (8.0746626e-05, 0.0024061331)),
+    ],
+)
+def test_intervals(successes: int, count: int, expected: tuple[float, float]) -> None:
+    assert counts.clopper_pearson(successes, count) == pytest.approx(expected, rel=1e-5, abs=1e-12)
+
+
+def test_tally() -> None:
+    records = [
+        record(SLOWER, "regression", "undecided", "regression", "regression"),
+        record(SAME, "ok", "ok", "ok", "improvement"),
+        record(SAME, "ok", "regression", "ok", "ok"),
+    ]
+    found = counts.tally(records)
+    rows = {(row["slowdown"], row["load"], row["kind"]): row for row in found["rows"]}
+    assert list(rows) == [
+        *((0.0, "quiet", kind) for kind in ("cpu", "text", "all")),
+        *((0.05, "busy", kind) for kind in ("cpu", "text", "all")),
+    ]
+    everything = rows[0.0, "quiet", "all"]
+    assert everything["benchmarks"] == 8
+    assert {status: everything[status]["count"] for status in counts.STATUSES} == {
+        "regression": 1,
+        "improvement": 1,
+        "undecided": 0,
+        "ok": 6,
+    }
+    assert (everything["mean_pairs"], everything["mean_seconds"]) == (5.5, 0.5)
+    assert rows[0.05, "busy", "cpu"]["regression"]["share"] == 1.0
+    (suites,) = found["suites_with_false_alarms"]
+    assert (suites["count"], suites["suites"], suites["size"], suites["load"]) == (1, 2, 4, "quiet")
+    text = [" ".join(line.split()) for line in counts.lines(found)]
+    assert text[3].startswith("same quiet all 8 1: 0.32 to 52.65 % 0: 0.00 to 36.94 % 6: ")
+    assert text[4].startswith("+5 % busy cpu 2 2: 15.81 to 100.00 % 0: ")
+    assert text[-2] == "the same code, quiet: of 2 suites of 4 have a regression 1: 1.26 to 98.74 %"
+
+
+def test_log_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "log.jsonl"
+    log = Log(path, Settings())
+    log.add(record(SAME, "ok"))
+    log.add(record(SLOWER, "ok"))
+    with path.open("a", encoding="utf-8") as file:
+        file.write('{"condition": {"slow')  # killed in the middle
+    again = Log(path, Settings())
+    assert (again.count(SAME), again.count(SLOWER), again.count(Condition(0.0, "busy"))) == (1, 1, 0)
+    again.add(record(SAME, "ok"))
+    assert Log(path, Settings()).count(SAME) == 2
+    with pytest.raises(LogError, match=r"log.jsonl:1: measured with other settings \(mode, max_pairs\); name another"):
+        Log(path, Settings(mode="exceeds", max_pairs=4))
+
+
+def made(monkeypatch: pytest.MonkeyPatch, interrupt_at: int | None = None) -> list[Condition]:
+    """Put made-up comparisons in the place of real ones; return the conditions as they are asked for."""
+    asked: list[Condition] = []
+
+    def compare_once(condition: Condition, _settings: Settings) -> dict[str, Any] | None:
+        asked.append(condition)
+        return None if len(asked) == interrupt_at else record(condition, "ok", "ok")
+
+    monkeypatch.setattr(battery, "compare_once", compare_once)
+    return asked
+
+
+def test_conditions_take_turns_and_are_made_up_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = made(monkeypatch)
+    log = Log(tmp_path / "log.jsonl", Settings())
+    log.add(record(SLOWER, "ok"))
+    assert [condition for condition, _ in battery.run(log, [SAME, SLOWER], 3, Settings())] == asked
+    assert asked == [SAME, SAME, SLOWER, SAME, SLOWER]
+    assert list(battery.run(log, [SAME, SLOWER], 3, Settings())) == []
+
+
+def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    log, output = tmp_path / "log.jsonl", tmp_path / "counts.json"
+    arguments = ["--log", str(log), "--runs", "2", "--slowdown", "0", "--slowdown", "5%", "--json", str(output)]
+    asked = made(monkeypatch, interrupt_at=3)
+    assert cli.main(arguments) == 130
+    done = capsys.readouterr()
+    assert done.err.splitlines()[-1] == "noise: interrupted; 2 comparisons are in the log"
+    assert "all" in done.out
+    assert asked == [SAME, Condition(0.05, "quiet"), SAME]
+
+    asked = made(monkeypatch)
+    assert cli.main(arguments) == 0
+    assert asked == [SAME, Condition(0.05, "quiet")]
+    assert json.loads(output.read_text())["rows"][-1]["benchmarks"] == 4
+    capsys.readouterr()
+
+    assert cli.main([*arguments, "--show"]) == 0
+    assert len(asked) == 2
+    assert cli.main([*arguments, "--mode", "exceeds"]) == 2
+    assert "measured with other settings (mode)" in capsys.readouterr().err
+    assert cli.main(["--show", "--log", str(tmp_path / "none")]) == 0
+    assert "the log is empty" in capsys.readouterr().out
+
+
+def test_busy_processes_end() -> None:
+    with battery.load("quiet") as processes:
+        assert processes == []
+    with battery.load("busy") as processes:
+        assert len(processes) == len(os.sched_getaffinity(0))
+        assert all(process.poll() is None for process in processes)
+    assert not any(process.poll() is None for process in processes)
