@@ -18,11 +18,10 @@ from typing import Any
 
 from perfcore import _core
 from perfcore.judge.changepoint import LevelChange, find_levels
-from perfcore.judge.metrics import MetricRules, MetricVerdict, Outcome, figure
+from perfcore.judge.metrics import MetricRules, MetricVerdict, Outcome, figure, is_steady
 from perfcore.judge.thresholds import Thresholds, percent
 from perfcore.judge.verdict import Verdict
 from perfcore.record.results import Benchmark
-from perfcore.units import unit_of
 
 MIN_RUNS = 10
 MAX_RUNS = 50  # the latest; what lies further back is another program by now
@@ -100,7 +99,7 @@ def judge_metrics_by_history(
         before = found[-1] if found else None
         if before is None:
             outcome = Outcome("undecided", reason="the history does not have it", comparable=False)
-        elif case.exact or unit_of(case.metric) == "B" or not case.limits[0]:
+        elif case.exact or is_steady(case.metric) or not case.limits[0]:
             outcome = case.compare(before, value)
         else:
             sign = -1 if case.up else 1

@@ -6,8 +6,9 @@ statistic (``mean``, ``p99``, ``ops``), or a number that the test put into ``ext
 judged wherever both files have them, all others where ``[tool.perfcore.thresholds.metrics]`` names them.
 
 Exact metrics are the same in every run of the same code, so any change of one counts, by its direction. The others are
-compared as medians are, by csrc/core/judge/pc_verdict.h: sizes without an allowance, times and rates with that of the
-benchmark's own rounds, relative to the metric's figure, because a file holds one figure of each.
+compared as medians are, by csrc/core/judge/pc_verdict.h: sizes and instructions without an allowance, times and rates
+with that of the benchmark's own rounds, relative to the metric's figure, because a file holds one figure of each.
+Instructions are counted by the processor, and the hash seed alone moves them a little, so they count from 1 % on.
 """
 
 from __future__ import annotations
@@ -26,11 +27,12 @@ from perfcore.units import format_metric, unit_of
 JUDGED = {
     "allocations": True,
     "allocated_bytes": True,
-    "instructions": True,
     "growth_bytes": True,
+    "instructions": False,
     "peak_bytes": False,
     "cpu_s": False,
 }
+INSTRUCTIONS = 0.01  # the change of them that is a warning
 _UPWARDS = ("ops", "throughput")
 _UPWARD_ENDINGS = ("_per_second", "_per_s", "_throughput")
 
@@ -71,6 +73,11 @@ class MetricVerdict(NamedTuple):
 def rises(metric: str) -> bool:
     """Whether more of a metric is better, unless the configuration says otherwise."""
     return metric in _UPWARDS or metric.endswith(_UPWARD_ENDINGS)
+
+
+def is_steady(metric: str) -> bool:
+    """Whether figures of a metric are compared as they are, without the spread of the rounds."""
+    return metric == "instructions" or unit_of(metric) == "B"
 
 
 def figure(benchmark: Benchmark, metric: str) -> float | None:
@@ -141,8 +148,7 @@ class Case(NamedTuple):
         if self.exact or old <= 0 or new <= 0 or not warning:
             worse = new < old if self.up else new > old
             return Outcome(_judge_exact(ratio, worse, (warning, critical)), ratio, 0.0)
-        # A size is compared as it is.
-        old_mad, new_mad = (0.0, 0.0) if unit_of(self.metric) == "B" else (spreads[0] * old, spreads[1] * new)
+        old_mad, new_mad = (0.0, 0.0) if is_steady(self.metric) else (spreads[0] * old, spreads[1] * new)
         before, after = (old, old_mad, math.nan), (new, new_mad, math.nan)
         sides = (after, before) if self.up else (before, after)
         status, code, _, _, _, allowance = _core.judge_medians(*sides, warning, critical)
@@ -185,7 +191,8 @@ def make_case(metric: str, rule: MetricRule, thresholds: Thresholds) -> Case:
     exact = JUDGED.get(metric, False) if rule.exact is None else rule.exact
     general = 0.0 if metric == "growth_bytes" else thresholds.critical  # any growth is a leak
     critical = general if rule.critical is None else rule.critical
-    warning = 0.0 if exact else min(thresholds.warning, critical)
+    least = INSTRUCTIONS if metric == "instructions" else thresholds.warning
+    warning = 0.0 if exact else min(least, critical)
     limits = (warning if rule.warning is None else rule.warning, critical)
     return Case(metric, rule, rises(metric) if rule.up is None else rule.up, exact, limits)
 
