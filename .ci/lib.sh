@@ -91,6 +91,29 @@ install_build_packages() {
     esac
 }
 
+# Whether a PostgreSQL server's programs are on this machine (Debian keeps them off PATH).
+have_postgres() {
+    compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null 2>&1
+}
+
+# Install the PostgreSQL server's programs. Debian would also make a cluster and start it on the standard port, which
+# nobody has asked for: its own switch keeps it from that.
+install_postgres() {
+    have_postgres && return 0
+    case $PACKAGER in
+    apt)
+        if ! package_installed postgresql-common; then
+            install_packages postgresql-common || return 1
+            quietly as_root sed -i 's/^#*create_main_cluster.*/create_main_cluster = false/' \
+                /etc/postgresql-common/createcluster.conf || return 1
+        fi
+        install_packages postgresql
+        ;;
+    dnf) install_packages postgresql-server ;;
+    esac
+    have_postgres
+}
+
 # --- Python ------------------------------------------------------------------------------------------------------
 
 # Print the path of the CPython $2 that $1 really is, or fail. A pyenv shim of a version that is not selected, a

@@ -4,18 +4,27 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import queue
 import random
+import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from types import FrameType
 from typing import Any
 
 import pytest
 
+from perfcore.suite.latencies import Latencies
+from perfcore.units import format_seconds
+
 Message = dict[str, Any]
 
 AGENTS = [f"agent-{number:02d}" for number in range(10)]
+PERCENTILES = ("p50", "p95", "p99", "max")
 TOPICS = ["world.sensor.visual", "world.sensor.touch", "world.time", "team.plan", "team.status", "log"]
 
 
@@ -116,3 +125,108 @@ def team() -> Iterator[ThreadTeam]:
     threads = ThreadTeam(8)
     yield threads
     threads.close()
+
+
+@pytest.fixture
+def latencies(benchmark: Any) -> Callable[[Iterable[int]], None]:
+    """State the latencies of single calls in nanoseconds; their percentiles go into the results and the summary."""
+
+    def state(values_ns: Iterable[int]) -> None:
+        benchmark.extra_info["latency_ns"] = Latencies(values_ns).summary()
+
+    return state
+
+
+@pytest.fixture
+def single_calls(latencies: Callable[[Iterable[int]], None]) -> Callable[[Callable[[], Any], int], None]:
+    """Make calls that are timed one by one: a round of many calls averages the slow ones away."""
+
+    def measure(function: Callable[[], Any], count: int) -> None:
+        moments = [time.perf_counter_ns()]
+        for _ in range(count):
+            function()
+            moments.append(time.perf_counter_ns())
+        latencies(after - before for before, after in itertools.pairwise(moments))
+
+    return measure
+
+
+@pytest.fixture
+def threads() -> Callable[[int], AbstractContextManager[ThreadPoolExecutor]]:
+    """Return what opens a pool whose threads have all been started; after a Ctrl-C nothing that waits is begun."""
+
+    @contextmanager
+    def start(count: int) -> Iterator[ThreadPoolExecutor]:
+        executor, barrier = ThreadPoolExecutor(count), threading.Barrier(count)
+        try:
+            list(executor.map(lambda _: barrier.wait(), range(count)))
+            yield executor
+        finally:
+            barrier.abort()
+            executor.shutdown(cancel_futures=True)
+
+    return start
+
+
+@pytest.fixture
+def complete() -> Iterator[Callable[[Coroutine[Any, Any, Any]], Any]]:
+    """Yield what runs a coroutine on one event loop, at a third of the cost of asyncio.Runner.run().
+
+    As there, a Ctrl-C cancels the coroutine: KeyboardInterrupt may else be raised in anything that the loop runs, such
+    as a __del__, where it is lost, and again in each task that waits for the one in which it was.
+    """
+    running: asyncio.Task[Any] | None = None
+    interrupted = False
+
+    with asyncio.Runner() as runner:
+        loop = runner.get_loop()
+
+        def interrupt(number: int, frame: FrameType | None) -> None:
+            nonlocal interrupted
+            if running is None or interrupted:
+                raise KeyboardInterrupt
+            interrupted = True
+            running.cancel()
+            loop.call_soon_threadsafe(lambda: None)  # wakes a loop that waits for events
+
+        def run(work: Coroutine[Any, Any, Any]) -> Any:
+            nonlocal interrupted, running
+            running, result = loop.create_task(work), None
+            try:
+                result = loop.run_until_complete(running)
+            except BaseException:
+                if not interrupted:
+                    raise
+            finally:
+                running = None
+            if interrupted:
+                interrupted = False
+                raise KeyboardInterrupt
+            return result
+
+        before = signal.signal(signal.SIGINT, interrupt)
+        try:
+            yield run
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what benchmarks have stated beside their times: percentiles of single calls, and notes."""
+    session = getattr(terminalreporter.config, "_benchmarksession", None)
+    benchmarks = getattr(session, "benchmarks", [])
+    rows = [
+        [one.name, str(found["count"]), *(format_seconds(found[key] * 1e-9) for key in PERCENTILES)]
+        for one in benchmarks
+        if (found := one.extra_info.get("latency_ns", {})).get("count")
+    ]
+    if rows:
+        table = [["latency of single calls", "calls", *PERCENTILES], *rows]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        terminalreporter.write_line("")
+        for name, *cells in table:
+            shown = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
+            terminalreporter.write_line("  ".join([name.ljust(widths[0]), *shown]))
+    for one in benchmarks:
+        if notes := one.extra_info.get("notes"):
+            terminalreporter.write_line(f"\n{one.name}\n{notes}")

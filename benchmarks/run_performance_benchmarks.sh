@@ -15,7 +15,7 @@ VENV=.venv
 usage() {
     cat <<'TEXT'
 usage: benchmarks/run_performance_benchmarks.sh [--quick] [--filter EXPR] [--profile] [--update-baseline]
-                                                [--python 3.11|3.12]
+                                                [--postgres] [--python 3.11|3.12]
 
 Runs `pytest benchmarks --benchmark-only` on perfcore's loops. Where something is missing it is installed first: system
 packages (with sudo where not root), a virtual environment in .venv, perfcore itself built from this checkout.
@@ -24,6 +24,9 @@ packages (with sudo where not root), a virtual environment in .venv, perfcore it
   --filter EXPR      only the benchmarks that match, as in pytest -k; makes no first baseline
   --profile          also run each benchmark once under cProfile and show its slowest functions
   --update-baseline  make this run the baseline instead of checking against it; the old one stays as .previous.json
+  --postgres         run the database suite on PostgreSQL too, on a server that is started for the run on a free port
+                     of 127.0.0.1 and removed afterwards (Debian's packages, installed where missing); to use a
+                     server of your own, leave this out and set PERFCORE_DATABASE_URL
   --python VERSION   use this Python (default: the one of .venv, else the newest of 3.12 and 3.11 found)
 
 Files, under benchmarks/results/: daily/DATE_TIME_results.json (this run), latest.json (a copy of it),
@@ -33,7 +36,7 @@ Exit code: 0 passed, 1 a regression or a failed benchmark, 2 could not measure o
 TEXT
 }
 
-quick= filter= profile= update= version=
+quick= filter= profile= update= postgres= version=
 while [ $# -gt 0 ]; do
     case $1 in
     --quick) quick=yes ;;
@@ -45,6 +48,7 @@ while [ $# -gt 0 ]; do
     --filter=?*) filter=${1#*=} ;;
     --profile) profile=yes ;;
     --update-baseline) update=yes ;;
+    --postgres) postgres=yes ;;
     --python)
         [[ ${2:-} =~ ^3\.1[12]$ ]] || die "--python takes 3.11 or 3.12"
         version=$2
@@ -91,6 +95,8 @@ choose_python() {
 
 python=
 install_build_packages || die "the system packages named above could not be installed"
+[ -z "$postgres" ] || install_postgres ||
+    die "there is no PostgreSQL server and it could not be installed; install it, or run without --postgres"
 choose_python || {
     # shellcheck disable=SC2086 # the versions are words
     install_some_python ${version:-3.12 3.11} && choose_python
@@ -126,6 +132,9 @@ fi
 [ -n "$filter" ] && pytest+=(-k "$filter")
 [ -n "$profile" ] && pytest+=(--benchmark-cprofile=tottime --benchmark-cprofile-top=10)
 
+# The server is a child of the wrapper: it ends when the wrapper does, on Ctrl-C too.
+[ -n "$postgres" ] && pytest=("$VENV/bin/python" -P -m perfcore.suite.postgres "${pytest[@]}")
+
 say "running: ${pytest[*]}"
 "${pytest[@]}" </dev/null
 status=$?
@@ -136,6 +145,10 @@ case $status in
     [ -f "$results" ] && say "results of the benchmarks that passed: $results"
     say "FAILED: a benchmark failed; nothing is judged and the baseline is as it was"
     exit 1
+    ;;
+69)
+    [ -n "$postgres" ] && die "no PostgreSQL server could be started; run without --postgres, or see above"
+    die "pytest ended with exit code 69"
     ;;
 5)
     die "no benchmark matches${filter:+ --filter $filter}"

@@ -1,125 +1,145 @@
 # SPDX-License-Identifier: MIT
-"""Queries and transactions on SQLite: a file in WAL mode, commits that reach the disk (synchronous=FULL).
+"""Queries, transactions and connection pools on SQLite, and on the PostgreSQL that PERFCORE_DATABASE_URL names, if any.
 
-The file lies in the folder for temporary files; set TMPDIR to measure another disk. Its filesystem is noted with the
-results, because on a RAM disk a commit costs nothing.
+SQLite is a file in WAL mode whose commits reach the disk; it lies in the folder for temporary files (TMPDIR chooses
+another disk). PostgreSQL is measured as its server is configured, in a schema of our own that is dropped afterwards;
+``run_performance_benchmarks.sh --postgres`` starts a server for the run. What decides the figures (versions, file
+system, fsync) is noted with the results.
 """
 
 from __future__ import annotations
 
+import os
 import random
-import sqlite3
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from pathlib import Path
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Any
 
 import pytest
 
+from perfcore.errors import ServiceError
+from perfcore.suite.database import Engine, PostgreSQL, SQLite
+from perfcore.suite.postgres import URL_VARIABLE
+
 Throughput = Callable[[int], None]
+Threads = Callable[[int], AbstractContextManager[ThreadPoolExecutor]]
+SingleCalls = Callable[[Callable[[], Any], int], None]
 
 USERS = 1000
 ROWS = 10_000
 BATCH = 100
+CALLS = 1000  # timed one by one, for the percentiles
 
 SCHEMA = """
-CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, team INTEGER NOT NULL);
-CREATE TABLE steps (id INTEGER PRIMARY KEY, user INTEGER NOT NULL REFERENCES users, energy REAL NOT NULL, note TEXT);
-CREATE INDEX steps_by_user ON steps (user);
-CREATE TABLE steps_plain (id INTEGER PRIMARY KEY, user INTEGER NOT NULL, energy REAL NOT NULL, note TEXT);
-CREATE TABLE journal (id INTEGER PRIMARY KEY, user INTEGER NOT NULL, energy REAL NOT NULL, note TEXT);
+CREATE TABLE users (id {key}, name TEXT NOT NULL, team INTEGER NOT NULL);
+CREATE UNIQUE INDEX users_by_name ON users (name);
+CREATE TABLE steps (id {key}, user_id INTEGER NOT NULL REFERENCES users, energy DOUBLE PRECISION NOT NULL, note TEXT);
+CREATE INDEX steps_by_user ON steps (user_id);
+CREATE TABLE steps_plain (id {key}, user_id INTEGER NOT NULL, energy DOUBLE PRECISION NOT NULL, note TEXT);
+CREATE TABLE journal (id {key}, user_id INTEGER NOT NULL, energy DOUBLE PRECISION NOT NULL, note TEXT)
 """
 
 BY_NAME = "SELECT id, team FROM users WHERE name = ?"
-OF_USER = "SELECT id, energy FROM steps WHERE user = ? ORDER BY id"
-OF_USER_PLAIN = "SELECT id, energy FROM steps_plain WHERE user = ? ORDER BY id"
-INSERT = "INSERT INTO journal (user, energy, note) VALUES (?, ?, ?)"
+OF_USER = "SELECT id, energy FROM steps WHERE user_id = ? ORDER BY id"
+OF_USER_PLAIN = "SELECT id, energy FROM steps_plain WHERE user_id = ? ORDER BY id"
+NEWEST = "SELECT user_id, energy, note FROM journal ORDER BY id DESC LIMIT ?"
+INSERT = "INSERT INTO journal (user_id, energy, note) VALUES (?, ?, ?)"
 
 
-def open_database(path: Path) -> sqlite3.Connection:
-    """Open with transactions as we state them, WAL, and commits that wait for the disk."""
-    connection = sqlite3.connect(path, isolation_level=None)
-    assert connection.execute("PRAGMA journal_mode = WAL").fetchone() == ("wal",)
-    connection.execute("PRAGMA synchronous = FULL")
-    return connection
+@contextmanager
+def told() -> Iterator[None]:
+    """Fail with one line instead of a traceback where a database cannot be used."""
+    try:
+        yield
+    except ServiceError as error:
+        pytest.fail(str(error), pytrace=False)
 
 
-def filesystem(path: Path) -> str:
-    """Return the type of the filesystem that holds a path."""
-    best, kind = "", "unknown"
-    for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines():
-        _, mount, name, *_ = line.split()
-        if path.is_relative_to(mount) and len(mount) >= len(best):
-            best, kind = mount, name
-    return kind
-
-
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a database of 1000 users with 10 000 steps, the steps once with an index and once without."""
-    path = tmp_path_factory.mktemp("sqlite") / "bench.db"
+def fill(engine: Engine) -> None:
+    """Make 1000 users with 10 000 steps, the steps once with an index and once without; the same in every run."""
     draw = random.Random(7)
     steps = [(draw.randrange(USERS), draw.gauss(4.0, 1.5), f"step {number}") for number in range(ROWS)]
-    with closing(open_database(path)) as connection:
-        connection.executescript(SCHEMA)
-        connection.execute("BEGIN")
-        connection.executemany(
-            "INSERT INTO users VALUES (?, ?, ?)",
-            ((number, f"user-{number:04d}", number % 20) for number in range(USERS)),
+    with closing(engine.connect()) as connection:
+        for statement in SCHEMA.split(";"):
+            connection.execute(engine.sql(statement))
+        engine.load(
+            "users", ["id", "name", "team"], ((number, f"user-{number:04d}", number % 20) for number in range(USERS))
         )
         for table in ("steps", "steps_plain"):
-            connection.executemany(f"INSERT INTO {table} (user, energy, note) VALUES (?, ?, ?)", steps)  # noqa: S608
-        connection.execute("COMMIT")
-        connection.execute("ANALYZE")
-    return path
+            engine.load(table, ["user_id", "energy", "note"], steps)
+        for table in ("users", "steps", "steps_plain"):
+            connection.execute(f"ANALYZE {table}")
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """Yield a database with the rows in it."""
+    engine: Engine
+    if request.param == "sqlite":
+        engine = SQLite(tmp_path_factory.mktemp("sqlite") / "bench.db")
+    elif url := os.environ.get(URL_VARIABLE):
+        with told():
+            engine = PostgreSQL(url)
+    else:
+        pytest.skip(f"no PostgreSQL: set {URL_VARIABLE}=postgresql://user:password@host/database")
+    try:
+        with told():
+            fill(engine)
+        yield engine
+    finally:
+        engine.close()
 
 
 @pytest.fixture
-def connection(path: Path, benchmark: Any) -> Iterator[sqlite3.Connection]:
-    """Yield an open connection; the results say which SQLite and which filesystem it was."""
-    benchmark.extra_info["sqlite"] = sqlite3.sqlite_version
-    benchmark.extra_info["filesystem"] = filesystem(path)
-    with closing(open_database(path)) as connection:
+def connection(engine: Engine, benchmark: Any) -> Iterator[Any]:
+    """Yield an open connection; the results say which database it was, and how it was configured."""
+    with told():
+        benchmark.extra_info["database"] = engine.facts()
+        connection = engine.connect()
+    with closing(connection):
         yield connection
 
 
-def plan(connection: sqlite3.Connection, query: str) -> str:
-    """Return how SQLite means to run a query of one parameter."""
-    return " / ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", (0,)))
-
-
-@pytest.mark.benchmark(group="sqlite: queries")
-def test_single_query(benchmark: Any, throughput: Throughput, connection: sqlite3.Connection) -> None:
+@pytest.mark.benchmark(group="database: queries by name")
+def test_single_query(
+    benchmark: Any, throughput: Throughput, single_calls: SingleCalls, engine: Engine, connection: Any
+) -> None:
     """One call finds one of 1000 users by name through the unique index."""
-    assert "USING INDEX" in plan(connection, BY_NAME)
+    query = engine.sql(BY_NAME)
+    assert "users_by_name" in engine.plan(connection, query, ("user-0642",))
 
     def find() -> Any:
-        return connection.execute(BY_NAME, ("user-0642",)).fetchone()
+        return connection.execute(query, ("user-0642",)).fetchone()
 
     throughput(1)
     assert benchmark(find) == (642, 642 % 20)
+    single_calls(find, CALLS)
 
 
-@pytest.mark.benchmark(group="sqlite: queries")
-def test_batch_of_queries(benchmark: Any, throughput: Throughput, connection: sqlite3.Connection) -> None:
+@pytest.mark.benchmark(group="database: queries by name")
+def test_batch_of_queries(benchmark: Any, throughput: Throughput, engine: Engine, connection: Any) -> None:
     """One call finds 100 users by name, one query each."""
+    query = engine.sql(BY_NAME)
     wanted = random.Random(3).sample(range(USERS), BATCH)
     names = [(f"user-{number:04d}",) for number in wanted]
 
     def find_all() -> list[Any]:
-        return [connection.execute(BY_NAME, name).fetchone() for name in names]
+        return [connection.execute(query, name).fetchone() for name in names]
 
     throughput(BATCH)
     assert benchmark(find_all) == [(number, number % 20) for number in wanted]
 
 
-@pytest.mark.benchmark(group="sqlite: queries")
-def test_batch_in_one_query(benchmark: Any, throughput: Throughput, connection: sqlite3.Connection) -> None:
+@pytest.mark.benchmark(group="database: queries by name")
+def test_batch_in_one_query(benchmark: Any, throughput: Throughput, engine: Engine, connection: Any) -> None:
     """One call finds 100 users by name in a single query with an IN list."""
     wanted = sorted(random.Random(3).sample(range(USERS), BATCH))
     names = [f"user-{number:04d}" for number in wanted]
-    query = f"SELECT id, team FROM users WHERE name IN ({', '.join('?' * BATCH)}) ORDER BY id"  # noqa: S608
+    marks = ", ".join("?" * BATCH)
+    query = engine.sql(f"SELECT id, team FROM users WHERE name IN ({marks}) ORDER BY id")  # noqa: S608
 
     def find_all() -> list[Any]:
         return connection.execute(query, names).fetchall()
@@ -128,16 +148,18 @@ def test_batch_in_one_query(benchmark: Any, throughput: Throughput, connection: 
     assert benchmark(find_all) == [(number, number % 20) for number in wanted]
 
 
-@pytest.mark.benchmark(group="sqlite: one user's steps among 10 000")
-@pytest.mark.parametrize(
-    ("query", "wanted_plan"), [(OF_USER, "USING INDEX"), (OF_USER_PLAIN, "SCAN")], ids=["index", "scan"]
-)
+@pytest.mark.benchmark(group="database: one user's steps among 10 000")
+@pytest.mark.parametrize("indexed", [True, False], ids=["index", "scan"])
 def test_index(
-    benchmark: Any, throughput: Throughput, connection: sqlite3.Connection, query: str, wanted_plan: str
+    benchmark: Any, throughput: Throughput, single_calls: SingleCalls, engine: Engine, connection: Any, indexed: bool
 ) -> None:
     """One call reads the steps of one user, about 10 rows of 10 000, with an index on the user or by a scan."""
-    assert wanted_plan in plan(connection, query)
-    expected = [row[:2] for row in connection.execute("SELECT id, energy, user FROM steps ORDER BY id") if row[2] == 77]
+    query = engine.sql(OF_USER if indexed else OF_USER_PLAIN)
+    plan = engine.plan(connection, query, (77,))
+    assert ("steps_by_user" in plan) == indexed, plan
+    assert ("SCAN" in plan.upper().replace("INDEX SCAN", "").replace("HEAP SCAN", "")) != indexed, plan
+    every = connection.execute("SELECT id, energy, user_id FROM steps ORDER BY id").fetchall()
+    expected = [row[:2] for row in every if row[2] == 77]
     assert expected
 
     def read() -> list[Any]:
@@ -145,31 +167,138 @@ def test_index(
 
     throughput(len(expected))
     assert benchmark(read) == expected
+    single_calls(read, CALLS // 5)
 
 
-@pytest.mark.benchmark(group="sqlite: transactions")
+def journal_length(engine: Engine) -> int:
+    """Return what a connection of its own sees in the journal: that much was committed."""
+    with closing(engine.connect()) as other:
+        length: int = other.execute("SELECT count(*) FROM journal").fetchone()[0]
+    return length
+
+
+@pytest.mark.benchmark(group="database: transactions")
 @pytest.mark.parametrize("size", [1, BATCH], ids="rows-{}".format)
 def test_insert_transaction(
-    benchmark: Any, throughput: Throughput, connection: sqlite3.Connection, path: Path, size: int
+    benchmark: Any, throughput: Throughput, single_calls: SingleCalls, engine: Engine, connection: Any, size: int
 ) -> None:
-    """One call inserts 1 or 100 rows in a transaction and commits it to the disk."""
+    """One call inserts 1 or 100 rows in a transaction and commits it, to the disk where it is so configured."""
+    insert, before, calls = engine.sql(INSERT), journal_length(engine), 0
     rows = [(number % USERS, number / 7, f"row {number}") for number in range(size)]
-    before = connection.execute("SELECT count(*) FROM journal").fetchone()[0]
-    calls = 0
 
     def transaction() -> None:
         nonlocal calls
         calls += 1
-        connection.execute("BEGIN IMMEDIATE")
-        connection.executemany(INSERT, rows)
+        connection.execute(engine.begin)
+        engine.insert_many(connection, insert, rows)
         connection.execute("COMMIT")
 
     throughput(size)
     benchmark(transaction)
-    with closing(open_database(path)) as other:  # what another connection sees was committed
-        assert other.execute("SELECT count(*) FROM journal").fetchone()[0] == before + calls * size
-        newest = other.execute("SELECT user, energy, note FROM journal ORDER BY id DESC LIMIT ?", (size,)).fetchall()
+    single_calls(transaction, BATCH)
+    assert journal_length(engine) == before + calls * size
+    newest = connection.execute(engine.sql(NEWEST), (size,)).fetchall()
     assert newest[::-1] == rows
+
+
+def spare(engine: Engine, size: int) -> None:
+    """Skip where the server would not accept so many more connections."""
+    with told():
+        room = engine.room()
+    if room < size:
+        pytest.skip(f"the server accepts {room} more connections and {size} are needed; raise its max_connections")
+
+
+@pytest.mark.benchmark(group="database: transactions")
+@pytest.mark.parametrize("workers", [4])
+def test_concurrent_transactions(
+    benchmark: Any,
+    throughput: Throughput,
+    latencies: Callable[[Iterable[int]], None],
+    threads: Threads,
+    engine: Engine,
+    connection: Any,
+    workers: int,
+) -> None:
+    """One call commits 40 transactions of one row, from 4 threads with a connection each."""
+    insert, before, count = engine.sql(INSERT), journal_length(engine), 40
+    calls, taken = 0, []
+    spare(engine, workers)
+    with told(), engine.pool(workers) as pool, threads(workers) as executor:
+
+        def transaction(number: int) -> None:
+            began = time.perf_counter_ns()
+            with pool.connection() as mine:
+                mine.execute(engine.begin)
+                mine.execute(insert, (number, 0.5, "concurrent"))
+                mine.execute("COMMIT")
+            taken.append(time.perf_counter_ns() - began)
+
+        def commit_all() -> None:
+            nonlocal calls
+            calls += 1
+            list(executor.map(transaction, range(count)))
+
+        throughput(count)
+        benchmark(commit_all)
+    assert journal_length(engine) == before + calls * count
+    latencies(taken)
+
+
+@pytest.mark.benchmark(group="database: 200 queries through a pool")
+@pytest.mark.parametrize("size", [10, 50], ids="connections-{}".format)
+def test_pool(
+    benchmark: Any,
+    throughput: Throughput,
+    latencies: Callable[[Iterable[int]], None],
+    threads: Threads,
+    engine: Engine,
+    connection: Any,
+    size: int,
+) -> None:
+    """One call makes 200 queries by name from as many threads as the pool has connections, each lent for one query."""
+    query, taken = engine.sql(BY_NAME), []
+    wanted = random.Random(5).choices(range(USERS), k=200)
+    spare(engine, size)
+    with told(), engine.pool(size) as pool, threads(size) as executor:
+
+        def find(number: int) -> Any:
+            began = time.perf_counter_ns()
+            with pool.connection() as mine:
+                row = mine.execute(query, (f"user-{number:04d}",)).fetchone()
+            taken.append(time.perf_counter_ns() - began)
+            return row
+
+        def find_all() -> list[Any]:
+            return list(executor.map(find, wanted))
+
+        throughput(len(wanted))
+        found = benchmark(find_all)
+    assert found == [(number, number % 20) for number in wanted]
+    latencies(taken)
+
+
+@pytest.mark.benchmark(group="database: a connection for one query")
+@pytest.mark.parametrize("pooled", [True, False], ids=["pool", "new"])
+def test_connection(
+    benchmark: Any, throughput: Throughput, single_calls: SingleCalls, engine: Engine, connection: Any, pooled: bool
+) -> None:
+    """One call takes a connection from a pool, or opens and closes one, and makes one query by name on it."""
+    query = engine.sql(BY_NAME)
+    with told(), engine.pool(1) as pool:
+
+        def lent() -> Any:
+            with pool.connection() as mine:
+                return mine.execute(query, ("user-0642",)).fetchone()
+
+        def opened() -> Any:
+            with closing(engine.connect()) as mine:
+                return mine.execute(query, ("user-0642",)).fetchone()
+
+        find = lent if pooled else opened
+        throughput(1)
+        assert benchmark(find) == (642, 642 % 20)
+        single_calls(find, BATCH)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def test_concurrent_queue(
 
 @pytest.mark.benchmark(group="4 threads send 1000 messages each to 4 threads")
 @pytest.mark.parametrize("batch", [1, 100], ids="batch-{}".format)
-def test_concurrent_router(  # noqa: PLR0917 - fixtures
+def test_concurrent_router(
     benchmark: Any,
     throughput: Throughput,
     messages: list[Message],

@@ -75,8 +75,8 @@ __all__ = [
 
 _HOMES = {
     "AllocationTracker": "perfcore.measure.allocations",
-    "CgroupMetrics": "perfcore.measure.groups",
     "BenchmarkSuite": "perfcore.suite.benchmark_suite",
+    "CgroupMetrics": "perfcore.measure.groups",
     "Comparison": "perfcore.api",
     "ConfigError": "perfcore.errors",
     "HeapDiff": "perfcore.measure.heap",
@@ -102,8 +102,8 @@ _HOMES = {
     "assert_no_leaks": "perfcore.judge.leaks",
     "cgroup_metrics": "perfcore.measure.groups",
     "compare": "perfcore.api",
-    "load_ipython_extension": "perfcore.notebook",
     "heap_snapshot": "perfcore.measure.heap",
+    "load_ipython_extension": "perfcore.notebook",
     "measure": "perfcore.measure",  # the room's package, which can be called: see there
     "pressure": "perfcore.measure.groups",
     "process_metrics": "perfcore.measure.process",

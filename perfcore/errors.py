@@ -52,9 +52,17 @@ class Closed(PerfcoreError):  # noqa: N818 - named like queue.Full and queue.Emp
     """A ring is closed: nothing can be put, and nothing is left to get."""
 
 
+class SegmentError(PerfcoreError):
+    """A ring in shared memory cannot be made or opened, or its memory is damaged."""
+
+
 class RouteError(PerfcoreError, LookupError):
     """A router knows no such endpoint or subscription."""
 
 
 class SuiteError(PerfcoreError):
-    """A suite cannot run: a process, a tree, an agent, a server or a package that it needs is missing or wrong."""
+    """A suite or its workload cannot be set up, run or judged: a process, a tree, an agent, a server, a package."""
+
+
+class ServiceError(PerfcoreError):
+    """A server that a suite needs is not there, does not start, or has died; the text has its own words."""

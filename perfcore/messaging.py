@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Messages within a process: queues for threads and event loops, a router, messages and their history.
+"""Messages: queues for threads and event loops, a ring between processes, a router, messages and their history.
 
 The work is done in C (``perfcore._core``); here are the awaiting methods and the types' public faces. A `Ring` has
 `queue.Queue`'s names and exceptions, so it can stand where a queue stood.
@@ -15,7 +15,8 @@ from typing import Any, Generic, Literal, Self, TypeVar
 
 from perfcore import _core
 from perfcore._core import Endpoint
-from perfcore.errors import Closed, RouteError
+from perfcore.errors import Closed, RouteError, SegmentError
+from perfcore.shm import ShmRing
 
 __all__ = [
     "Closed",
@@ -28,6 +29,8 @@ __all__ = [
     "Ring",
     "RouteError",
     "Router",
+    "SegmentError",
+    "ShmRing",
 ]
 
 T = TypeVar("T")

@@ -277,6 +277,7 @@ checks() {
 # --- the run -----------------------------------------------------------------------------------------------------
 
 install_build_packages || die "the system packages named above could not be installed"
+install_postgres || cannot "tests with PostgreSQL" "no server is here, and none could be installed"
 
 found=()
 declare -A interpreter

@@ -94,3 +94,24 @@ def allocation_tracking(context: Context) -> Iterator[Case]:
         added = {who: [(min(times[who]) - min(times["bare"])) * 1e9 / allocations] for who in (OURS, PEER)}
         targets = {PEER: TimesLess(30)} if work is not large else {}
         yield Case(f"{name}, added per allocation", added, targets, unit="ns")
+
+
+@row("heap-by-type", unit="ms", peers=("pympler",))
+def heap_by_type(context: Context) -> Iterator[Case]:
+    """Measure the counting and weighing of all objects by type."""
+    from perfcore import heap_snapshot
+
+    size = 10_000 if context.quick else 200_000
+    kept = [{"name": str(number), "values": [float(number)]} for number in range(size)]
+
+    def milliseconds(call: Callable[[], object]) -> float:
+        start = perf_counter()
+        call()
+        return (perf_counter() - start) * 1e3
+
+    makers: dict[str, Callable[[], float]] = {OURS: lambda: milliseconds(lambda: heap_snapshot(collect=False))}
+    if context.has("pympler"):
+        from pympler import muppy, summary  # type: ignore[import-untyped]
+
+        makers["pympler"] = lambda: milliseconds(lambda: summary.summarize(muppy.get_objects()))
+    yield Case(f"{len(kept):,} dicts and what they hold", context.interleave(makers, max(3, context.repeats // 3)))

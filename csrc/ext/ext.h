@@ -25,6 +25,7 @@ typedef struct core_state {
     PyTypeObject *priority_ring_type;
     PyTypeObject *endpoint_type;
     PyTypeObject *router_type;
+    PyTypeObject *shm_ring_type;
     pc_tsc tsc;                // CLOCK_MONOTONIC by the processor's counter, where that is sound
     PyObject *stats_names;     // tuple of str: the keys of summarize()'s dict
     PyObject *getsizeof;       // sys.getsizeof
@@ -33,6 +34,7 @@ typedef struct core_state {
     PyObject *route_error;     // perfcore.errors.RouteError, imported when first raised
     PyObject *queue_full;      // of the module queue, imported when first raised
     PyObject *queue_empty;     // the same
+    PyObject *segment_error;   // perfcore.errors.SegmentError, imported when first raised
     PyObject *closed_error;    // perfcore.errors.Closed, imported when first raised
     struct codec_state *codec; // of workload/codec.h
 } core_state;
@@ -76,6 +78,7 @@ int ring_setup(PyObject *module) PC_NODISCARD;
 int priority_ring_setup(PyObject *module) PC_NODISCARD; // after ring_setup
 int endpoint_setup(PyObject *module) PC_NODISCARD;
 int router_setup(PyObject *module) PC_NODISCARD;
+int shm_ring_setup(PyObject *module) PC_NODISCARD;
 int results_setup(PyObject *module) PC_NODISCARD;
 int verdict_setup(PyObject *module) PC_NODISCARD;
 int pairs_setup(PyObject *module) PC_NODISCARD;

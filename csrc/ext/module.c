@@ -23,10 +23,10 @@ int core_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **slot)
 static int module_exec(PyObject *module)
 {
     static int (*const setups[])(PyObject *) = {
-        samples_setup,         results_setup, verdict_setup,  round_loop_setup,    clock_setup,
-        stats_setup,           rank_setup,    windowed_setup, levels_setup,        process_setup,
-        metrics_sampler_setup, codec_setup,   ring_setup,     priority_ring_setup, endpoint_setup,
-        router_setup,          groups_setup,  counters_setup, heap_setup,          pairs_setup,
+        samples_setup, results_setup,       verdict_setup,  round_loop_setup, clock_setup,           stats_setup,
+        rank_setup,    windowed_setup,      levels_setup,   process_setup,    metrics_sampler_setup, codec_setup,
+        ring_setup,    priority_ring_setup, endpoint_setup, router_setup,     groups_setup,          counters_setup,
+        heap_setup,    pairs_setup,         shm_ring_setup,
     };
     for (size_t i = 0; i < sizeof setups / sizeof *setups; i++) {
         if (setups[i](module) < 0)
@@ -54,6 +54,8 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->queue_full);
     Py_VISIT(state->endpoint_type);
     Py_VISIT(state->router_type);
+    Py_VISIT(state->shm_ring_type);
+    Py_VISIT(state->segment_error);
     Py_VISIT(state->route_error);
     Py_VISIT(state->queue_empty);
     Py_VISIT(state->closed_error);
@@ -80,6 +82,8 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->queue_full);
     Py_CLEAR(state->endpoint_type);
     Py_CLEAR(state->router_type);
+    Py_CLEAR(state->shm_ring_type);
+    Py_CLEAR(state->segment_error);
     Py_CLEAR(state->route_error);
     Py_CLEAR(state->queue_empty);
     Py_CLEAR(state->closed_error);

@@ -77,11 +77,13 @@ class _HighWater:
     def __init__(self) -> None:
         self.lock = threading.RLock()  # a collection inside may end a tracker
         self.marks: weakref.WeakSet[_Mark] = weakref.WeakSet()
+        # By a proxy: the hooks live on while a sub-interpreter ends, and would keep all that this module refers to.
         os.register_at_fork(
-            before=self._before_fork, after_in_parent=self.lock.release, after_in_child=self.lock.release
+            before=weakref.proxy(self), after_in_parent=self.lock.release, after_in_child=self.lock.release
         )
 
-    def _before_fork(self) -> None:
+    def __call__(self) -> None:
+        """Prepare for a fork."""
         self.lock.acquire()
         self._keep()  # a child's mark begins again by itself
 

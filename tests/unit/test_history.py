@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -20,9 +19,10 @@ import pytest
 from results_files import MACHINE, benchmark, document, write
 
 from perfcore.cli import main
-from perfcore.errors import HistoryError, ResultsError
+from perfcore.errors import HistoryError, ResultsError, ServiceError
 from perfcore.record.history import History, Run, make_run
 from perfcore.record.results import load_results, parse_results
+from perfcore.suite.postgres import Cluster
 
 TESTS = Path(__file__).parent.parent
 DAY = 86400.0
@@ -39,41 +39,15 @@ def made(number: int = 0, *benchmarks: dict[str, Any], **changes: Any) -> Run:
     return make_run(parse_results(f"{number}.json", text.encode()))
 
 
-def postgres_binaries() -> Path | None:
-    found = [*Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"), *filter(None, [shutil.which("pg_ctl")])]
-    return Path(found[0]).resolve().parent if found else None
-
-
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Start a server of our own on a socket in a folder; it refuses to run as root, so root becomes nobody."""
+def postgres() -> Iterator[str]:
+    """Start a server of our own; nothing of it is synced to the disk."""
     pytest.importorskip("psycopg", reason="psycopg is not installed")
-    binaries = postgres_binaries()
-    if binaries is None:
-        pytest.skip("no PostgreSQL server on this machine")
-    folder = Path("/tmp") / f"perfcore-pg-{os.getpid()}"
-    folder.mkdir()
-    user = {"user": "nobody", "group": "nogroup"} if os.getuid() == 0 else {}
-    if user:
-        shutil.chown(folder, **user)
-
-    def call(*args: str) -> None:
-        done = subprocess.run(
-            [str(binaries / args[0]), *args[1:]], cwd=folder, capture_output=True, text=True, check=False, **user
-        )
-        if done.returncode:
-            pytest.skip(f"PostgreSQL does not start here: {done.stderr.strip()[-200:]}")
-
-    data = str(folder / "data")
     try:
-        call("initdb", "-D", data, "-U", "perf", "-A", "trust", "-N", "-E", "UTF8", "--locale=C")
-        call("pg_ctl", "-D", data, "-w", "-l", str(folder / "log"), "-o", f"-k {folder} -h '' -F", "start")
-        try:
-            yield f"postgresql://perf@/postgres?host={folder}"
-        finally:
-            call("pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        with Cluster(durable=False) as cluster:
+            yield cluster.url
+    except ServiceError as error:
+        pytest.skip(str(error))
 
 
 def exercise(where: str) -> None:

@@ -172,7 +172,9 @@ static int read_limits(int root, int group, pc_cgroup_metrics *metrics)
 static int open_folder(const char *path)
 {
     int folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    return folder >= 0 ? folder : -errno;
+    if (folder < 0)
+        return -errno;
+    return folder;
 }
 
 // The mounted hierarchy, or -errno.

@@ -96,7 +96,7 @@ static int open_directory(pc_process *reader)
 
 int pc_process_open(pc_process *reader, const char *proc, pid_t pid, bool lean)
 {
-    pc_process made = {.proc = proc, .pid = pid, .lean = lean};
+    pc_process made = {.proc = proc, .pid = pid, .lean = lean, .page_bytes = (uint64_t)sysconf(_SC_PAGESIZE)};
     forget_files(&made);
     int status = pid < 0 ? -ESRCH : open_directory(&made);
     if (status < 0)
@@ -257,10 +257,9 @@ static int read_statm(pc_process *reader, pc_process_metrics *metrics)
         return 0;
     if (pages[0] == 0) // no address space: a zombie, whose stat says so, or a thread of the kernel
         return read_stat(reader, metrics);
-    uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
-    put(metrics, PC_METRIC_VMS_BYTES, pages[0] * page_bytes);
-    put(metrics, PC_METRIC_RSS_BYTES, pages[1] * page_bytes);
-    put(metrics, PC_METRIC_SHARED_BYTES, pages[2] * page_bytes);
+    put(metrics, PC_METRIC_VMS_BYTES, pages[0] * reader->page_bytes);
+    put(metrics, PC_METRIC_RSS_BYTES, pages[1] * reader->page_bytes);
+    put(metrics, PC_METRIC_SHARED_BYTES, pages[2] * reader->page_bytes);
     return 0;
 }
 

@@ -32,7 +32,8 @@ typedef struct pc_process {
     pid_t owner;                    // that opened the files
     bool lean;                      // keep only the directory and statm open, for readers of many processes
     volatile unsigned char *canary; // of a reader of this process: 1, but 0 in a forked child (or NULL: ask getpid)
-    int directory;                  // -1: none
+    uint64_t page_bytes;
+    int directory; // -1: none
     int files[PC_PROCESS_FILES];
 } pc_process;
 

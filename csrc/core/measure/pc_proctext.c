@@ -78,14 +78,13 @@ int pc_proctext_read_stat(const char *text, size_t length, pc_proctext_stat *sta
 int pc_proctext_read_numbers(const char *text, size_t length, uint64_t *numbers, size_t count)
 {
     cursor rest = {text, text + length};
-    uint64_t number;
-    cursor probe = rest;
-    for (size_t i = 0; i < count; i++) { // outputs stay untouched on failure: look first
-        if (take_number(&probe, &number) < 0)
+    uint64_t found[PC_PROCTEXT_NUMBERS]; // outputs stay untouched on failure
+    assert(count <= PC_PROCTEXT_NUMBERS);
+    for (size_t i = 0; i < count; i++) {
+        if (take_number(&rest, &found[i]) < 0)
             return -EBADMSG;
     }
-    for (size_t i = 0; i < count; i++)
-        (void)take_number(&rest, &numbers[i]);
+    memcpy(numbers, found, count * sizeof *numbers);
     return 0;
 }
 

@@ -21,7 +21,10 @@ typedef struct pc_proctext_stat {
 // /proc/PID/stat. The command in parentheses may hold spaces and parentheses. -EBADMSG if a field is missing.
 int pc_proctext_read_stat(const char *text, size_t length, pc_proctext_stat *stat) PC_NODISCARD;
 
-// The first `count` numbers of a line of numbers (statm). -EBADMSG if there are fewer, or one is no uint64_t.
+enum { PC_PROCTEXT_NUMBERS = 8 };
+
+// The first `count` numbers, PC_PROCTEXT_NUMBERS at most, of a line of numbers (statm). -EBADMSG if there are fewer, or
+// one is no uint64_t.
 int pc_proctext_read_numbers(const char *text, size_t length, uint64_t *numbers, size_t count) PC_NODISCARD;
 
 // The number behind `key` where that begins a line, e.g. "VmHWM:" (status, io) or "usage_usec" (cgroup's *.stat).

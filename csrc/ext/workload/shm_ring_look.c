@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+// What a ShmRing says of itself: its properties, and its errors (see shm_ring.h).
+#include "workload/shm_ring.h"
+
+#include <stdarg.h>
+
+// --- errors ---
+
+static PyObject *raise_segment(core_state *state, const char *format, ...)
+{
+    if (state->segment_error == NULL) {
+        PyObject *errors = PyImport_ImportModule("perfcore.errors");
+        if (errors == NULL)
+            return NULL;
+        PyObject *found = PyObject_GetAttrString(errors, "SegmentError");
+        Py_DECREF(errors);
+        if (found == NULL)
+            return NULL;
+        Py_XSETREF(state->segment_error, found);
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    PyObject *text = PyUnicode_FromFormatV(format, arguments);
+    va_end(arguments);
+    if (text != NULL)
+        PyErr_SetObject(state->segment_error, text);
+    Py_XDECREF(text);
+    return NULL;
+}
+
+PyObject *shm_ring_raise(shm_ring_object *self, int status, bool getting)
+{
+    core_state *state = core_state_of_type(Py_TYPE(self));
+    switch (-status) {
+    case EPIPE:
+        return ring_raise_closed(state);
+    case EAGAIN:
+    case EBUSY:
+    case ETIMEDOUT:
+        return getting ? ring_raise_empty(state) : ring_raise_full(state);
+    case EBADMSG:
+        return raise_segment(state, "the shared memory of ring '%s' is damaged; detach from it and make a new one",
+                             self->shm == NULL ? "" : pc_shm_name(self->shm));
+    default:
+        return core_raise_errno(status);
+    }
+}
+
+PyObject *shm_ring_raise_opening(core_state *state, int status, const char *name, Py_ssize_t size)
+{
+    const char *what = name == NULL ? "a ring" : name;
+    switch (-status) {
+    case EINVAL:
+        return PyErr_Format(PyExc_ValueError, "a ring's name is 1 to %d of A-Z a-z 0-9 . _ -, not '%.300s'",
+                            PC_SHM_NAME_BYTES - 1, what);
+    case EBADMSG:
+    case ELOOP:
+        return raise_segment(
+            state, "%s: what is there is no ring of this version of perfcore, or it is damaged; end who uses it", what);
+    case EPERM:
+    case EACCES:
+        return raise_segment(state, "%s: the ring belongs to another user; use another name", what);
+    case ETIMEDOUT:
+        return raise_segment(state, "%s: another process is stopped while it makes or ends this ring", what);
+    case ENOSPC:
+        return raise_segment(state,
+                             "%s: no %zd bytes of shared memory are left; take a smaller size, or look into /dev/shm",
+                             what, size);
+    default:
+        return core_raise_errno(status);
+    }
+}
+
+// --- properties ---
+
+static PyObject *get_name(shm_ring_object *self, void *Py_UNUSED(closure))
+{
+    pc_shm *shm = shm_ring_handle(self);
+    if (shm == NULL)
+        return NULL;
+    const char *name = pc_shm_name(shm);
+    return name[0] == '\0' ? Py_NewRef(Py_None) : PyUnicode_FromString(name);
+}
+
+enum { SIZE, TAG, PUTS, GETS, RECOVERIES, CLOSED_FLAG };
+
+static PyObject *get_number(shm_ring_object *self, void *which)
+{
+    pc_shm_state state;
+    pc_shm *shm = shm_ring_handle(self);
+    if (shm == NULL)
+        return NULL;
+    pc_shm_look(shm, &state);
+    switch ((intptr_t)which) {
+    case SIZE:
+        return PyLong_FromSize_t(state.capacity);
+    case TAG:
+        return PyLong_FromUnsignedLong(pc_shm_tag(shm));
+    case PUTS:
+        return PyLong_FromUnsignedLongLong(state.puts);
+    case GETS:
+        return PyLong_FromUnsignedLongLong(state.gets);
+    case RECOVERIES:
+        return PyLong_FromUnsignedLongLong(state.recoveries);
+    default:
+        return PyBool_FromLong(state.closed);
+    }
+}
+
+static PyObject *get_detached(shm_ring_object *self, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(self->shm == NULL || self->leaving);
+}
+
+#define NUMBER(name, which, doc)                                                                                       \
+    {                                                                                                                  \
+        name, (getter)get_number, NULL, doc, (void *)(intptr_t)(which)                                                 \
+    }
+
+PyGetSetDef shm_ring_getset[] = {
+    {"name", (getter)get_name, NULL, "The name, or None.", NULL},
+    NUMBER("size", SIZE, "Bytes for items; each takes 8 more than its own, rounded up to a multiple of 8."),
+    NUMBER("_tag", TAG, "The number of the codec."),
+    NUMBER("puts", PUTS, "Items put since the ring was made."),
+    NUMBER("gets", GETS, "Items got since the ring was made."),
+    NUMBER("recoveries", RECOVERIES, "Times that a user died in the middle of a put or a get, and another went on."),
+    NUMBER("closed", CLOSED_FLAG, "Whether close() was called, in any process."),
+    {"detached", (getter)get_detached, NULL, "Whether detach() was called.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
