@@ -50,7 +50,8 @@ def test_spawn_single(benchmark: Any, throughput: Throughput, options: dict[str,
     throughput(1)
     (agent,) = benchmark(spawn, factory, 1)
     assert walk([agent])
-    benchmark.extra_info["perfcore"]["memory_bytes"] = agent.memory()
+    own_world = 0 if options.get("shared", True) else agent.world.nbytes
+    benchmark.extra_info["perfcore"]["memory_bytes"] = agent.memory() + own_world
 
 
 @pytest.mark.benchmark(group="spawn many agents, one after another")
