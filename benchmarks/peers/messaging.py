@@ -296,7 +296,7 @@ class OnList:
         return [one for one in self.kept if since <= one["timestamp"] < until]
 
 
-@row("history", unit="ns", peers=("collections",))
+@row("message-history", unit="ns", peers=("collections",))
 def history(context: Context) -> Iterator[Case]:
     """Measure a history of 10 000 messages against a deque of dicts."""
     size = 1000 if context.quick else 10_000
