@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from results_files import benchmark, write
 
 from perfcore.cli import COMMANDS
 from perfcore.config import load_config
@@ -63,6 +64,8 @@ def test_python(source: str, tmp_path: Path) -> None:
     tests = any(isinstance(node, ast.FunctionDef) and node.name.startswith("test_") for node in tree.body)
     path = tmp_path / ("test_example.py" if tests else "example.py")
     path.write_text(PREAMBLE + source, encoding="utf-8")
+    for name in ("old.json", "new.json", "lanes.json"):  # results that the reader has measured
+        write(tmp_path / name, benchmark("a"), benchmark("b", median=2e-6))
     command = [sys.executable, "-P", *(["-m", "pytest", "-q", "-p", "no:cacheprovider"] if tests else []), path.name]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
