@@ -18,8 +18,8 @@ from perfcore.messaging import Message, MessageHistory
 
 
 def matches(topic_filter: str, topic: str | None) -> bool:
-    """Say whether a filter of MQTT matches, level by level."""
-    if topic is None:
+    """Say whether a filter of MQTT matches, level by level. Topics are UTF-8: a lone surrogate matches itself alone."""
+    if topic is None or (topic != topic_filter and "\ud800" in topic):
         return False
     filters, levels = topic_filter.split("/"), topic.split("/")
     for place, wanted in enumerate(filters):
