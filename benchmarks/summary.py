@@ -26,6 +26,8 @@ def notes(extra: dict[str, Any]) -> Iterator[str]:
         if key == "perfcore":
             if "memory_bytes" in value:
                 yield f"memory {format_bytes(value['memory_bytes'])}"
+        elif key == "notes" or isinstance(value, (dict, list)):
+            continue  # printed by conftest.py, or for the results alone
         elif key.endswith("_bytes") and isinstance(value, (int, float)):
             yield f"{name.removesuffix(' bytes')} {format_bytes(value)}"
         elif key.startswith("bytes_per_") and isinstance(value, (int, float)):

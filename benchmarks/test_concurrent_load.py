@@ -340,12 +340,13 @@ def test_saturation(benchmark: Any, seconds: float) -> None:
     def search() -> Any:
         return find_saturation(
             lambda shape: run_load(serve, shape, workers=4, drain_seconds=2.0),
-            start=250, seconds=seconds / 4, max_p99=0.05, max_rate=50_000,
+            start=250, seconds=max(seconds / 4, 0.2), max_p99=0.05, max_rate=50_000,
         )  # fmt: skip
 
     found = benchmark.pedantic(search, rounds=1)
-    assert found.sustained > 0, str(found)
-    assert not any(step.result.failed for step in found.steps)
+    for step in found.steps:
+        assert step.result.served > 0, str(found)
+        assert not step.result.failed, str(found)
     benchmark.extra_info["saturation"] = {
         "sustained_per_second": found.sustained,
         "steps": [[step.rate, step.result.latency.percentile(99), step.reason] for step in found.steps],
@@ -354,4 +355,6 @@ def test_saturation(benchmark: Any, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(pytest.main([__file__, "--benchmark-only", *sys.argv[1:]]))
+    from summary import main
+
+    sys.exit(main(__file__))

@@ -23,7 +23,6 @@ pytest.importorskip("pymdp", reason="needs pymdp: pip install 'perfcore[suites]'
 import numpy as np
 
 import perfcore
-from perfcore import messaging
 from perfcore.codecs import get_codec
 from perfcore.messaging import ObjectPool
 from perfcore.suite.agent import Agent, spawn
@@ -176,12 +175,6 @@ def test_pooling_gain(benchmark: Any, throughput: Throughput, how: str) -> None:
 # --- messages ---
 
 
-def bounded(count: int) -> Any:
-    """Return a history that keeps the newest messages: perfcore's where there is one."""
-    kind = getattr(messaging, "MessageHistory", None)
-    return deque(maxlen=count) if kind is None else kind(count)
-
-
 @pytest.mark.benchmark(group="history of 10 000 messages")
 @pytest.mark.parametrize("how", ["unbounded", "bounded", "packed"])
 def test_message_history(benchmark: Any, throughput: Throughput, how: str) -> None:
@@ -189,7 +182,7 @@ def test_message_history(benchmark: Any, throughput: Throughput, how: str) -> No
     pack = get_codec("msgpack").dumps if how == "packed" else None
 
     def record(messages: list[Message]) -> Any:
-        history = bounded(HISTORY // 10) if how == "bounded" else []
+        history: Any = deque(maxlen=HISTORY // 10) if how == "bounded" else []
         for message in messages:
             history.append(message if pack is None else pack(message))
         return history

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
         ResultsError,
         SuiteError,
     )
+    from perfcore.judge.analysis import PerformanceAnalyzer
+    from perfcore.judge.detector import RegressionDetector
     from perfcore.judge.leaks import assert_no_leaks
     from perfcore.judge.recommend import OptimizationRecommender
     from perfcore.judge.sla import SLAValidator
@@ -53,8 +55,10 @@ __all__ = [
     "OptimizationRecommender",
     "ParallelBenchmark",
     "PerfcoreError",
+    "PerformanceAnalyzer",
     "PerformanceBenchmark",
     "Pressure",
+    "RegressionDetector",
     "ResultsError",
     "SLAValidator",
     "Samples",
@@ -90,8 +94,10 @@ _HOMES = {
     "OptimizationRecommender": "perfcore.judge.recommend",
     "ParallelBenchmark": "perfcore.suite.parallel",
     "PerfcoreError": "perfcore.errors",
+    "PerformanceAnalyzer": "perfcore.judge.analysis",
     "PerformanceBenchmark": "perfcore.suite.performance",
     "Pressure": "perfcore.measure.groups",
+    "RegressionDetector": "perfcore.judge.detector",
     "ResultsError": "perfcore.errors",
     "SLAValidator": "perfcore.judge.sla",
     "Samples": "perfcore._core",

@@ -7,11 +7,13 @@ What a codec of ours gives back equals what it was given, or it refuses with `En
 name      holds
 ========= ============================================================================================================
 json      None, bool, int to 4300 digits, finite float (shortest text that reads back the same), str, list, tuple, dict
-          with str keys. Input is strict: UTF-8, no NaN, no lone surrogate, no key twice, nothing after the value.
+          with str keys, `perfcore.messaging.Message` (as ``{"perfcore.Message": {its fields}}``). Input is strict:
+          UTF-8, no NaN, no lone surrogate, no key twice, nothing after the value.
 msgpack   The same without the limits on keys and floats; int from -2**63 to 2**64 - 1; bytes, bytearray and memoryview
-          (back as bytes); `Timestamp`, `Extension`.
-cjson     As json, through the cJSON library's tree, to measure the difference; no NUL character in a string, and int
-          only within the range of float.
+          (back as bytes); `Timestamp`, `Extension`, Message (extension 77: an array of sender, recipient, topic,
+          payload, id, timestamp).
+cjson     As json, through the cJSON library's tree, to measure the difference; no Message, no NUL character in a
+          string, and int only within the range of float.
 pickle    What pickle holds, with pickle's own errors. Loading runs code that the data choose: for trusted data only.
 ========= ============================================================================================================
 
@@ -62,7 +64,7 @@ class Timestamp:
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """A MessagePack extension: a type from -128 to 127 (not -1, which is `Timestamp`) and its bytes."""
+    """A MessagePack extension: a type from -128 to 127 (not -1, `Timestamp`, nor 77, Message) and its bytes."""
 
     type: int
     data: bytes

@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perfcore.errors import ConfigError
-from perfcore.judge.thresholds import CRITICAL, WARNING, Rule, Thresholds, parse_duration, parse_fraction
+from perfcore.judge.thresholds import (
+    CRITICAL,
+    WARNING,
+    MetricRule,
+    Rule,
+    Thresholds,
+    parse_duration,
+    parse_fraction,
+    parse_limit,
+)
 
 if TYPE_CHECKING:
     from perfcore.judge.targets import Target
@@ -30,6 +39,7 @@ class Config:
         baseline: where the baseline is kept.
         thresholds: when a slow-down is a warning, and when critical.
         rules: other thresholds and absolute limits for the benchmarks that match a pattern.
+        metrics: thresholds, limits and directions of single metrics.
         history: where the history is kept: a file, or the URL of a database.
         history_days: how long ``perfcore history prune`` keeps a run.
         ab_install: the command that installs the project for ``perfcore ab``; None for none.
@@ -49,6 +59,7 @@ class Config:
     lanes: Mapping[str, Lane] = field(default_factory=dict)
     lanes_folder: Path = Path(LANES)
     sla: tuple[Target, ...] = ()
+    metrics: Mapping[str, MetricRule] = field(default_factory=dict)
 
 
 def _check_keys(path: Path, place: str, table: Mapping[str, Any], known: Iterable[str]) -> None:
@@ -74,6 +85,42 @@ def _threshold(path: Path, table: Mapping[str, Any], key: str, default: float) -
         raise ConfigError(f"{path}: tool.perfcore.thresholds.{key}: {error}") from None
 
 
+def _metric_setting(metric: str, key: str, setting: object) -> tuple[str, Any]:
+    """Return the field of a rule that a key sets, and its value."""
+    if key in ("warning", "critical"):
+        return key, 0.0 if setting == "any" else parse_fraction(setting)
+    if key in ("max", "min"):
+        return f"{key}imum", parse_limit(metric, setting)
+    if key == "direction":
+        if setting not in ("up", "down"):
+            raise ConfigError(f"{setting!r} is no direction; write 'up' where more is better, else 'down'")
+        return "up", setting == "up"
+    if not isinstance(setting, bool):
+        raise ConfigError(f"must be true or false, not {setting!r}")
+    return key, setting
+
+
+def _metrics(path: Path, place: str, value: object) -> dict[str, MetricRule]:
+    """Return the rules of a ``metrics`` table, by the metric."""
+    found: dict[str, MetricRule] = {}
+    for metric, settings in _table(path, place, value).items():
+        where = f"{place}.{metric}"
+        table = _table(path, where, settings)
+        _check_keys(path, where, table, ("warning", "critical", "max", "min", "direction", "exact", "ignore"))
+        fields: dict[str, Any] = {}
+        for key, setting in table.items():
+            try:
+                name, parsed = _metric_setting(metric, key, setting)
+                fields[name] = parsed
+            except ConfigError as error:
+                raise ConfigError(f"{path}: {where}.{key}: {error}") from None
+        warning, critical = fields.get("warning"), fields.get("critical")
+        if warning is not None and critical is not None and warning > critical:
+            raise ConfigError(f"{path}: {where}: warning is above critical; give warning <= critical")
+        found[metric] = MetricRule(**fields)
+    return found
+
+
 def _rules(path: Path, value: object) -> tuple[Rule, ...]:
     """Return the rules of ``[tool.perfcore.thresholds.patterns]``, in the order of the file."""
     place = "tool.perfcore.thresholds.patterns"
@@ -81,14 +128,17 @@ def _rules(path: Path, value: object) -> tuple[Rule, ...]:
     for pattern, settings in _table(path, place, value).items():
         where = f'{place}."{pattern}"'
         table = _table(path, where, settings)
-        _check_keys(path, where, table, ("warning", "critical", "max"))
+        _check_keys(path, where, table, ("warning", "critical", "max", "metrics"))
         found: dict[str, float] = {}
         for key, setting in table.items():
+            if key == "metrics":
+                continue
             try:
                 found[key] = parse_duration(setting) if key == "max" else parse_fraction(setting)
             except ConfigError as error:
                 raise ConfigError(f"{path}: {where}.{key}: {error}") from None
-        rules.append(Rule(pattern, found.get("warning"), found.get("critical"), found.get("max")))
+        metrics = _metrics(path, f"{where}.metrics", table.get("metrics", {}))
+        rules.append(Rule(pattern, found.get("warning"), found.get("critical"), found.get("max"), metrics))
     return tuple(rules)
 
 
@@ -176,7 +226,7 @@ def read_config(path: Path) -> Config:
     table = _table(path, "tool.perfcore", tool.get("perfcore", {}))
     _check_keys(path, "tool.perfcore", table, ("ab", "baseline", "thresholds", "history", "lanes", "sla"))
     limits = _table(path, "tool.perfcore.thresholds", table.get("thresholds", {}))
-    _check_keys(path, "tool.perfcore.thresholds", limits, ("warning", "critical", "patterns"))
+    _check_keys(path, "tool.perfcore.thresholds", limits, ("warning", "critical", "patterns", "metrics"))
     baseline = table.get("baseline", BASELINE)
     if not isinstance(baseline, str) or not baseline:
         raise ConfigError(f"{path}: tool.perfcore.baseline: must be the path of a file, not {baseline!r}")
@@ -200,4 +250,5 @@ def read_config(path: Path) -> Config:
         _lanes(path, table.get("lanes")),
         path.parent / LANES,
         _sla(path, table.get("sla")),
+        _metrics(path, "tool.perfcore.thresholds.metrics", limits.get("metrics", {})),
     )

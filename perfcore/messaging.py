@@ -8,13 +8,14 @@ The work is done in C (``perfcore._core``); here are the awaiting methods and th
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from queue import Empty, Full
 from typing import Any, Generic, Literal, Self, TypeVar
 
 from perfcore import _core
-from perfcore._core import Endpoint
+from perfcore._core import Endpoint, Message, MessageHistory
 from perfcore.errors import Closed, RouteError, SegmentError
 from perfcore.shm import ShmRing
 
@@ -23,6 +24,8 @@ __all__ = [
     "Empty",
     "Endpoint",
     "Full",
+    "Message",
+    "MessageHistory",
     "ObjectPool",
     "Policy",
     "PriorityRing",
@@ -70,7 +73,7 @@ async def _wait(ring: _core.Ring[Any], for_get: bool, again: bool) -> None:
     ring._arm(turn, for_get, again)
     try:
         await turn.future
-    except BaseException:
+    except BaseException:  # cancelled, closed, interrupted: whatever ends the wait, the turn is passed on
         ring._disarm(turn, for_get)
         raise
 
@@ -88,17 +91,31 @@ class Ring(_core.Ring[T], Generic[T]):
 
     __slots__ = ()
 
-    async def aget(self) -> T:
-        """Get the first item, letting the event loop run while there is none.
+    # aget(), aget_many() and aput() are in C, and come here where they must wait. But from 3.12 on an awaitable in C
+    # hands its value over in a StopIteration, which costs more than a coroutine's frame: what returns a value is one.
 
-        Raises:
-            Closed: the ring is closed and drained.
+    if sys.version_info >= (3, 12):
 
-        """
-        try:
-            return self.get_nowait()
-        except Empty:
-            pass
+        async def aget(self) -> T:
+            """Get the first item, letting the event loop run while there is none.
+
+            Raises:
+                Closed: the ring is closed and drained.
+
+            """
+            try:
+                return self.get_nowait()
+            except Empty:
+                return await self._aget_later()
+
+        async def aget_many(self, max_items: int | None = None) -> list[T]:
+            """Get what is there, at most ``max_items``, letting the event loop run while there is nothing."""
+            try:
+                return self.get_many(max_items, False)
+            except Empty:
+                return await self._aget_many_later(max_items)
+
+    async def _aget_later(self) -> T:
         again = False
         while True:
             await _wait(self, True, again)
@@ -106,27 +123,21 @@ class Ring(_core.Ring[T], Generic[T]):
             with suppress(Empty):
                 return self.get_nowait()
 
-    async def aget_many(self, max_items: int | None = None) -> list[T]:
-        """Get what is there, at most ``max_items``, letting the event loop run while there is nothing."""
+    async def _aget_many_later(self, max_items: int | None) -> list[T]:
         again = False
         while True:
-            try:
-                return self.get_many(max_items, False)
-            except Empty:
-                pass
             await _wait(self, True, again)
             again = True
+            with suppress(Empty):
+                return self.get_many(max_items, False)
 
-    async def aput(self, item: T) -> None:
-        """Put an item, letting the event loop run while the ring is full."""
+    async def _aput_later(self, *item: Any) -> None:
         again = False
         while True:
-            try:
-                return self.put_nowait(item)
-            except Full:
-                pass
             await _wait(self, False, again)
             again = True
+            with suppress(Full):
+                return self.put_nowait(*item)
 
     def __aiter__(self) -> Self:
         """Iterate over the items to come, until the ring is closed and drained."""
@@ -148,23 +159,13 @@ class PriorityRing(_core.PriorityRing[T], Ring[T]):
 
     __slots__ = ()
 
-    async def aput(self, item: T, priority: float = 0.0) -> None:
-        """Put an item, letting the event loop run while the ring is full."""
-        again = False
-        while True:
-            try:
-                return self.put_nowait(item, priority)
-            except Full:
-                pass
-            await _wait(self, False, again)
-            again = True
-
 
 class Router(_core.Router):
     """Delivers messages to endpoints: directly, in turn, by hash, by topic, or to all; singly or many in one call.
 
     Every method that routes returns how many deliveries it made. Endpoints may be added, removed and subscribed while
-    messages are on their way, also by handlers. A message is any object, and is passed on, not copied.
+    messages are on their way, also by handlers. A message is any object, and is passed on, not copied; a `Message`
+    says itself where it goes (``route``).
     """
 
     __slots__ = ()
@@ -245,7 +246,7 @@ class ObjectPool(Generic[T]):
         if found is None:
             try:
                 item = self._factory()
-            except BaseException:
+            except BaseException:  # whatever ends it, the place must not be lost
                 self._idle.put(None, priority=1)
                 raise
             self.created += 1
@@ -267,7 +268,7 @@ class ObjectPool(Generic[T]):
         try:
             if self._reset is not None:
                 self._reset(item)
-        except BaseException:
+        except BaseException:  # as in acquire(): also for an interrupt the place comes back
             self.discarded += 1
             self._idle.put(None, priority=1)
             raise

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import math
+
 _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
 
@@ -15,6 +17,28 @@ def format_seconds(seconds: float) -> str:
             break
     digits = 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0
     return f"{value:.{digits}f} {unit}"
+
+
+_TIMES = frozenset(
+    ("median", "mean", "min", "max", "stddev", "iqr", "q1", "q3", "total", "p50", "p90", "p95", "p99", "p99.9")
+)
+
+
+def unit_of(metric: str) -> str:
+    """Return ``s``, ``B`` or nothing: what the figures of a metric count, as its key in a results file says."""
+    if metric in _TIMES or (metric.endswith("_s") and not metric.endswith("_per_s")):
+        return "s"
+    return "B" if metric.endswith("_bytes") else ""
+
+
+def format_metric(metric: str, value: float) -> str:
+    """Return a metric's figure with its unit: of peak_bytes, 1500 gives "1.50 kB"."""
+    if not math.isfinite(value):
+        return "-"
+    unit = unit_of(metric)
+    if unit:
+        return format_seconds(value) if unit == "s" else format_bytes(value)
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.4g}"
 
 
 _SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}

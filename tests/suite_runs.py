@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -53,6 +54,15 @@ def command_line(pid: int) -> str:
 
 def websocket_servers(pid: int) -> list[int]:
     return [one for one in descendants(pid) if "perfcore.suite.websocket" in command_line(one)]
+
+
+def sockets(pid: int) -> int:
+    """Return how many sockets a process has open."""
+    count = 0
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for path in Path(f"/proc/{pid}/fd").iterdir():
+            count += os.readlink(path).startswith("socket:")
+    return count
 
 
 class Suite:

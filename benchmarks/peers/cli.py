@@ -28,6 +28,7 @@ TOPICS = (
     "shared_memory",
     "suite",
     "judging",
+    "checking",
     "codecs",
     "lanes",
     "process_metrics",

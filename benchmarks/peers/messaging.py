@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.peers.harness import OURS, Case, Context, row
 from benchmarks.peers.spread import TimesLess
-from perfcore.messaging import Ring, Router
+from perfcore.messaging import Message, MessageHistory, Ring, Router
 
 MESSAGE = {"sender": "agent-1", "receiver": "agent-2", "step": 17}
 BATCH = 64
@@ -212,3 +212,122 @@ def routing(context: Context) -> Iterator[Case]:
     ways: tuple[Way, Way] = (lambda t: ours.publish_many(t, messages), lambda t: theirs.publish(t, messages))
     yield case("topic, 100 filters, known topics", timers(*ways, lambda: cached), 3)
     yield case("topic, 100 filters, new topics", timers(*ways, new_topics), 15)
+
+
+SHARE = 20_000  # messages of each producer
+CHUNK = 50
+
+
+def concurrent(deliver: Callable[[list[str], list[Any]], object], get: Callable[[int], int], endpoints: int) -> float:
+    """Let 4 producers route to all endpoints, behind which 4 consumers wait; return nanoseconds for each message."""
+    messages = [MESSAGE] * CHUNK
+    shares = [
+        [[f"agent-{(start + i) * 7919 % endpoints}" for i in range(CHUNK)] for start in range(which, SHARE, CHUNK)]
+        for which in range(4)
+    ]
+    wanted = [0] * 4
+    for share in shares:
+        for names in share:
+            for name in names:
+                wanted[int(name[6:]) % 4] += 1
+
+    def produce(which: int) -> None:
+        for names in shares[which]:
+            deliver(names, messages)
+
+    def consume(which: int) -> None:
+        left = wanted[which]
+        while left > 0:
+            left -= get(which)
+
+    threads = [threading.Thread(target=work, args=(which,)) for work in (consume, produce) for which in range(4)]
+    start = perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return (perf_counter() - start) * 1e9 / sum(wanted)
+
+
+@row("router-concurrent", unit="ns/message", peers=("queue",))
+def concurrent_routing(context: Context) -> Iterator[Case]:
+    """Measure direct routing by 4 producers to 4 consumers' queues, as the endpoints grow a thousandfold.
+
+    Under one GIL more cores give no more: this is whether the number of endpoints and of threads costs anything.
+    """
+    for endpoints in (10, 100) if context.quick else (10, 100, 1000, 10_000):
+
+        def ours(endpoints: int = endpoints) -> float:
+            router, rings = Router(), [Ring[Any]() for _ in range(4)]
+            for number in range(endpoints):
+                router.add(f"agent-{number}", rings[number % 4].put)
+            return concurrent(router.send_many, lambda which: len(rings[which].get_many()), endpoints)
+
+        def theirs(endpoints: int = endpoints) -> float:
+            queues: list[queue.SimpleQueue[Any]] = [queue.SimpleQueue() for _ in range(4)]
+            puts = {f"agent-{number}": queues[number % 4].put for number in range(endpoints)}
+
+            def deliver(names: list[str], messages: list[Any]) -> None:
+                for name, message in zip(names, messages, strict=True):
+                    puts[name](message)
+
+            def get(which: int) -> int:
+                queues[which].get()
+                return 1
+
+            return concurrent(deliver, get, endpoints)
+
+        name = f"4 producers, 4 consumers, {endpoints} endpoints"
+        yield Case(name, context.interleave({OURS: ours, "queue": theirs}), note="the peer is a dict of SimpleQueues")
+
+
+class OnList:
+    """A history as one would write it: a deque, searched from one end to the other."""
+
+    def __init__(self, maxlen: int) -> None:
+        self.kept: deque[dict[str, Any]] = deque(maxlen=maxlen)
+
+    def query(self, agent: str) -> list[dict[str, Any]]:
+        """Find what an agent has sent or got."""
+        return [one for one in self.kept if agent in (one["sender"], one["recipient"])]
+
+    def between(self, since: int, until: int) -> list[dict[str, Any]]:
+        """Find what was sent in a time."""
+        return [one for one in self.kept if since <= one["timestamp"] < until]
+
+
+@row("history", unit="ns", peers=("collections",))
+def history(context: Context) -> Iterator[Case]:
+    """Measure a history of 10 000 messages against a deque of dicts."""
+    size = 1000 if context.quick else 10_000
+    names = [f"agent-{number}" for number in range(100)]
+    fields = [(names[i % 100], names[i * 7 % 100], f"world/{i % 200}/move", {"step": i}, i, i) for i in range(size)]
+    records = [Message(*one) for one in fields]
+    dicts = [dict(zip(Message.__match_args__, one, strict=True)) for one in fields]
+    kept, plain = MessageHistory(size), OnList(size)
+    kept.extend(records)
+    plain.kept.extend(dicts)
+    queries: list[tuple[str, Callable[[], list[Any]], Callable[[], list[Any]]]] = [
+        ("of one agent of 100", lambda: kept.query(agent="agent-3"), lambda: plain.query("agent-3")),
+        ("in a hundredth of the time", lambda: kept.query(since=500, until=600), lambda: plain.between(500, 600)),
+    ]
+    for name, ours, theirs in queries:
+        if len(ours()) != len(theirs()):
+            raise RuntimeError(f"different answers to the query {name}")
+        timers = {
+            OURS: lambda ours=ours: nanoseconds(ours, 1),
+            "collections": lambda theirs=theirs: nanoseconds(theirs, 1),
+        }  # type: ignore[misc]
+        yield Case(f"messages {name}, {size} kept", context.interleave(timers))
+    timers = {
+        OURS: lambda: nanoseconds(lambda: MessageHistory(size // 2).extend(records), size),
+        "collections": lambda: nanoseconds(lambda: OnList(size // 2).kept.extend(dicts), size),
+    }
+    yield Case("append one, half dropped", context.interleave(timers), note="the deque keeps no index")
+    timers = {
+        OURS: lambda: nanoseconds(lambda: [Message(*one) for one in fields], size),
+        "collections": lambda: nanoseconds(
+            lambda: [dict(zip(Message.__match_args__, one, strict=True)) for one in fields], size
+        ),
+    }
+    yield Case("make a message of six fields", context.interleave(timers))

@@ -23,9 +23,16 @@ typedef struct core_state {
     PyTypeObject *event_counter_type;
     PyTypeObject *ring_type;
     PyTypeObject *priority_ring_type;
+    PyTypeObject *ring_await_type;
     PyTypeObject *endpoint_type;
     PyTypeObject *router_type;
     PyTypeObject *shm_ring_type;
+    PyTypeObject *message_type;
+    PyTypeObject *history_type;
+    PyTypeObject *history_iterator_type;
+    PyObject *message_names;   // tuple of str: the fields
+    uint64_t message_id;       // the next one; see workload/message.h
+    unsigned message_forks;    // the forks that were counted when it was drawn; 0 before
     pc_tsc tsc;                // CLOCK_MONOTONIC by the processor's counter, where that is sound
     PyObject *stats_names;     // tuple of str: the keys of summarize()'s dict
     PyObject *getsizeof;       // sys.getsizeof
@@ -76,9 +83,12 @@ int samples_setup(PyObject *module) PC_NODISCARD;
 int stats_setup(PyObject *module) PC_NODISCARD;
 int ring_setup(PyObject *module) PC_NODISCARD;
 int priority_ring_setup(PyObject *module) PC_NODISCARD; // after ring_setup
+int ring_await_setup(PyObject *module) PC_NODISCARD;
 int endpoint_setup(PyObject *module) PC_NODISCARD;
 int router_setup(PyObject *module) PC_NODISCARD;
 int shm_ring_setup(PyObject *module) PC_NODISCARD;
+int message_setup(PyObject *module) PC_NODISCARD; // after codec_setup
+int history_setup(PyObject *module) PC_NODISCARD;
 int results_setup(PyObject *module) PC_NODISCARD;
 int verdict_setup(PyObject *module) PC_NODISCARD;
 int pairs_setup(PyObject *module) PC_NODISCARD;

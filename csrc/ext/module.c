@@ -26,7 +26,7 @@ static int module_exec(PyObject *module)
         samples_setup, results_setup,       verdict_setup,  round_loop_setup, clock_setup,           stats_setup,
         rank_setup,    windowed_setup,      levels_setup,   process_setup,    metrics_sampler_setup, codec_setup,
         ring_setup,    priority_ring_setup, endpoint_setup, router_setup,     groups_setup,          counters_setup,
-        heap_setup,    pairs_setup,         shm_ring_setup,
+        heap_setup,    pairs_setup,         shm_ring_setup, message_setup,    history_setup,         ring_await_setup,
     };
     for (size_t i = 0; i < sizeof setups / sizeof *setups; i++) {
         if (setups[i](module) < 0)
@@ -51,11 +51,16 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->json_error);
     Py_VISIT(state->ring_type);
     Py_VISIT(state->priority_ring_type);
+    Py_VISIT(state->ring_await_type);
     Py_VISIT(state->queue_full);
     Py_VISIT(state->endpoint_type);
     Py_VISIT(state->router_type);
     Py_VISIT(state->shm_ring_type);
     Py_VISIT(state->segment_error);
+    Py_VISIT(state->message_type);
+    Py_VISIT(state->message_names);
+    Py_VISIT(state->history_type);
+    Py_VISIT(state->history_iterator_type);
     Py_VISIT(state->route_error);
     Py_VISIT(state->queue_empty);
     Py_VISIT(state->closed_error);
@@ -79,11 +84,16 @@ static int module_clear(PyObject *module)
     codec_clear(state);
     Py_CLEAR(state->ring_type);
     Py_CLEAR(state->priority_ring_type);
+    Py_CLEAR(state->ring_await_type);
     Py_CLEAR(state->queue_full);
     Py_CLEAR(state->endpoint_type);
     Py_CLEAR(state->router_type);
     Py_CLEAR(state->shm_ring_type);
     Py_CLEAR(state->segment_error);
+    Py_CLEAR(state->message_type);
+    Py_CLEAR(state->message_names);
+    Py_CLEAR(state->history_type);
+    Py_CLEAR(state->history_iterator_type);
     Py_CLEAR(state->route_error);
     Py_CLEAR(state->queue_empty);
     Py_CLEAR(state->closed_error);

@@ -24,6 +24,7 @@ COMMANDS = {
     "ab": "measure two revisions in turns and judge head against base",
     "check": "judge a results file against a baseline",
     "baseline": "save, update, show or validate the baseline",
+    "analyze": "statistics, standings in groups, files as a whole, trends by window",
     "compare": "show results files side by side",
     "merge": "make one results file of those that several jobs wrote",
     "export": "write a results file as CSV, JSON, JUnit and the like",

@@ -4,15 +4,18 @@
 from __future__ import annotations
 
 import argparse
+import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from perfcore.cli import Parser
 from perfcore.cli.options import add_baseline, add_database, add_judging, add_reading, write_json
-from perfcore.errors import ResultsError
 from perfcore.report.text import change, painted, printable, say, seconds, table
+from perfcore.units import format_metric
 
 if TYPE_CHECKING:
+    from perfcore.judge.detector import RegressionDetector
+    from perfcore.judge.metrics import MetricVerdict
     from perfcore.judge.verdict import Check, Verdict
     from perfcore.record.results import Results
 
@@ -34,7 +37,8 @@ def parser() -> Parser:
     """Return the parser of this command."""
     made = Parser(
         prog="perfcore check",
-        description="Judge a results file against a baseline: medians, with an allowance for the noise of the rounds.",
+        description="Judge a results file against a baseline: medians, with an allowance for the noise of the rounds, "
+        "and the metrics of calls (memory, allocations, processor time) that both have.",
         epilog=_EXAMPLES,
     )
     made.add_argument("results", metavar="RESULTS", help="what pytest --benchmark-json wrote")
@@ -51,45 +55,14 @@ def parser() -> Parser:
     return made
 
 
-def _judge_by_history(args: argparse.Namespace, results: Results) -> Check:
-    """Judge results against the runs of the history that mean the same and are older."""
-    from perfcore.cli.history_command import open_history
-    from perfcore.config import load_config
-    from perfcore.judge.history import EVIDENCE, judge_history
-    from perfcore.judge.thresholds import Thresholds, limits_for
-    from perfcore.judge.verdict import Check, with_limit
-    from perfcore.record.history import environment_key, make_run, method
+def _detector(args: argparse.Namespace) -> RegressionDetector:
+    from perfcore.judge.detector import RegressionDetector
 
-    config = load_config()
-    limits = Thresholds(args.warning or config.thresholds.warning, args.critical or config.thresholds.critical)
-    this = make_run(results)
-    history = open_history(args)
-    names = [benchmark.fullname for benchmark in results.benchmarks]
-    series = history.series(names, before=this.at, environment=environment_key(results))
-    known = set(history.names())
-    verdicts = []
-    for benchmark in results.benchmarks:
-        backends = None if args.allow_backend_mismatch else (this.backend, method(benchmark))
-        points = [
-            point.median
-            for point in series[benchmark.fullname]
-            if backends is None or (point.backend, point.method) == backends
-        ]
-        if benchmark.fullname in known:
-            thresholds, maximum = limits_for(benchmark.fullname, limits, config.rules)
-            judged = judge_history(benchmark.fullname, benchmark.median, points, thresholds)
-            verdicts.append(with_limit(judged, maximum))
-    return Check(
-        baseline=None,
-        results=results,
-        thresholds=limits,
-        verdicts=tuple(verdicts),
-        new=tuple(name for name in names if name not in known),
-        gone=(),
-        differences=(),
+    return RegressionDetector.configured(
+        warning=args.warning,
+        critical=args.critical,
+        allow_backend_mismatch=args.allow_backend_mismatch,
         strict_environment=args.strict_environment,
-        evidence=EVIDENCE,
-        history=history.name,
     )
 
 
@@ -101,27 +74,17 @@ def judge(args: argparse.Namespace, results: Results) -> Check:
 
     """
     from perfcore.config import load_config
-    from perfcore.judge.thresholds import Thresholds
-    from perfcore.judge.verdict import check_results
     from perfcore.record.baseline import load_baseline
 
-    config = load_config()
-    baseline = load_baseline(args.baseline or config.baseline, max_bytes=args.max_size)
-    check = check_results(
-        baseline,
-        results,
-        Thresholds(args.warning or config.thresholds.warning, args.critical or config.thresholds.critical),
-        allow_backend_mismatch=args.allow_backend_mismatch,
-        strict_environment=args.strict_environment,
-        rules=config.rules,
-    )
-    if not check.verdicts:
-        raise ResultsError(
-            f"{results.path}: nothing in common with the baseline {baseline.path}; give files of the same suite"
-        )
-    if not check.compared and check.passed:
-        raise ResultsError(f"{results.path}: nothing could be compared: {check.verdicts[0].reason}")
-    return check
+    detector = _detector(args)
+    return detector.check(results, load_baseline(args.baseline or load_config().baseline, max_bytes=args.max_size))
+
+
+def _judge_by_history(args: argparse.Namespace, results: Results) -> Check:
+    """Judge results against the runs of the history that mean the same and are older."""
+    from perfcore.cli.history_command import open_history
+
+    return _detector(args).check_history(results, open_history(args))
 
 
 def report_json(check: Check, **more: Any) -> dict[str, Any]:
@@ -135,9 +98,12 @@ def report_json(check: Check, **more: Any) -> dict[str, Any]:
         "environment_differences": check.differences,
         "advisory": check.advisory,
         "verdicts": [asdict(verdict) for verdict in check.verdicts],
+        "metrics": [verdict._asdict() for verdict in check.metrics],
+        "lost_metrics": dict(check.lost_metrics),
         "new": check.new,
         "gone": check.gone,
         "counts": check.counts,
+        "metric_counts": check.metric_counts,
         "passed": check.passed,
         **more,
     }
@@ -156,6 +122,43 @@ def _row(verdict: Verdict, advisory: bool) -> tuple[str, ...]:
     )
 
 
+def _metric_row(verdict: MetricVerdict, advisory: bool) -> tuple[str, ...]:
+    words = verdict.status + (" (advisory)" if advisory and verdict.comparable and not verdict.over_limit else "")
+    return (
+        printable(verdict.fullname),
+        printable(verdict.metric),
+        format_metric(verdict.metric, verdict.baseline),
+        format_metric(verdict.metric, verdict.value),
+        "from zero" if verdict.ratio == math.inf else change(verdict.ratio),
+        "exact" if verdict.exact else "higher is better" if verdict.up else "",
+        words + (f": {printable(verdict.reason)}" if verdict.reason else ""),
+    )
+
+
+def _print_metrics(check: Check) -> None:
+    """Print the metrics that are not ok, the worst first, and count the others."""
+    from perfcore.judge.verdict import STATUSES
+
+    told = sorted(
+        (verdict for verdict in check.metrics if verdict.status != "ok"),
+        key=lambda verdict: STATUSES.index(verdict.status),
+    )
+    if told:
+        header = ("benchmark", "metric", "baseline", "now", "change", "", "verdict")
+        lines = table(header, (_metric_row(verdict, check.advisory) for verdict in told))
+        say(lines[0])
+        for verdict, line in zip(told, lines[1:], strict=True):
+            say(painted(line, verdict.status))
+        say("")
+    if check.metrics:
+        counts = ", ".join(f"{count} {status}" for status, count in check.metric_counts.items() if count)
+        names = ", ".join(dict.fromkeys(printable(verdict.metric) for verdict in check.metrics))
+        say(f"metrics ({names}): {counts}")
+    for name, count in check.lost_metrics.items():
+        missing = f"{count} {'benchmark lacks' if count == 1 else 'benchmarks lack'}"
+        say(f"not judged: {name}, which {missing} although the baseline has it; run pytest with --perfcore-metrics")
+
+
 def print_check(check: Check) -> None:
     """Print a check: the table, the worst first, and what stands beside it."""
     from perfcore.judge.verdict import STATUSES
@@ -167,6 +170,7 @@ def print_check(check: Check) -> None:
     for verdict, line in zip(verdicts, lines[1:], strict=True):
         say(painted(line, verdict.status))
     say("")
+    _print_metrics(check)
     other = "history" if check.baseline is None else "baseline"
     for title, names in ((f"new, not in the {other}", check.new), (f"gone, only in the {other}", check.gone)):
         if names:
@@ -183,7 +187,7 @@ def print_check(check: Check) -> None:
 
 def _summary(check: Check, *, fail: bool) -> str:
     counts = ", ".join(f"{count} {status}" for status, count in check.counts.items() if count)
-    if not check.counts["critical"]:
+    if not check.counts["critical"] + check.metric_counts["critical"]:
         ending = "passed"
     elif check.advisory and check.passed:
         ending = "passed, because the verdicts are advisory; let them count with --strict-environment"
@@ -191,7 +195,8 @@ def _summary(check: Check, *, fail: bool) -> str:
         ending = "FAILED"
     else:
         ending = "regressions; they fail the check with --fail-on-regression"
-    return f"{len(check.verdicts)} judged: {counts}: {ending}"
+    metrics = f", metrics of calls: {check.metric_counts['critical']} critical" if check.metrics else ""
+    return f"{len(check.verdicts)} judged: {counts}{metrics}: {ending}"
 
 
 def run(args: argparse.Namespace) -> int:

@@ -46,9 +46,7 @@ def parser() -> Parser:
         epilog=_EXAMPLES,
     )
     made.add_argument("--top", type=_count, default=10, metavar="N", help="rows of each table (10)")
-    made.add_argument(
-        "--flamegraph", type=Path, metavar="FILE", help="write one: FILE ends in .svg, or .html for memray"
-    )
+    made.add_argument("--flamegraph", type=Path, metavar="FILE", help="instead of tables: FILE.svg or FILE.html")
     made.add_argument("--json", action="store_true", help="write JSON instead of tables")
     made.add_argument("--output", "-o", metavar="FILE", type=Path, help="write there, not to stderr")
     made.add_argument("-m", dest="module", metavar="MODULE", nargs=argparse.REMAINDER, help="run a module")

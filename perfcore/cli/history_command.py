@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perfcore.cli import Parser
+from perfcore.cli.history_export import add_options, export
 from perfcore.cli.options import add_database, add_reading, days, write_json
 from perfcore.report.text import printable, say, seconds, table
 
@@ -21,6 +22,7 @@ examples:
   perfcore history add results.json
   perfcore history list --days 7
   perfcore history show 2f85b4d2
+  perfcore history export --days 30 --output history.csv
   perfcore history prune --days 90 --dry-run
 
 exit codes: 0 done; 2 a file or the database is missing or wrong, and nothing was changed
@@ -30,6 +32,7 @@ _HELP = (
     ("add", "add results files; a run that is there already stays there once"),
     ("list", "list the runs, the newest first"),
     ("show", "show one run"),
+    ("export", "write a row for each benchmark of each run, the oldest first, as CSV or JSON"),
     ("prune", "remove old runs"),
 )
 
@@ -42,7 +45,9 @@ def parser() -> Parser:
         epilog=_EXAMPLES,
     )
     actions = made.add_subparsers(dest="action", metavar="ACTION", required=True)
-    add, listing, show, prune = (actions.add_parser(name, help=words, description=words) for name, words in _HELP)
+    add, listing, show, exporting, prune = (
+        actions.add_parser(name, help=words, description=words) for name, words in _HELP
+    )
     add.add_argument("results", metavar="RESULTS", nargs="+", type=Path, help="what pytest --benchmark-json wrote")
     listing.add_argument("--days", type=days, metavar="N", help="only the runs of the last N days")
     listing.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many (50; 0 for all)")
@@ -51,7 +56,8 @@ def parser() -> Parser:
         "--days", type=days, metavar="N", help="keep the last N days (default: [tool.perfcore.history] days, else 90)"
     )
     prune.add_argument("--dry-run", action="store_true", help="only say how many runs that would remove")
-    for action in (add, listing, show, prune):
+    add_options(exporting)
+    for action in (add, listing, show, exporting, prune):
         add_database(action)
         add_reading(action)
     return made
@@ -207,7 +213,17 @@ def _prune(args: argparse.Namespace) -> int:
     return 0
 
 
-ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {"add": _add, "list": _list, "show": _show, "prune": _prune}
+def _export(args: argparse.Namespace) -> int:
+    return export(args, open_history(args))
+
+
+ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "add": _add,
+    "list": _list,
+    "show": _show,
+    "export": _export,
+    "prune": _prune,
+}
 
 
 def run(args: argparse.Namespace) -> int:

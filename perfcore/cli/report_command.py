@@ -79,13 +79,16 @@ def _check(args: argparse.Namespace, results: Results) -> Check | None:
 
     if args.baseline is None:
         return None
-    limits = load_config().thresholds
+    config = load_config()
+    limits = config.thresholds
     return check_results(
         load_baseline(args.baseline, max_bytes=args.max_size),
         results,
         Thresholds(args.warning or limits.warning, args.critical or limits.critical),
         allow_backend_mismatch=args.allow_backend_mismatch,
         strict_environment=args.strict_environment,
+        rules=config.rules,
+        metrics=config.metrics,
     )
 
 

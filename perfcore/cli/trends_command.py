@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from perfcore.errors import HistoryError
 from perfcore.report.text import change, printable, say, seconds, table
 
 if TYPE_CHECKING:
+    from perfcore.judge.history import Trend
     from perfcore.record.history import Point
 
 _EXAMPLES = """\
@@ -49,9 +51,32 @@ def _groups(points: list[Point]) -> dict[tuple[str, str, str], list[Point]]:
     return found
 
 
+def changes_of(points: Sequence[Point], found: Trend) -> list[dict[str, Any]]:
+    """Return the changes of a trend: when, between which commits, by how much, and how sure that is."""
+    return [
+        {
+            "at": points[change.position].at,
+            "commit": points[change.position].commit,
+            "previous_commit": points[change.position - 1].commit,
+            "ratio": change.after / change.before,
+            "magnitude": change.magnitude,
+            "pvalue": change.pvalue,
+        }
+        for change in found.levels
+    ]
+
+
+def shown_change(one: dict[str, Any]) -> str:
+    """Return a change as the table shows it."""
+    from perfcore.cli.history_command import when
+
+    commits = "..".join(printable((one[key] or "-")[:10]) for key in ("previous_commit", "commit"))
+    return f"  {when(one['at'])} {commits} {change(one['ratio'])}"
+
+
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
-    from perfcore.cli.history_command import open_history, when
+    from perfcore.cli.history_command import open_history
     from perfcore.judge.history import trend
 
     history = open_history(args)
@@ -62,11 +87,10 @@ def run(args: argparse.Namespace) -> int:
             found = trend([point.at for point in group], [point.median for point in group])
             if found is None:
                 continue
-            changes = [{"at": group[i].at, "commit": group[i].commit} for i in found.changes if i < len(group)]
+            described = asdict(found) | {"changes": changes_of(group, found)}
+            del described["levels"]
             entries.append(
-                {"benchmark": name, "environment": environment, "backend": backend, "method": method}
-                | asdict(found)
-                | {"changes": changes}
+                {"benchmark": name, "environment": environment, "backend": backend, "method": method} | described
             )
     if not entries:
         which = f" of benchmarks like {args.benchmark!r}" if args.benchmark else ""
@@ -87,8 +111,7 @@ def run(args: argparse.Namespace) -> int:
             change(entry["last"] / entry["first"]),
             change(entry["weekly"]),
             f"{entry['environment'][:8]} {printable(entry['method'])}",
-            entry["sparkline"]
-            + "".join(f"  {when(one['at'])} {printable((one['commit'] or '-')[:10])}" for one in entry["changes"]),
+            entry["sparkline"] + "".join(map(shown_change, entry["changes"])),
         )
         for entry in entries
     )

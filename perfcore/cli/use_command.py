@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import shlex
 import subprocess
 import sys
@@ -104,6 +105,7 @@ def _lives(pid: int) -> bool:
 def _run(args: argparse.Namespace) -> int:
     from perfcore.measure.use import UseMeter
 
+    before = _cpu_of_children()
     try:
         process = subprocess.Popen(args.command)
     except OSError as error:
@@ -118,7 +120,7 @@ def _run(args: argparse.Namespace) -> int:
                 break
             except KeyboardInterrupt:  # the terminal has sent it to the command too, which ends or goes on
                 interrupted = True
-        report = meter.stop()
+        report = meter.stop(cpu_seconds=_cpu_of_children() - before)
     finally:
         if process.returncode is None:
             process.kill()
@@ -127,6 +129,12 @@ def _run(args: argparse.Namespace) -> int:
     if interrupted:
         raise KeyboardInterrupt
     return 0 if code == 0 else 1
+
+
+def _cpu_of_children() -> float:
+    """Return the CPU time of all descendants that were waited for: exact, also of those too short for a sample."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _write(args: argparse.Namespace, report: UseReport, code: int | None) -> None:

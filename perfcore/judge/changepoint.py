@@ -64,7 +64,7 @@ class WindowedSeries:
 
     def find(self) -> list[ChangePoint]:
         """Return the change points in their order."""
-        return [ChangePoint(*change) for change in self._series.find()]
+        return list(map(ChangePoint._make, self._series.find()))
 
 
 def find_windowed(
@@ -120,4 +120,4 @@ def find_levels(
 
     """
     changes = _core.find_levels(as_doubles(values), min_length, false_alarm, max_pvalue, min_magnitude, seed)
-    return [LevelChange(*change) for change in changes]
+    return list(map(LevelChange._make, changes))

@@ -10,15 +10,18 @@ variance of a median in units of one run's). Unlike the rounds of one process, t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
+from typing import Any
 
 from perfcore import _core
-from perfcore.judge.changepoint import find_levels
+from perfcore.judge.changepoint import LevelChange, find_levels
+from perfcore.judge.metrics import MetricRules, MetricVerdict, Outcome, figure, is_steady
 from perfcore.judge.thresholds import Thresholds, percent
 from perfcore.judge.verdict import Verdict
+from perfcore.record.results import Benchmark
 
 MIN_RUNS = 10
 MAX_RUNS = 50  # the latest; what lies further back is another program by now
@@ -73,6 +76,43 @@ def judge_history(fullname: str, value: float, history: Sequence[float], thresho
     return Verdict(fullname, status, math.exp(excess), low, high, noise, middle, value, reason, comparable=True)
 
 
+def judge_metrics_by_history(
+    head: Benchmark, thresholds: Thresholds, rules: MetricRules, runs: Sequence[Mapping[str, Any]]
+) -> list[MetricVerdict]:
+    """Judge the metrics of one benchmark by those of earlier runs of the same environment.
+
+    What is exact, and sizes, are compared with the last run that has them; times and rates as medians are.
+
+    Args:
+        head: what to judge.
+        thresholds: those of the benchmark, for what has none of its own.
+        rules: what holds for metrics.
+        runs: the metrics of the earlier runs, the oldest first.
+
+    """
+    made = []
+    for case in rules.cases(head, thresholds):
+        value = figure(head, case.metric)
+        found = [float(run[case.metric]) for run in runs if isinstance(run.get(case.metric), int | float)]
+        if value is None:
+            continue
+        before = found[-1] if found else None
+        if before is None:
+            outcome = Outcome("undecided", reason="the history does not have it", comparable=False)
+        elif case.exact or is_steady(case.metric) or not case.limits[0]:
+            outcome = case.compare(before, value)
+        else:
+            sign = -1 if case.up else 1
+            series = [one**sign for one in found if one > 0]
+            judged = judge_history(head.fullname, value**sign if value else 0.0, series, Thresholds(*case.limits))
+            ratio, before = judged.ratio**sign, judged.baseline_median**sign
+            outcome = Outcome(judged.status, ratio, judged.allowance, judged.reason, judged.comparable)
+        verdict = case.verdict(head.fullname, before, value, outcome)
+        if before is not None or verdict.over_limit:
+            made.append(verdict)
+    return made
+
+
 @dataclass(frozen=True, slots=True)
 class Trend:
     """Where a benchmark is going.
@@ -84,6 +124,7 @@ class Trend:
         weekly: growth in a week as a ratio (1.02 is 2 % slower each week); NaN where the runs do not tell.
         changes: indices of the runs at which a change begins.
         sparkline: the series as bars, the lowest figure the lowest bar.
+        levels: the same changes with the levels before and after, and their p-values.
 
     """
 
@@ -93,6 +134,7 @@ class Trend:
     weekly: float
     changes: tuple[int, ...]
     sparkline: str
+    levels: tuple[LevelChange, ...] = ()
 
 
 def sparkline(values: Sequence[float], width: int = 20) -> str:
@@ -126,11 +168,9 @@ def _weekly(moments: Sequence[float], values: Sequence[float]) -> float:
     return math.exp(min(median(slopes) * 7 * 86400, 700.0))  # two moments close together may give any slope
 
 
-def find_changes(values: Sequence[float]) -> tuple[int, ...]:
-    """Return where changes of level begin; nothing in a series shorter than ``MIN_RUNS``."""
-    if len(values) < MIN_RUNS:
-        return ()
-    return tuple(change.position for change in find_levels(values))
+def find_changes(values: Sequence[float]) -> tuple[LevelChange, ...]:
+    """Return the changes of level; nothing in a series shorter than ``MIN_RUNS``."""
+    return tuple(find_levels(values)) if len(values) >= MIN_RUNS else ()
 
 
 def trend(moments: Sequence[float], values: Sequence[float]) -> Trend | None:
@@ -139,4 +179,6 @@ def trend(moments: Sequence[float], values: Sequence[float]) -> Trend | None:
     if not kept:
         return None
     when, what = [at for at, _ in kept], [value for _, value in kept]
-    return Trend(len(what), what[0], what[-1], _weekly(when, what), find_changes(what), sparkline(what))
+    levels = find_changes(what)
+    changes = tuple(change.position for change in levels)
+    return Trend(len(what), what[0], what[-1], _weekly(when, what), changes, sparkline(what), levels)

@@ -6,11 +6,13 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
+from typing import Any
 
 from perfcore.errors import ConfigError
+from perfcore.units import parse_bytes, unit_of
 
 WARNING = 0.05
 CRITICAL = 0.10
@@ -37,6 +39,30 @@ class Thresholds:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricRule:
+    """What holds for a metric; None leaves a value as it is.
+
+    Attributes:
+        warning: the relative change for the worse that is a warning; 0: any change.
+        critical: likewise.
+        maximum: what the figure must not exceed, in the metric's own unit.
+        minimum: what it must not fall under.
+        up: whether more is better.
+        exact: whether the metric is the same in every run of the same code.
+        ignore: whether it is not judged.
+
+    """
+
+    warning: float | None = None
+    critical: float | None = None
+    maximum: float | None = None
+    minimum: float | None = None
+    up: bool | None = None
+    exact: bool | None = None
+    ignore: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """What holds for the benchmarks whose names match a shell pattern; None leaves a value as it is.
 
@@ -45,6 +71,7 @@ class Rule:
         warning: instead of the general threshold.
         critical: likewise.
         maximum: seconds that the median must not exceed, whatever the baseline says.
+        metrics: what holds for single metrics of these benchmarks, by their names.
 
     """
 
@@ -52,6 +79,21 @@ class Rule:
     warning: float | None = None
     critical: float | None = None
     maximum: float | None = None
+    metrics: Mapping[str, MetricRule] = field(default_factory=dict)
+
+    def matches(self, fullname: str) -> bool:
+        """Whether it holds for a benchmark."""
+        return fnmatchcase(fullname, self.pattern)
+
+
+def metric_rule(metric: str, general: Mapping[str, MetricRule], rules: Sequence[Rule]) -> MetricRule:
+    """Return what holds for a metric: of the general rule and those of ``rules``, the last that sets a value counts."""
+    found: dict[str, Any] = {}
+    for one in (general.get(metric), *(rule.metrics.get(metric) for rule in rules)):
+        if one is not None:
+            values = {item.name: getattr(one, item.name) for item in fields(one)}
+            found |= {name: value for name, value in values.items() if value is not None}
+    return MetricRule(**found)
 
 
 def limits_for(fullname: str, general: Thresholds, rules: Sequence[Rule]) -> tuple[Thresholds, float | None]:
@@ -63,7 +105,7 @@ def limits_for(fullname: str, general: Thresholds, rules: Sequence[Rule]) -> tup
     """
     warning, critical, maximum = general.warning, general.critical, None
     for rule in rules:
-        if fnmatchcase(fullname, rule.pattern):
+        if rule.matches(fullname):
             warning, critical = rule.warning or warning, rule.critical or critical
             maximum = rule.maximum or maximum
     if (warning, critical) == (general.warning, general.critical):
@@ -88,6 +130,26 @@ def parse_duration(value: object) -> float:
     if not 0 < seconds < math.inf:
         raise ConfigError(f"{value!r} is no time; write it like 50 ms, above 0 and with s, ms, us or ns")
     return seconds
+
+
+def parse_limit(metric: str, value: object) -> float:
+    """Return an absolute limit of a metric in its own unit: ``"50 ms"``, ``"10 MB"``, or a number of what has none.
+
+    Raises:
+        ConfigError: it is none of these; the text names the value but not the key.
+
+    """
+    unit = unit_of(metric)
+    if unit == "s":
+        return parse_duration(value)
+    if unit == "B":
+        try:
+            return float(parse_bytes(value))  # type: ignore[arg-type]
+        except (ValueError, TypeError):
+            raise ConfigError(f"{value!r} is no size; write it like 10 MB or 64 KiB") from None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ConfigError(f"{value!r} is no number; {metric} has no unit")
+    return float(value)
 
 
 def percent(fraction: float) -> str:

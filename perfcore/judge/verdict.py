@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from perfcore import _core
-from perfcore.judge.thresholds import Rule, Thresholds, limits_for, percent
+from perfcore.errors import ConfigError, ResultsError
+from perfcore.judge.metrics import MetricRules, MetricVerdict, judge_metrics, lost_metrics
+from perfcore.judge.thresholds import MetricRule, Rule, Thresholds, limits_for, parse_fraction, percent
 from perfcore.record.environment import differences
 from perfcore.record.results import STOCK, Benchmark, Results
 from perfcore.units import format_seconds
@@ -77,6 +79,8 @@ class Check:
         strict_environment: whether verdicts count although the environments differ.
         evidence: what the verdicts rest on.
         history: the history that was compared with; empty where it was a file.
+        metrics: verdicts on other metrics than the time, in the order of ``results``.
+        lost_metrics: metrics of calls that the baseline has and ``results`` lacks, and in how many benchmarks.
 
     """
 
@@ -90,6 +94,8 @@ class Check:
     strict_environment: bool
     evidence: str = EVIDENCE
     history: str = ""
+    metrics: tuple[MetricVerdict, ...] = ()
+    lost_metrics: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def against(self) -> str:
@@ -103,21 +109,30 @@ class Check:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many verdicts there are of each status."""
-        found = Counter(verdict.status for verdict in self.verdicts)
-        return {status: found[status] for status in STATUSES}
+        """How many verdicts on times there are of each status."""
+        return _count(self.verdicts)
+
+    @property
+    def metric_counts(self) -> dict[str, int]:
+        """How many verdicts on other metrics there are of each status."""
+        return _count(self.metrics)
 
     @property
     def passed(self) -> bool:
         """Whether nothing is critical; advisory verdicts do not count, absolute limits always do."""
-        if any(verdict.over_limit for verdict in self.verdicts):
+        if any(verdict.over_limit for verdict in self.verdicts) or any(one.over_limit for one in self.metrics):
             return False
-        return self.advisory or self.counts["critical"] == 0
+        return self.advisory or self.counts["critical"] + self.metric_counts["critical"] == 0
 
     @property
     def compared(self) -> int:
         """How many benchmarks were really compared."""
         return sum(verdict.comparable for verdict in self.verdicts)
+
+
+def _count(verdicts: Sequence[Verdict] | Sequence[MetricVerdict]) -> dict[str, int]:
+    found = Counter(verdict.status for verdict in verdicts)
+    return {status: found[status] for status in STATUSES}
 
 
 def _side(benchmark: Benchmark) -> tuple[float, float, float]:
@@ -210,6 +225,28 @@ def with_limit(verdict: Verdict, maximum: float | None) -> Verdict:
     return replace(verdict, status="critical", reason=reason, over_limit=True)
 
 
+def marked(benchmark: Benchmark, thresholds: Thresholds) -> Thresholds:
+    """Return the thresholds with those of the test's own mark, ``@pytest.mark.perfcore(warning=..., critical=...)``.
+
+    Raises:
+        ResultsError: what the file tells of the mark is no threshold.
+
+    """
+    marks = (benchmark.perfcore or {}).get("thresholds")
+    if marks is None:
+        return thresholds
+    try:
+        if not isinstance(marks, Mapping):
+            raise ConfigError("must be an object")
+        found = {key: parse_fraction(marks[key]) for key in ("warning", "critical") if marks.get(key) is not None}
+        critical = found.get("critical", max(thresholds.critical, found.get("warning", 0.0)))
+        return Thresholds(found.get("warning", min(thresholds.warning, critical)), critical)
+    except ConfigError as error:
+        raise ResultsError(
+            f"{benchmark.fullname}: perfcore.thresholds: {error}; correct the mark and measure again"
+        ) from None
+
+
 def _judge(
     old: Benchmark | None,
     head: Benchmark,
@@ -236,6 +273,7 @@ def check_results(
     allow_backend_mismatch: bool = False,
     strict_environment: bool = False,
     rules: Sequence[Rule] = (),
+    metrics: Mapping[str, MetricRule] | None = None,
 ) -> Check:
     """Judge every benchmark that two files have in common.
 
@@ -245,24 +283,34 @@ def check_results(
         thresholds: by default 5 % for a warning and 10 % for critical.
         allow_backend_mismatch: compare figures of different backends, kernels or timers all the same.
         strict_environment: let verdicts count although the environments differ; else they are advisory.
-        rules: other thresholds and absolute limits for some benchmarks.
+        rules: other thresholds and absolute limits for some benchmarks; a test's own mark counts more.
+        metrics: what holds for metrics other than the time.
 
     """
     limits = thresholds or Thresholds()
     old = {benchmark.fullname: benchmark for benchmark in baseline.benchmarks}
     names = {benchmark.fullname for benchmark in results.benchmarks}
     backends = (baseline.backend, results.backend)
-    judged = (
-        _judge(old.get(head.fullname), head, limits_for(head.fullname, limits, rules), backends, allow_backend_mismatch)
-        for head in results.benchmarks
-    )
+    verdicts: list[Verdict] = []
+    others: list[MetricVerdict] = []
+    what = MetricRules(metrics, rules)
+    for head in results.benchmarks:
+        own, maximum = limits_for(head.fullname, limits, rules)
+        own, before = marked(head, own), old.get(head.fullname)
+        verdict = _judge(before, head, (own, maximum), backends, allow_backend_mismatch)
+        if verdict is not None:
+            verdicts.append(verdict)
+        mismatch = "" if before is None or allow_backend_mismatch else _mismatch(before, head, backends)
+        others += judge_metrics(before, head, own, what, mismatch=mismatch)
     return Check(
         baseline=baseline,
         results=results,
         thresholds=limits,
-        verdicts=tuple(verdict for verdict in judged if verdict is not None),
+        verdicts=tuple(verdicts),
         new=tuple(head.fullname for head in results.benchmarks if head.fullname not in old),
         gone=tuple(name for name in old if name not in names),
         differences=tuple(differences(baseline, results)),
         strict_environment=strict_environment,
+        metrics=tuple(others),
+        lost_metrics=lost_metrics((old[head.fullname], head) for head in results.benchmarks if head.fullname in old),
     )

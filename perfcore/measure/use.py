@@ -189,8 +189,8 @@ class UseMeter:
                 raise
         return self
 
-    def stop(self) -> UseReport:
-        """End, and return the report."""
+    def stop(self, *, cpu_seconds: float | None = None) -> UseReport:
+        """End, and return the report; `cpu_seconds` is CPU time that the caller knows better than samples do."""
         if self._before is None:
             raise MeasureError("this UseMeter does not run; call start() first")
         self._collector.stop()
@@ -203,6 +203,7 @@ class UseMeter:
             samples=samples,
             count=self._collector.info.samples,
             processors=self._processors,
+            cpu_seconds=cpu_seconds,
         )
         self._before = None
         return self._report
@@ -240,6 +241,7 @@ def _report(
     samples: dict[str, Aggregate],
     count: int,
     processors: float,
+    cpu_seconds: float | None,
 ) -> UseReport:
     seconds = max(after.seconds - before.seconds, 1e-9)
     group = _Group(before.group, after.group)
@@ -283,6 +285,7 @@ def _report(
                 (
                     sampled("processors used, mean", "cpu_percent", "processors", limit=processors),
                     sampled("processors used, peak of 50 ms", "cpu_percent", "processors", peak=True, limit=processors),
+                    *(() if cpu_seconds is None else (Figure("CPU time", cpu_seconds, "seconds"),)),
                 ),
                 (
                     sampled("run-queue wait", "run_queue_wait_percent", "percent"),

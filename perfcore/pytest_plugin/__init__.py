@@ -34,7 +34,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         "perfcore(max_peak='10 MB', max_allocations=100, max_growth=0): fail when a benchmarked call, or a test that "
-        "is no benchmark, exceeds one of these limits.",
+        "is no benchmark, exceeds one of these limits; warning='10%', critical='25%': the thresholds by which "
+        "`perfcore check` judges this benchmark.",
     )
     if "PERFCORE_AB_PIPES" in os.environ:
         from perfcore.pytest_plugin.ab_worker import start

@@ -54,7 +54,7 @@ class Backend:
         self.fixture = fixture
         self.stock = stock
         self.options = options
-        self._keep = keep
+        self._hand_over = keep
         self._limits = limits
 
     def adopt(self) -> None:
@@ -248,6 +248,12 @@ class Backend:
             )
         )
         return True
+
+    def _keep(self, record: Record) -> None:
+        """Hand a record to the session, with the thresholds of the test's mark."""
+        if self._limits is not None:
+            record.thresholds = self._limits.thresholds()
+        self._hand_over(record)
 
     def _stock_raw(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return type(self.fixture)._raw(self.fixture, function, *args, **kwargs)

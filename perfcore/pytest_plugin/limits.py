@@ -3,6 +3,8 @@
 
 In a benchmark they hold for one call of the benchmarked function, measured after its timing; in any other test function
 for the call of the test itself. `max_growth` is what is left behind after a garbage collection.
+
+`warning="10%"` and `critical="25%"` go into the results file: by them `perfcore check` judges this benchmark.
 """
 
 from __future__ import annotations
@@ -15,12 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from perfcore.errors import ConfigError
+from perfcore.judge.thresholds import parse_fraction
 from perfcore.units import format_bytes, parse_bytes
 
 if TYPE_CHECKING:
     from perfcore.measure.call_metrics import CallMetrics
 
 _NAMES = ("max_peak", "max_allocations", "max_growth")
+_THRESHOLDS = ("warning", "critical")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,13 @@ class Limits:
     max_peak: int | None = None
     max_allocations: int | None = None
     max_growth: int | None = None
+    warning: float | None = None
+    critical: float | None = None
+
+    def thresholds(self) -> dict[str, float]:
+        """Return the thresholds that are set, as the results file names them."""
+        found = {"warning": self.warning, "critical": self.critical}
+        return {name: value for name, value in found.items() if value is not None}
 
     def metrics(self) -> set[str]:
         """Return the names of the metrics that have to be measured."""
@@ -60,17 +72,20 @@ def limits_of(item: pytest.Item) -> Limits | None:
     if mark is None:
         return None
     where = f"{item.nodeid}: @pytest.mark.perfcore"
-    unknown = [name for name in mark.kwargs if name not in _NAMES]
+    unknown = [name for name in mark.kwargs if name not in (*_NAMES, *_THRESHOLDS)]
     if mark.args or unknown:
         given = ", ".join(unknown) or "positional arguments"
-        pytest.fail(f"{where} does not take {given}; it takes {', '.join(_NAMES)}", pytrace=False)
-    values: dict[str, int] = {}
+        pytest.fail(f"{where} does not take {given}; it takes {', '.join((*_NAMES, *_THRESHOLDS))}", pytrace=False)
+    values: dict[str, Any] = {}
     for name, value in mark.kwargs.items():
         try:
-            values[name] = parse_bytes(value)
-        except (ValueError, TypeError) as error:
+            values[name] = parse_fraction(value) if name in _THRESHOLDS else parse_bytes(value)
+        except (ConfigError, ValueError, TypeError) as error:
             pytest.fail(f"{where}({name}=...): {error}", pytrace=False)
-    return Limits(**values)
+    limits = Limits(**values)
+    if limits.warning is not None and limits.critical is not None and limits.warning > limits.critical:
+        pytest.fail(f"{where}: warning is above critical; give warning <= critical", pytrace=False)
+    return limits
 
 
 def limited(function: Callable[..., Any], limits: Limits) -> Callable[..., Any]:

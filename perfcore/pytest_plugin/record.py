@@ -25,6 +25,7 @@ class Record:
         self.calibrated = calibrated
         self.flags: dict[str, Any] = {}
         self.metrics: CallMetrics | None = None
+        self.thresholds: dict[str, float] = {}
         self._runner = runner
         self._stock_as_dict = metadata.as_dict
         # The entry is made where pytest-benchmark makes it, so that it is never matched to the wrong benchmark and
@@ -59,6 +60,8 @@ class Record:
         entry["flags"] = self.flags
         if self.metrics is not None:
             entry["metrics"] = self.metrics.as_dict()
+        if self.thresholds:
+            entry["thresholds"] = self.thresholds
         return entry
 
     def _as_dict(self, *args: Any, **kwargs: Any) -> Any:

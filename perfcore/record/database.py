@@ -113,7 +113,8 @@ class Database:
 
     def __init__(self, where: str | os.PathLike[str], *, create: bool = False) -> None:
         url = _url(where)
-        self.name = str(_sqlite_file(url) or url.render_as_string(hide_password=True))
+        plain = url.set(drivername=url.get_backend_name())  # as people write it, without the driver
+        self.name = str(_sqlite_file(url) or plain.render_as_string(hide_password=True))
         file = _sqlite_file(url)
         if file is not None:
             if not create and not file.exists():

@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -24,6 +24,7 @@ from perfcore.record.environment import describe
 from perfcore.record.results import STOCK, Benchmark, Results
 
 DAY = 86400.0
+_COLUMNS = frozenset(("median", "mean", "stddev", "min", "max"))
 _CHUNK = 500  # values in one IN (...), under SQLite's least limit of 999
 
 
@@ -60,7 +61,10 @@ class Run:
 
 
 class Point(NamedTuple):
-    """A benchmark's figure in one run: a tuple, because a trend may have ten thousand."""
+    """A benchmark's figure in one run: a tuple, because a trend may have ten thousand.
+
+    ``median`` is the figure of another metric where one was asked for.
+    """
 
     at: float
     median: float
@@ -290,11 +294,16 @@ class History:
         before: float | None = None,
         environment: str | None = None,
         backend: str | None = None,
+        metric: str = "median",
     ) -> dict[str, list[Point]]:
-        """Return the benchmarks' medians, the oldest first. What has no finite median is left out."""
+        """Return the benchmarks' medians, the oldest first. What has no finite median is left out.
+
+        Instead of the median, ``metric`` may name the mean, stddev, min or max, or a metric of calls.
+        """
         run, figure = db.runs.c, db.figures.c
+        kept = figure[metric] if metric in _COLUMNS else figure.metrics_json
         points: dict[str, list[Point]] = {name: [] for name in names}
-        conditions: list[sa.ColumnElement[bool]] = [figure.median.is_not(None)]
+        conditions: list[sa.ColumnElement[bool]] = [kept.is_not(None)]
         if since is not None:
             conditions.append(run.at >= since)
         if before is not None:
@@ -303,7 +312,7 @@ class History:
             conditions.append(run.environment == environment)
         if backend is not None:
             conditions.append(run.backend == backend)
-        columns = (run.at, figure.median, run.commit_id, run.environment, run.backend, figure.method)
+        columns = (run.at, kept, run.commit_id, run.environment, run.backend, figure.method)
         with self._db.reading() as connection:
             for name, number in self._numbers(connection, names).items():
                 query = (
@@ -313,7 +322,45 @@ class History:
                     .order_by(run.at, run.id)
                 )
                 points[name] = list(map(Point._make, connection.execute(query)))
-        return points
+        if metric in _COLUMNS:
+            return points
+        return {name: _of_metric(metric, found) for name, found in points.items()}
+
+    def rows(self, pattern: str | None = None, *, since: float | None = None) -> Iterator[dict[str, Any]]:
+        """Give all that is kept of each benchmark in each run, the oldest run first; `pattern` as of `names`."""
+        run, name = db.runs.c, db.benchmarks.c.fullname
+        wanted = set(self.names(pattern))
+        described = (run.at, run.key, run.commit_id.label("commit"), run.branch, run.environment, run.backend)
+        kept = [column for column in db.figures.c if column.name not in ("benchmark_id", "run_id")]
+        query = (
+            sa.select(*described, run.python, name, *kept)
+            .select_from(db.figures.join(db.runs).join(db.benchmarks))
+            .where(run.at >= (-math.inf if since is None else since))
+            .order_by(run.at, run.id, name)
+        )
+        with self._db.reading() as connection:
+            for row in connection.execution_options(yield_per=1000).execute(query).mappings():
+                if row["fullname"] in wanted:
+                    yield dict(row)
+
+    def metrics(
+        self, names: Sequence[str], *, before: float, environment: str, limit: int
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Return the metrics of calls that the last runs of an environment have, the oldest first."""
+        run, figure = db.runs.c, db.figures.c
+        found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+        with self._db.reading() as connection:
+            for name, number in self._numbers(connection, names).items():
+                query = (
+                    sa.select(figure.metrics_json)
+                    .join_from(db.figures, db.runs)
+                    .where(figure.benchmark_id == number, figure.metrics_json.is_not(None))
+                    .where(run.at < before, run.environment == environment)
+                    .order_by(run.at.desc(), run.id.desc())
+                    .limit(limit)
+                )
+                found[name] = [json.loads(text) for text in connection.scalars(query)][::-1]
+        return found
 
     def prune(self, days: float, *, now: float | None = None, dry_run: bool = False) -> int:
         """Remove the runs older than so many days, and names that no run has; return how many runs those are."""
@@ -329,6 +376,12 @@ class History:
                 used = sa.select(db.figures.c.benchmark_id)
                 connection.execute(db.benchmarks.delete().where(db.benchmarks.c.id.not_in(used)))
         return int(count or 0)
+
+
+def _of_metric(metric: str, points: Sequence[Point]) -> list[Point]:
+    """Return points with the metric's figure, of points with all of them as JSON."""
+    figures = (_real(json.loads(str(point.median)).get(metric)) for point in points)
+    return [point._replace(median=value) for point, value in zip(points, figures, strict=True) if value is not None]
 
 
 def _run(row: Mapping[Any, Any], figures: Sequence[Mapping[str, Any]] = ()) -> Run:

@@ -23,7 +23,7 @@ SCHEMA = 1
 STOCK = "stock"
 
 _SAVE_AGAIN = "save it again with --benchmark-json"
-_NUMBERS = ("min", "max", "mean", "stddev", "iqr", "q1", "q3", "ops", "total", "rounds", "iterations")
+_NUMBERS = ("median", "min", "max", "mean", "stddev", "iqr", "q1", "q3", "ops", "total", "rounds", "iterations")
 
 _T = TypeVar("_T")
 
@@ -132,8 +132,9 @@ class _Reader:
         place = f"{where}.stats"
         if "median" not in stats:
             raise self.wrong(f"{place}.median", "the key is missing")
-        for key in ("median", *(name for name in _NUMBERS if name in stats)):
-            self.number(stats, place, key)
+        for key in _NUMBERS:
+            if key in stats and type(stats[key]) not in (float, int):
+                self.number(stats, place, key)
         iterations = stats.get("iterations", item.get("iterations", 1))
         if not isinstance(iterations, int) or isinstance(iterations, bool) or iterations < 1:
             raise self.wrong(f"{place}.iterations", "must be a positive integer")

@@ -17,7 +17,8 @@ COLUMNS = (
 )
 
 
-def _safe(value: Any) -> Any:
+def safe(value: Any) -> Any:
+    """Return text that a spreadsheet would run as a formula with an apostrophe before it, all else as it is."""
     # A space before it does not stop a spreadsheet, nor do the controls that it skips.
     if isinstance(value, str) and (value[:1] in "\t\r\n" or value.lstrip()[:1] in ("=", "+", "-", "@")):
         return f"'{value}" if value else value
@@ -45,5 +46,5 @@ def render_csv(document: dict[str, Any]) -> str:
     writer = csv.writer(file)
     writer.writerow(COLUMNS)
     for row in map(_row, document["benchmarks"]):
-        writer.writerow([_safe(row[column]) for column in COLUMNS])
+        writer.writerow([safe(row[column]) for column in COLUMNS])
     return file.getvalue()

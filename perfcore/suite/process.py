@@ -18,7 +18,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from perfcore.suite.interrupts import put_off
 from perfcore.suite.protocol import OUTSIDE, PIPES
@@ -41,17 +41,25 @@ def _end_group(process: subprocess.Popen[Any]) -> None:
     process.wait()
 
 
-def run_program(
-    command: Sequence[str], *, folder: Path, environment: Mapping[str, str], timeout: float
-) -> tuple[int, str]:
-    """Run a program to its end; return its exit code and what it printed.
+class Ended(NamedTuple):
+    """A program that has run to its end."""
+
+    code: int
+    output: str
+    errors: str
+    """What it printed on stderr, else on stdout."""
+
+
+def run_program(command: Sequence[str], *, folder: Path, environment: Mapping[str, str], timeout: float) -> Ended:
+    """Run a program to its end.
 
     Raises:
         OSError: it cannot be run.
         subprocess.TimeoutExpired: it took longer than `timeout` seconds, and was killed with its group.
 
     """
-    with tempfile.TemporaryFile() as output:  # no pipe: what the program leaves running would keep it open
+    # No pipes: what the program leaves running would keep them open.
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         process = None
         try:
             with put_off():
@@ -61,7 +69,7 @@ def run_program(
                     env=environment,
                     stdin=subprocess.DEVNULL,
                     stdout=output,
-                    stderr=subprocess.STDOUT,
+                    stderr=errors,
                     start_new_session=True,
                 )
             code = process.wait(timeout)
@@ -69,8 +77,11 @@ def run_program(
             if process is not None:
                 with put_off():
                     _end_group(process)
-        output.seek(0)
-        return code, output.read().decode("utf-8", "replace")
+        texts = []
+        for file in (output, errors):
+            file.seek(0)
+            texts.append(file.read().decode("utf-8", "replace"))
+        return Ended(code, texts[0], texts[1] if texts[1].strip() else texts[0])
 
 
 @dataclass(frozen=True, slots=True)

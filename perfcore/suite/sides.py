@@ -41,14 +41,14 @@ def _git(folder: Path, *arguments: str) -> str:
     environment = {key: value for key, value in os.environ.items() if key not in _GIT_VARIABLES}
     command = ["git", "-c", f"core.hooksPath={os.devnull}", *arguments]
     try:
-        code, said = run_program(command, folder=folder, environment=environment, timeout=_GIT_S)
+        done = run_program(command, folder=folder, environment=environment, timeout=_GIT_S)
     except OSError as error:
         raise SuiteError(f"git cannot be run ({error.strerror}); install it, or name folders, not revisions") from error
     except subprocess.TimeoutExpired:
         raise SuiteError(f"git {arguments[0]} in {folder}: not done after {_GIT_S:g} s") from None
-    if code:
-        raise SuiteError(f"git {arguments[0]} in {folder}: {last_lines(said)}")
-    return said.strip()
+    if done.code:
+        raise SuiteError(f"git {arguments[0]} in {folder}: {last_lines(done.errors)}")
+    return done.output.strip()
 
 
 class Workspace:
@@ -174,8 +174,10 @@ class Workspace:
         return self._top
 
     def _commit(self, what: str) -> str | None:
+        if what.startswith("-"):  # never an option: rev-parse has --end-of-options only from git 2.30 on
+            return None
         try:
-            return _git(self._start, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{what}^{{commit}}")
+            return _git(self._start, "rev-parse", "--verify", "--quiet", f"{what}^{{commit}}")
         except SuiteError:
             return None
 
@@ -189,14 +191,14 @@ class Workspace:
         environment |= {"VIRTUAL_ENV": str(venv), "PATH": f"{venv / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"}
         shared_pip = find_spec("pip") is not None
         flags = ["--without-pip"] if shared_pip else []
-        code, said = run_program(
+        made = run_program(
             [sys.executable, "-m", "venv", *flags, str(venv)],
             folder=root,
             environment=dict(os.environ),
             timeout=_INSTALL_S,
         )
-        if code:
-            raise SuiteError(f"{name}: no environment can be made: {last_lines(said)}")
+        if made.code:
+            raise SuiteError(f"{name}: no environment can be made: {last_lines(made.errors)}")
         python = venv / "bin" / "python"
         if shared_pip:  # seconds faster than a copy of it
             for pip in (venv / "bin" / "pip", venv / "bin" / "pip3"):
@@ -207,16 +209,16 @@ class Workspace:
         lines = [f"import site; site.addsitedir({path!r})\n" for path in shared]
         (venv / "lib" / version / "site-packages" / "zz_perfcore_ab.pth").write_text("".join(lines), encoding="utf-8")
         try:
-            code, said = run_program(
+            built = run_program(
                 shlex.split(self._install or ""), folder=root, environment=environment, timeout=_INSTALL_S
             )
         except subprocess.TimeoutExpired:
             raise SuiteError(f"{name}: `{self._install}` took more than {_INSTALL_S:g} s") from None
         except OSError as error:
             raise SuiteError(f"{name}: `{self._install}` cannot be run: {error.strerror}") from error
-        if code:
-            said = last_lines(said, 6)
-            raise SuiteError(f"{name}: {label}: `{self._install}` failed with exit code {code}: {said}")
+        if built.code:
+            said = last_lines(built.errors, 6)
+            raise SuiteError(f"{name}: {label}: `{self._install}` failed with exit code {built.code}: {said}")
         return str(python)
 
 
@@ -225,14 +227,14 @@ def _probe(side: Side) -> None:
     program = "import perfcore.pytest_plugin.ab_worker; print(perfcore.__version__)"
     advice = "install this perfcore there too"
     try:
-        code, said = run_program(
+        done = run_program(
             side.command("-c", program), folder=side.folder, environment=side.environment(), timeout=_PROBE_S
         )
     except OSError as error:
         raise SuiteError(f"{side.name}: {side.python} cannot be run: {error.strerror}") from error
     except subprocess.TimeoutExpired:
         raise SuiteError(f"{side.name}: {side.python} did not start in {_PROBE_S:g} s") from None
-    if code:
-        raise SuiteError(f"{side.name}: {side.python} cannot import perfcore; {advice}: {last_lines(said)}")
-    if (found := last_lines(said)) != __version__:
+    if done.code:
+        raise SuiteError(f"{side.name}: {side.python} cannot import perfcore; {advice}: {last_lines(done.errors)}")
+    if (found := last_lines(done.output)) != __version__:
         raise SuiteError(f"{side.name}: {side.python} has perfcore {found}, not {__version__}; {advice}")

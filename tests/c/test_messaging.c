@@ -40,6 +40,32 @@ void *__wrap_realloc(void *block, size_t size)
     return fails() ? NULL : __real_realloc(block, size);
 }
 
+static void test_ring_batches(void)
+{
+    static int items[200];
+    void *in[200], *out[200];
+    for (int i = 0; i < 200; i++)
+        in[i] = &items[i];
+    pc_ring ring;
+    pc_ring_init(&ring);
+    pc_ring_push_many(&ring, in, 0); // without slots
+    pc_ring_pop_many(&ring, out, 0);
+    CHECK(pc_ring_reserve(&ring, 16) == 0);
+    size_t capacity = ring.capacity;
+    bool same = true;
+    for (size_t start = 0; start < 150; start++) { // every place of the head, every split at the end of the slots
+        size_t count = start % (capacity + 1);
+        pc_ring_push_many(&ring, in + start, count / 2);
+        pc_ring_push_many(&ring, in + start + count / 2, count - count / 2);
+        same = same && ring.length == count && (count == 0 || pc_ring_at(&ring, count - 1) == in[start + count - 1]);
+        pc_ring_pop_many(&ring, out, count / 3);
+        pc_ring_pop_many(&ring, out + count / 3, count - count / 3);
+        same = same && ring.length == 0 && memcmp(out, in + start, count * sizeof *out) == 0;
+    }
+    CHECK(same && ring.capacity == capacity);
+    pc_ring_clear(&ring);
+}
+
 static void test_ring(void)
 {
     static int items[1000];
@@ -200,6 +226,7 @@ static void test_hash(void)
 int main(void)
 {
     test_ring();
+    test_ring_batches();
     test_heap();
     test_filters();
     test_subscribers();

@@ -18,6 +18,7 @@
 #include "judge/pc_robust.h"
 #include "judge/pc_shift.h"
 #include "judge/pc_special.h"
+#include "judge/pc_thinning.h"
 #include "judge/pc_windowed.h"
 
 void *__real_malloc(size_t size);
@@ -175,6 +176,95 @@ static int do_windowed(void)
     return status;
 }
 
+// Noise with a jump every 20 points, whose tests fill and grow the table of kept results.
+static double jumping(pc_rng *rng, size_t i)
+{
+    return 100.0 + (double)pc_rng_below(rng, 1000) / 100.0 + (i / 20 % 2 != 0 ? 15.0 : 0.0);
+}
+
+static int do_many_changes(void)
+{
+    enum { MANY = 1200 };
+    const pc_windowed_options options = {.window = 10, .max_pvalue = 0.01};
+    pc_windowed *series;
+    pc_rng rng;
+    pc_rng_seed(&rng, 5);
+    int status = pc_windowed_make(&options, &series);
+    if (status < 0)
+        return status;
+    for (size_t i = 0; i < MANY && status == 0; i++) {
+        const double value = jumping(&rng, i);
+        status = pc_windowed_append(series, &value, 1);
+    }
+    pc_change *changes = NULL;
+    size_t count = 0;
+    if (status == 0)
+        status = pc_windowed_find(series, &changes, &count);
+    CHECK(status == 0 ? count > 40 : changes == NULL);
+    pc_free(changes);
+    pc_windowed_free(series);
+    return status;
+}
+
+// Searched after every append, a series gives what one that is searched once gives.
+static void test_growing(void)
+{
+    const pc_windowed_options options[] = {{.window = 10, .max_pvalue = 0.2},
+                                           {.window = 6, .max_pvalue = 0.05, .min_magnitude = 0.02}};
+    for (size_t kind = 0; kind < 2; kind++) {
+        enum { POINTS = 900 };
+        double values[POINTS];
+        pc_rng rng;
+        pc_rng_seed(&rng, kind);
+        pc_windowed *growing;
+        CHECK(pc_windowed_make(&options[kind], &growing) == 0);
+        for (size_t i = 0; i < POINTS; i++) {
+            // Stretches of a constant have p-values that are no numbers.
+            values[i] = i / 100 % 3 == 2 ? 100.0 + (double)(i / 30 % 2) : jumping(&rng, i);
+            pc_change *found, *whole;
+            size_t found_count, whole_count;
+            CHECK(pc_windowed_append(growing, &values[i], 1) == 0);
+            CHECK(pc_windowed_find(growing, &found, &found_count) == 0);
+            if (i % 50 == 49) {
+                pc_windowed *fresh;
+                CHECK(pc_windowed_make(&options[kind], &fresh) == 0);
+                CHECK(pc_windowed_append(fresh, values, i + 1) == 0);
+                CHECK(pc_windowed_find(fresh, &whole, &whole_count) == 0);
+                CHECK(found_count == whole_count && memcmp(found, whole, found_count * sizeof *found) == 0);
+                pc_free(whole);
+                pc_windowed_free(fresh);
+            }
+            pc_free(found);
+        }
+        pc_windowed_free(growing);
+    }
+}
+
+// Other weak points in each run: what was kept of earlier ones is given up sooner or later, and nothing changes.
+static void test_forgetting(void)
+{
+    pc_prefix prefixes[LENGTH + 1] = {{{0, 0}, {0, 0}}};
+    for (size_t i = 0; i < LENGTH; i++)
+        prefixes[i + 1] = pc_prefix_add(prefixes[i], steps[i], steps[0]);
+    const pc_thinning_series series = {.prefixes = prefixes, .first = steps[0], .length = LENGTH};
+    pc_thinning *thinning;
+    CHECK(pc_thinning_make(0.5, 0.0, &thinning) == 0);
+    for (size_t i = 0; i < 2000; i++) {
+        const size_t weak[] = {1 + i % 40, 45 + i % 7, 60 + i % 43, 110 + i % 19};
+        pc_thinning *fresh;
+        pc_change *found, *wanted;
+        size_t found_count, wanted_count;
+        CHECK(pc_thinning_make(0.5, 0.0, &fresh) == 0);
+        CHECK(pc_thinning_run(thinning, &series, weak, 4, &found, &found_count) == 0);
+        CHECK(pc_thinning_run(fresh, &series, weak, 4, &wanted, &wanted_count) == 0);
+        CHECK(found_count == wanted_count && memcmp(found, wanted, found_count * sizeof *found) == 0);
+        pc_free(found);
+        pc_free(wanted);
+        pc_thinning_free(fresh);
+    }
+    pc_thinning_free(thinning);
+}
+
 static int do_levels(void)
 {
     const pc_levels_options options = {.min_length = 5, .false_alarm = 0.01, .max_pvalue = 0.01};
@@ -223,6 +313,8 @@ int main(void)
     test_null();
     test_prefix();
     test_refusals();
+    test_growing();
+    test_forgetting();
     fail_each(do_rank_sum, 1);
     fail_each(do_signed_rank, 2);
     fail_each(do_shift, 3);
@@ -230,6 +322,7 @@ int main(void)
     fail_each(do_robust, 3);
     fail_each(do_bootstrap, 6);
     fail_each(do_windowed, 6);
+    fail_each(do_many_changes, 15);
     fail_each(do_levels, 10);
     return CHECK_EXIT();
 }

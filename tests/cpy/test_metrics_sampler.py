@@ -36,7 +36,8 @@ def operation() -> None:
 def test_sampling_is_flat(assert_flat: Flat) -> None:
     files, threads = count("fd"), count("task")
     assert_flat(operation)
-    assert (count("fd"), count("task")) == (files, threads)
+    assert count("fd") == files
+    assert count("task") <= threads  # less where a thread of an earlier test was still ending
 
 
 def test_making_one_for_descendants_alone_is_flat(assert_flat: Flat) -> None:

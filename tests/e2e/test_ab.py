@@ -47,7 +47,8 @@ class Repository:
         self.temporary = folder / "tmp"
         self.folder.mkdir()
         self.temporary.mkdir()
-        self.git("init", "--quiet", "--initial-branch=main")
+        self.git("init", "--quiet")
+        self.git("symbolic-ref", "HEAD", "refs/heads/main")
 
     def git(self, *arguments: str) -> str:
         identity = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org", "-c", "commit.gpgsign=false")
@@ -304,15 +305,16 @@ def test_trees(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     repository.commit(**{"sub/test_work__py": "two\n"})
     hook = repository.folder / ".git" / "hooks" / "post-checkout"
     hook.parent.mkdir(exist_ok=True)
+    repository.git("tag", "main", first)  # so that the name is ambiguous, which git warns of
     hook.write_text("#!/bin/sh\necho hooked >&2; exit 1\n", encoding="utf-8")
     hook.chmod(0o755)
     monkeypatch.setattr(tempfile, "tempdir", str(repository.temporary))
     monkeypatch.setattr(sides, "_probe", lambda _side: None)
     with Workspace(repository.folder / "sub", None) as workspace:
         monkeypatch.setenv("GIT_DIR", "/nowhere/.git")
-        base, head = workspace.sides("HEAD~1", None, None, sys.executable)
+        base, head = workspace.sides("main", None, None, sys.executable)
         monkeypatch.delenv("GIT_DIR")
-        assert base.label == f"HEAD~1 ({first[:9]})"
+        assert base.label == f"main ({first[:9]})"
         assert base.folder == base.root / "sub"
         assert base.root.is_relative_to(repository.temporary)
         assert (base.folder / "test_work.py").read_text() == "one\n"
@@ -336,7 +338,7 @@ def test_trees(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
 INSTALL = """\
 import pathlib, shutil, sys, sysconfig
 if pathlib.Path("broken").exists():
-    print("compiling")
+    print("compiling", file=sys.stderr)
     sys.exit("work.py:1: it does not build")
 shutil.copy("work.py", sysconfig.get_path("purelib") + "/installed_work.py")
 """

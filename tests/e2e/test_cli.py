@@ -367,7 +367,7 @@ def test_version_and_help(run: Run) -> None:
     [
         ((), "no command"),
         (("chek", "x"), "unknown command 'chek'; did you mean 'check'?"),
-        (("xyzzy",), "unknown command 'xyzzy'; there is: check, baseline"),
+        (("xyzzy",), "unknown command 'xyzzy'; there is: ab, check, baseline"),
         (("baseline",), "ACTION"),
         (("baseline", "shwo"), "unknown action 'shwo'; did you mean 'show'?"),
         (("check",), "RESULTS"),

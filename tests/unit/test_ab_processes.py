@@ -18,7 +18,7 @@ import pytest
 
 from perfcore.suite.ab import Blocks
 from perfcore.suite.interrupts import orderly_end, put_off
-from perfcore.suite.process import Side, Worker, WorkerLostError, last_lines, run_program
+from perfcore.suite.process import Ended, Side, Worker, WorkerLostError, last_lines, run_program
 
 # `say` writes an event, `hear` reads a command into $line.
 PROLOGUE = r"""#!/bin/sh
@@ -143,14 +143,14 @@ def test_environment_of_a_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_run_program(tmp_path: Path) -> None:
-    def run(script: str, timeout: float = 60) -> tuple[int, str]:
+    def run(script: str, timeout: float = 60) -> Ended:
         return run_program(["sh", "-c", script], folder=tmp_path, environment={"A": "b"}, timeout=timeout)
 
-    assert run("pwd; echo $A >&2; exit 5") == (5, f"{tmp_path}\nb\n")
+    assert run("pwd; echo $A >&2; exit 5") == (5, f"{tmp_path}\n", "b\n")
+    assert run("pwd") == (0, f"{tmp_path}\n", f"{tmp_path}\n")
     # What a program leaves running goes with it, and is not waited for.
-    code, said = run("sleep 600 & echo $!")
-    assert code == 0
-    wait_for(lambda: not alive(int(said)))
+    left = int(run("sleep 600 & echo $!").output)
+    wait_for(lambda: not alive(left))
     with pytest.raises(subprocess.TimeoutExpired):
         run("echo $$ > pid; sleep 600", timeout=0.3)
     wait_for(lambda: not alive(int((tmp_path / "pid").read_text())))

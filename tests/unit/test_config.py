@@ -9,7 +9,7 @@ import pytest
 
 from perfcore.config import BASELINE, HISTORY, LANES, Config, find_pyproject, load_config
 from perfcore.errors import ConfigError
-from perfcore.judge.thresholds import Thresholds
+from perfcore.judge.thresholds import MetricRule, Thresholds, metric_rule
 
 
 def project(folder: Path, text: str) -> Path:
@@ -46,6 +46,39 @@ def test_where_the_history_is(tmp_path: Path) -> None:
     assert (config.history, config.history_days) == (str(tmp_path / "h/x.db"), 30)
     config = load_config(project(tmp_path, "[tool.perfcore.history]\nurl = 'postgresql://host/x'\n"))
     assert (config.history, config.history_days) == ("postgresql://host/x", 90)
+
+
+def test_metrics_of_all_benchmarks_and_of_some(tmp_path: Path) -> None:
+    config = load_config(
+        project(
+            tmp_path,
+            "[tool.perfcore.thresholds.metrics]\n"
+            "growth_bytes = { critical = 'any', max = '1 kB' }\n"
+            "rate = { direction = 'up', min = 100, exact = false }\n"
+            "[tool.perfcore.thresholds.patterns.'*slow*']\n"
+            "metrics.p99 = { warning = '20%', max = '5 ms' }\n"
+            "metrics.rate = { ignore = true }\n",
+        )
+    )
+    assert config.metrics == {
+        "growth_bytes": MetricRule(critical=0.0, maximum=1000.0),
+        "rate": MetricRule(minimum=100.0, up=True, exact=False),
+    }
+    (rule,) = config.rules
+    assert rule.metrics == {"p99": MetricRule(warning=0.2, maximum=0.005), "rate": MetricRule(ignore=True)}
+    assert metric_rule("rate", config.metrics, [rule]) == MetricRule(minimum=100.0, up=True, exact=False, ignore=True)
+
+
+def test_this_repository_s_own_configuration() -> None:
+    """The example that the README shows: the thresholds of agents, messages, memory and leaks."""
+    config = load_config(Path(__file__).parent)
+    assert [(rule.pattern, rule.critical) for rule in config.rules] == [
+        ("*agent_spawn*", 0.10),
+        ("*message_throughput*", 0.15),
+        ("*memory*", 0.20),
+    ]
+    assert config.metrics["growth_bytes"].critical == 0.0
+    assert config.metrics["peak_bytes"].critical == 0.2
 
 
 def test_no_pyproject_is_all_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,6 +119,39 @@ def test_no_pyproject_is_all_defaults(tmp_path: Path, monkeypatch: pytest.Monkey
             r"""tool.perfcore.thresholds.patterns."\*::x".max: '50' is no time; write it like 50 ms""",
         ),
         ("[tool.perfcore.thresholds.patterns]\nx = 1", r'tool.perfcore.thresholds.patterns."x": must be a table'),
+        (
+            "[tool.perfcore.thresholds.metrics.cpu_s]\nup = true",
+            r"\[tool.perfcore.thresholds.metrics.cpu_s\]: unknown key 'up'",
+        ),
+        (
+            "[tool.perfcore.thresholds.metrics.cpu_s]\nmax = 5",
+            r"tool.perfcore.thresholds.metrics.cpu_s.max: 5 is no time",
+        ),
+        (
+            "[tool.perfcore.thresholds.metrics.peak_bytes]\nmax = 'big'",
+            r"tool.perfcore.thresholds.metrics.peak_bytes.max: 'big' is no size",
+        ),
+        (
+            "[tool.perfcore.thresholds.metrics.ops]\nmin = '5 s'",
+            r"tool.perfcore.thresholds.metrics.ops.min: '5 s' is no number; ops has no unit",
+        ),
+        (
+            "[tool.perfcore.thresholds.metrics.ops]\ndirection = 'left'",
+            r"tool.perfcore.thresholds.metrics.ops.direction: 'left' is no direction",
+        ),
+        (
+            "[tool.perfcore.thresholds.metrics.ops]\nexact = 1",
+            r"tool.perfcore.thresholds.metrics.ops.exact: must be true or false, not 1",
+        ),
+        (
+            "[tool.perfcore.thresholds.metrics.ops]\nwarning = '9%'\ncritical = 'any'",
+            r"tool.perfcore.thresholds.metrics.ops: warning is above critical",
+        ),
+        (
+            "[tool.perfcore.thresholds.patterns.'*::x'.metrics.ops]\nwarning = 0",
+            r'tool.perfcore.thresholds.patterns."\*::x".metrics.ops.warning: 0 is no threshold',
+        ),
+        ("[tool.perfcore.thresholds]\nmetrics = 1", r"tool.perfcore.thresholds.metrics: must be a table"),
         ("[tool.perfcore", r"not TOML: "),
     ],
 )

@@ -87,3 +87,30 @@ def test_export(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert [row["rounds"] for row in json.loads((folder / "out.json").read_text())["benchmarks"]] == [100, 100]
     assert main(["export", "none.json", "-o", "none.out"]) == 2
     assert not (folder / "none.out").exists()
+
+
+def test_history_export(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    metrics = {"perfcore": {"kernel": "unrolled", "metrics": {"peak_bytes": 900, "allocations": 5}}}
+    write(folder / "odd.json", benchmark('p[a|b,"c"]', stats={"mean": None}), benchmark("=1+1", fullname="=1+1"))
+    write(folder / "own.json", benchmark("m") | metrics, datetime="2024-01-02T00:00:00+00:00")
+    assert main(["history", "add", "odd.json", "own.json", "--database", "h.db"]) == 0
+    capsys.readouterr()
+    assert main(["history", "export", "--database", "h.db"]) == 0
+    formula, odd, own = csv.DictReader(capsys.readouterr().out.splitlines())
+    assert formula["fullname"] == "'=1+1"  # or a spreadsheet would run it
+    assert (odd["fullname"], odd["median"], odd["mean"]) == ('tests/test_x.py::p[a|b,"c"]', "1e-06", "")
+    assert (odd["datetime"], odd["commit"], odd["peak_bytes"]) == ("2024-01-01T00:00:00+00:00", "0123abc", "")
+    assert (own["peak_bytes"], own["allocations"], own["method"]) == ("900", "5", "unrolled/perf_counter")
+    assert main(["history", "export", "--benchmark", "::m", "--json", "-o", "out.json", "--database", "h.db"]) == 0
+    assert capsys.readouterr().out == "out.json: 1 rows\n"
+    (row,) = json.loads((folder / "out.json").read_text())["rows"]
+    assert (row["fullname"], row["rounds"], row["instructions"]) == ("tests/test_x.py::m", 100, None)
+    for arguments, text in (
+        (["--database", "none.db"], "no history yet"),
+        (["--database", "h.db", "--days", "1"], "has nothing that was asked for"),
+        (["--database", "h.db", "--benchmark", "none"], "has nothing that was asked for"),
+        (["--database", "h.db", "-o", "missing/out.csv"], "cannot write"),
+    ):
+        assert main(["history", "export", *arguments]) == 2
+        assert text in capsys.readouterr().err
+    assert not (folder / "none.db").exists()

@@ -90,6 +90,20 @@ def exercise(where: str) -> None:
         history.find("0000000000")
     with pytest.raises(HistoryError, match="is no run's key"):
         history.find("%")
+    history.prune(1e-9, now=START + 1000 * DAY)
+    measured = made(1, benchmark("a"), benchmark("m") | {"perfcore": {"metrics": {"allocations": 7}}})
+    assert history.add([made(0), measured]) == 2
+    name, other = history.names("::m") + history.names("::b")
+    assert [point.median for point in history.series([other], metric="max")[other]] == [4e-6]
+    assert [point.median for point in history.series([name, other], metric="allocations")[name]] == [7.0]
+    found = history.metrics([name, other], before=START + 2 * DAY, environment=measured.environment, limit=5)
+    assert found == {name: [{"allocations": 7}], other: []}
+    assert [(row["fullname"], row["at"]) for row in history.rows("::a")] == [
+        ("tests/test_x.py::a", START),
+        ("tests/test_x.py::a", START + DAY),
+    ]
+    assert len(list(history.rows(since=START + DAY))) == 2
+    history.prune(1e-9, now=START + 1000 * DAY)
 
 
 def test_sqlite(tmp_path: Path) -> None:

@@ -100,7 +100,9 @@ def test_a_trend() -> None:
 
 def test_where_the_level_changes() -> None:
     stepped = [1.0 + 0.001 * (i % 3) + (0.2 if i >= 20 else 0.0) for i in range(40)]
-    assert find_changes(stepped) == (20,)
+    (change,) = find_changes(stepped)
+    assert (change.position, change.before, change.after) == (20, 1.001, pytest.approx(1.201))
+    assert change.pvalue < 1e-6
     assert find_changes(stepped[:20]) == ()
     assert find_changes(stepped[16:25]) == ()  # too short to tell
 
@@ -209,5 +211,16 @@ def test_trends(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["trends", "--benchmark", "::b", "--json", "--days", "30"]) == 0
     (found,) = json.loads(capsys.readouterr().out)["trends"]
     assert found["weekly"] == pytest.approx(1.03**7, rel=1e-3)
+    for number in range(12, 20):
+        saved(project / "new.json", number - 20, benchmark("a", 1.5e-6), commit_info={"id": f"c{number}"})
+        assert main(["history", "add", "new.json"]) == 0
+    capsys.readouterr()
+    assert main(["trends", "--benchmark", "::a"]) == 0
+    assert "0123abc..c12 +50.0 %" in capsys.readouterr().out
+    assert main(["trends", "--benchmark", "::a", "--json"]) == 0
+    ((change,),) = (one["changes"] for one in json.loads(capsys.readouterr().out)["trends"])
+    assert (change["previous_commit"], change["commit"]) == ("0123abc", "c12")
+    assert (change["ratio"], change["magnitude"]) == (pytest.approx(1.5), pytest.approx(0.5))
+    assert change["pvalue"] < 0.002
     assert main(["trends", "--benchmark", "none"]) == 2
     assert "no runs of benchmarks like 'none' in the last 30 days" in capsys.readouterr().err

@@ -84,6 +84,8 @@ def test_a_command(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert found["samples"] > 3
     peak = found["resources"]["memory"]["utilisation"][1]
     assert peak["value"] > 30 << 20
+    assert found["resources"]["cpu"]["utilisation"][2]["name"] == "CPU time"
+    assert 0 < found["resources"]["cpu"]["utilisation"][2]["value"] < 60
     assert main(["use", "--", sys.executable, "-S", "-P", "-c", "print('mine'); raise SystemExit(3)"]) == 1
     captured = capfd.readouterr()
     assert captured.out == "mine\n"

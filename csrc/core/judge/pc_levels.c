@@ -30,7 +30,8 @@ typedef struct work {
     double *weights;   // for a split after each point
     uint32_t *previous;
     uint32_t *candidates;
-    size_t *cuts; // the present changes, then the end
+    double *lows, *highs; // of each candidate: the means for which it may still be the best start of a level
+    size_t *cuts;         // the present changes, then the end
     size_t cut_count;
 } work;
 
@@ -180,6 +181,60 @@ static double part_cost(const work *w, size_t start, size_t end)
     return w->costs[start] - sum * sum / (double)(end - start);
 }
 
+// Unlike fmin() and fmax(), which mind NaN, these are single instructions.
+static double lesser(double a, double b)
+{
+    return a < b ? a : b;
+}
+static double greater(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+// The means for which a level from `start` on costs no more than one from `later` on, whatever follows, widened by
+// `slack`. Both costs are quadratic in the mean, and their difference does not depend on what follows. False: none.
+static bool rival(const work *w, size_t start, size_t later, double slack, double *low, double *high)
+{
+    const double length = (double)(later - start), mean = (w->sums[later] - w->sums[start]) / length;
+    const double square = mean * mean - (w->costs[start] - w->costs[later]) / length;
+    if (square < -slack * slack)
+        return false;
+    const double half = (square > 0.0 ? sqrt(square) : 0.0) + slack;
+    *low = mean - half;
+    *high = mean + half;
+    return true;
+}
+
+// Add a start to the candidates, drop those that it beats for every mean, and leave it out if it is beaten itself.
+static size_t add_candidate(work *w, size_t count, size_t later)
+{
+    const double most = (double)w->length, slack = 1e-5 * most; // more than what is lost by rounding
+    double low = -most, high = most;
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        const size_t start = w->candidates[i];
+        double from, to;
+        if (!rival(w, start, later, slack, &from, &to))
+            continue;
+        w->candidates[kept] = (uint32_t)start;
+        w->lows[kept] = greater(w->lows[i], from);
+        w->highs[kept] = lesser(w->highs[i], to);
+        kept += w->lows[kept] <= w->highs[kept];
+        // Where the older one is no worse, the new one need not be looked at. Only the ends are cut off: a hole in the
+        // middle stays.
+        if (from + 2.0 * slack <= low)
+            low = greater(low, to - 2.0 * slack);
+        if (to - 2.0 * slack >= high)
+            high = lesser(high, from + 2.0 * slack);
+    }
+    if (low > high)
+        return kept;
+    w->candidates[kept] = (uint32_t)later;
+    w->lows[kept] = low;
+    w->highs[kept] = high;
+    return kept + 1;
+}
+
 // The best partition under a penalty, into w->cuts.
 static void partition(work *w, double penalty)
 {
@@ -191,7 +246,7 @@ static void partition(work *w, double penalty)
         if (end < least)
             continue;
         if (end == least || end >= 2 * least)
-            w->candidates[candidate_count++] = (uint32_t)(end - least);
+            candidate_count = add_candidate(w, candidate_count, end - least);
         double best = DBL_MAX;
         uint32_t from = 0;
         for (size_t i = 0; i < candidate_count; i++) {
@@ -203,17 +258,6 @@ static void partition(work *w, double penalty)
         }
         w->costs[end] = best + penalty;
         w->previous[end] = from;
-        // A start that loses to a change at `middle` even without its penalty will always lose from here on.
-        const size_t middle = end - least;
-        if (middle < least || end % least != 0)
-            continue;
-        size_t kept = 0;
-        for (size_t i = 0; i < candidate_count; i++) {
-            const size_t start = w->candidates[i];
-            if (start + least > middle || part_cost(w, start, middle) < w->costs[middle])
-                w->candidates[kept++] = (uint32_t)start;
-        }
-        candidate_count = kept;
     }
     size_t count = 0;
     for (size_t end = n; end > 0; end = w->previous[end])
@@ -318,7 +362,7 @@ int pc_levels_find(const double *values, size_t length, const pc_levels_options 
         return -EOVERFLOW;
     const size_t room = length + 1;
     work w = {.values = values, .length = length, .min_length = options->min_length};
-    double *doubles = pc_alloc(room, 5 * sizeof *doubles + 2 * sizeof(uint32_t));
+    double *doubles = pc_alloc(room, 7 * sizeof *doubles + 2 * sizeof(uint32_t));
     size_t *cuts = pc_alloc(length / options->min_length + 2, sizeof *cuts);
     pc_level_change *found = pc_alloc(length / options->min_length + 2, sizeof *found);
     size_t found_count = 0;
@@ -329,7 +373,9 @@ int pc_levels_find(const double *values, size_t length, const pc_levels_options 
         w.residuals = doubles + 2 * room;
         w.costs = doubles + 3 * room;
         w.weights = doubles + 4 * room;
-        w.previous = (uint32_t *)(void *)(doubles + 5 * room);
+        w.lows = doubles + 5 * room;
+        w.highs = doubles + 6 * room;
+        w.previous = (uint32_t *)(void *)(doubles + 7 * room);
         w.candidates = w.previous + room;
         w.cuts = cuts;
         status = despike(&w);

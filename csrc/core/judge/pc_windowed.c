@@ -8,7 +8,7 @@
 
 #include "base/pc_alloc.h"
 #include "judge/pc_prefix.h"
-#include "judge/pc_special.h"
+#include "judge/pc_thinning.h"
 
 typedef struct segment {
     size_t start, end;
@@ -18,7 +18,7 @@ typedef struct segment {
 
 struct pc_windowed {
     size_t window;
-    double first_pvalue, max_pvalue, min_magnitude;
+    double first_pvalue;
     // Tables and scratch of the search, rows of window - 1: row r stands for tau = start + r + 1, column c for
     // kappa = start + c + 2.
     double *within_left, *within_right; // factors of the sums within the two sides
@@ -33,6 +33,7 @@ struct pc_windowed {
     size_t *weak; // found in windows that are complete
     size_t weak_count, weak_capacity;
     size_t next_window;
+    pc_thinning *thinning;
 };
 
 static void fill_tables(pc_windowed *series)
@@ -56,12 +57,11 @@ int pc_windowed_make(const pc_windowed_options *options, pc_windowed **result)
     const size_t w = options->window, square = (w - 1) * (w - 1);
     const double p = options->max_pvalue;
     series->window = w;
-    series->max_pvalue = p;
     series->first_pvalue = p < 0.05 ? 10.0 * p : p < 0.5 ? 2.0 * p : p;
-    series->min_magnitude = options->min_magnitude;
     series->within_left = pc_alloc_zero(4 * square + 2 * w, sizeof(double));
     series->segments = pc_alloc(w, sizeof *series->segments);
-    if (series->within_left == NULL || series->segments == NULL) {
+    if (series->within_left == NULL || series->segments == NULL ||
+        pc_thinning_make(p, options->min_magnitude, &series->thinning) < 0) {
         pc_windowed_free(series);
         return -ENOMEM;
     }
@@ -84,6 +84,7 @@ void pc_windowed_free(pc_windowed *series)
     pc_free(series->values);
     pc_free(series->prefixes);
     pc_free(series->weak);
+    pc_thinning_free(series->thinning);
     pc_free(series);
 }
 
@@ -129,23 +130,6 @@ int pc_windowed_append(pc_windowed *series, const double *values, size_t count)
         series->prefixes[at + 1] = pc_prefix_add(series->prefixes[at], values[i], series->values[0]);
     }
     return 0;
-}
-
-static pc_part part_of(const pc_windowed *series, size_t start, size_t end)
-{
-    return pc_prefix_part(&series->prefixes[start], &series->prefixes[end], end - start);
-}
-
-// Student's two-sample t-test with equal variances, on the variances of populations. NaN where both sides are the same
-// constant.
-static double t_test(const pc_part *left, const pc_part *right)
-{
-    const double df = left->count + right->count - 2.0;
-    if (df <= 0.0)
-        return 1.0;
-    const double pooled = ((left->count - 1.0) * left->variance + (right->count - 1.0) * right->variance) / df;
-    const double error = sqrt(pooled * (1.0 / left->count + 1.0 / right->count));
-    return pc_student_two_sided(pc_prefix_mean_difference(left, right) / error, df);
 }
 
 // Sums of distances within the window from `start`, which the searches of its parts share.
@@ -255,9 +239,7 @@ static int search_window(pc_windowed *series, size_t start, size_t **weak, size_
         if (best == parts)
             break;
         const segment whole = segments[best];
-        const pc_part left = part_of(series, whole.start, whole.split);
-        const pc_part right = part_of(series, whole.split, whole.end);
-        if (!(t_test(&left, &right) <= series->first_pvalue))
+        if (!(pc_thinning_pvalue(series->prefixes, whole.start, whole.split, whole.end) <= series->first_pvalue))
             break;
         memmove(segments + best + 2, segments + best + 1, (parts - best - 1) * sizeof *segments);
         segments[best] = (segment){.start = whole.start, .end = whole.split};
@@ -273,53 +255,6 @@ static int search_window(pc_windowed *series, size_t start, size_t **weak, size_
     const size_t last = parts > 1 ? segments[parts - 1].start : 0, stepped = start + series->window / 2;
     *next = last > stepped ? last : stepped;
     return 0;
-}
-
-static double relative(double from, double to)
-{
-    return from == 0.0 ? 0.0 : fabs(to / from - 1.0);
-}
-
-// Test the change at changes[i] against its neighbours as they are now.
-static void test_change(const pc_windowed *series, pc_change *changes, size_t count, size_t i)
-{
-    pc_change *change = &changes[i];
-    const size_t start = i > 0 ? changes[i - 1].index : 0;
-    const size_t end = i + 1 < count ? changes[i + 1].index : series->length;
-    const pc_part left = part_of(series, start, change->index), right = part_of(series, change->index, end);
-    change->pvalue = t_test(&left, &right);
-    change->mean_before = series->values[0] + left.mean.high;
-    change->mean_after = series->values[0] + right.mean.high;
-    change->stddev_before = sqrt(left.variance);
-    change->stddev_after = sqrt(right.variance);
-    const double forward = relative(change->mean_before, change->mean_after);
-    const double backward = relative(change->mean_after, change->mean_before);
-    change->magnitude = forward > backward ? forward : backward;
-}
-
-static size_t thin_out(const pc_windowed *series, pc_change *changes, size_t count)
-{
-    while (count > 0) {
-        size_t weakest = 0;
-        for (size_t i = 1; i < count; i++) {
-            if (changes[i].pvalue > changes[weakest].pvalue)
-                weakest = i;
-        }
-        if (changes[weakest].pvalue < series->max_pvalue) {
-            weakest = 0;
-            for (size_t i = 1; i < count; i++) {
-                if (changes[i].magnitude < changes[weakest].magnitude)
-                    weakest = i;
-            }
-            if (changes[weakest].magnitude > series->min_magnitude)
-                break;
-        }
-        count--;
-        memmove(changes + weakest, changes + weakest + 1, (count - weakest) * sizeof *changes);
-        for (size_t i = weakest; i < count && i < weakest + 2; i++)
-            test_change(series, changes, count, i);
-    }
-    return count;
 }
 
 int pc_windowed_find(pc_windowed *series, pc_change **changes, size_t *count)
@@ -339,15 +274,10 @@ int pc_windowed_find(pc_windowed *series, pc_change **changes, size_t *count)
         memcpy(weak, series->weak, weak_count * sizeof *weak);
     for (size_t start = series->next_window; status == 0 && start < series->length;)
         status = search_window(series, start, &weak, &weak_count, &weak_capacity, &start);
-    pc_change *found = status == 0 ? pc_alloc(weak_count, sizeof *found) : NULL;
-    if (found != NULL) {
-        for (size_t i = 0; i < weak_count; i++)
-            found[i].index = weak[i];
-        for (size_t i = 0; i < weak_count; i++)
-            test_change(series, found, weak_count, i);
-        *count = thin_out(series, found, weak_count);
-        *changes = found;
-    }
+    const pc_thinning_series whole = {
+        .prefixes = series->prefixes, .first = series->length > 0 ? series->values[0] : 0.0, .length = series->length};
+    if (status == 0)
+        status = pc_thinning_run(series->thinning, &whole, weak, weak_count, changes, count);
     pc_free(weak);
-    return found != NULL ? 0 : -ENOMEM;
+    return status;
 }

@@ -11,9 +11,10 @@
 // uses the standard deviations of populations, and the left neighbour of a removed point is not tested again.
 //
 // Means and variances of any part come from prefix sums in double-double, so that testing takes constant time and a
-// series of constants has no noise. Windows that later points cannot alter are searched once: after an append only the
-// last few are, and the tests.
-// Memory: 72 bytes a point and 32 bytes times the square of the window. Thread contract: single owner.
+// series of constants has no noise. Windows that later points cannot alter are searched once, and tests are kept
+// (pc_thinning.h): after an append only the last few windows are searched, and what they touch is tested.
+// Memory: 72 bytes a point, about 200 a weak change point and 32 times the square of the window. Thread contract:
+// single owner.
 #ifndef PC_WINDOWED_H
 #define PC_WINDOWED_H
 

@@ -59,6 +59,14 @@ static inline void store_digits(char *at, uint64_t word)
 // Write exactly `count` digits (1 to 20), which value has, at `at`; eight bytes are overwritten in any case.
 static inline void write_digits(char *at, uint64_t value, unsigned count)
 {
+    if (PC_LIKELY(count - 16 <= 1)) { // most doubles; the same for both, since nobody can predict which
+        uint64_t high = value / 100000000;
+        uint64_t first = high / 100000000;
+        *at = (char)('0' + first); // of 16 digits the next store covers it
+        store_digits(at + count - 16, eight_digits((uint32_t)(high - first * 100000000)));
+        store_digits(at + count - 8, eight_digits((uint32_t)(value - high * 100000000)));
+        return;
+    }
     unsigned words = (count - 1) / 8;
     unsigned head = count - 8 * words;
     uint32_t low[2];
@@ -124,28 +132,37 @@ static bool shortest(uint64_t mantissa, int exponent, bool narrow, decimal *foun
     uint64_t low = product_to_odd(scale, (4 * mantissa - 2 + narrow) << shift) + odd;
     uint64_t middle = product_to_odd(scale, (4 * mantissa) << shift);
     uint64_t high = product_to_odd(scale, (4 * mantissa + 2) << shift) - odd;
+    // One digit fewer, if just one of the two neighbours is inside. Which of both it is nobody can predict (16 and 17
+    // digits are about as frequent), so both are made and one is chosen without a jump.
     uint64_t digits = middle / 4;
-    if (digits >= 10) { // one digit fewer, if just one of the two neighbours is inside
-        uint64_t fewer = digits / 10;
-        bool lower_fits = low <= 40 * fewer;
-        bool upper_fits = 40 * fewer + 40 <= high;
-        if (lower_fits != upper_fits) {
-            *found = (decimal){fewer + upper_fits, power + 1};
-            return true;
-        }
-    }
-    bool lower_fits = low <= 4 * digits;
-    bool upper_fits = 4 * digits + 4 <= high;
-    bool up = lower_fits != upper_fits ? upper_fits
-                                       : middle > 4 * digits + 2 || (middle == 4 * digits + 2 && (digits & 1) == 1);
-    *found = (decimal){digits + up, power};
+    uint64_t fewer = digits / 10;
+    bool lower_fits = low <= 40 * fewer;
+    bool upper_fits = 40 * fewer + 40 <= high;
+    bool shorter = (digits >= 10) & (lower_fits != upper_fits);
+    uint64_t rounded = fewer + upper_fits;
+    lower_fits = low <= 4 * digits;
+    upper_fits = 4 * digits + 4 <= high;
+    uint64_t half = 4 * digits + 2;
+    bool nearer_up = (middle > half) | ((middle == half) & (digits & 1));
+    bool up = (lower_fits & upper_fits) | (!lower_fits & !upper_fits) ? nearer_up : upper_fits;
+    found->digits = shorter ? rounded : digits + up;
+    found->power = power + shorter;
     return true;
 }
 
 // Lay out digits * 10^power as repr() does.
 static char *lay_out(char *at, decimal number)
 {
-    while (number.digits % 100 == 0) {
+    // Zeros at the end, as 0.25 has fourteen: 8, 4, 2 and 1 at a time.
+    while (number.digits % 100000000 == 0) {
+        number.digits /= 100000000;
+        number.power += 8;
+    }
+    if (number.digits % 10000 == 0) {
+        number.digits /= 10000;
+        number.power += 4;
+    }
+    if (number.digits % 100 == 0) {
         number.digits /= 100;
         number.power += 2;
     }

@@ -171,7 +171,8 @@ int pc_json_read_number(const char *at, const char *end, pc_json_scalar *scalar,
             return refuse(PC_JSON_DIGITS, start, code, where);
         scalar->after = at;
         scalar->kind = PC_JSON_BIG;
-        if (PC_LIKELY(count <= SMALL_DIGITS)) {
+        // 19 digits, as nanoseconds since 1970 have, do not wrap yet.
+        if (PC_LIKELY(count <= SMALL_DIGITS || (count == SMALL_DIGITS + 1 && value <= INT64_MAX))) {
             scalar->kind = PC_JSON_SMALL;
             scalar->integer = negative ? -(int64_t)value : (int64_t)value;
         }

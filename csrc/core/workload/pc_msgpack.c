@@ -289,6 +289,8 @@ const char *pc_msgpack_reason(pc_msgpack_code code)
         return "a map's key that Python cannot hash";
     case PC_MSGPACK_DUPLICATE:
         return "the same key twice in one map";
+    case PC_MSGPACK_NO_MESSAGE:
+        return "an extension of type 77 that is not a Message";
     case PC_MSGPACK_STAMP:
         return "an extension of type -1 that is not a timestamp";
     }

@@ -14,6 +14,7 @@
 enum {
     PC_MSGPACK_HEAD = 9,        // the longest head, an integer or a double whole
     PC_MSGPACK_TIMESTAMP = -1,  // the extension type of timestamps
+    PC_MSGPACK_MESSAGE = 77,    // ours, of messages: an array of sender, recipient, topic, payload, id, timestamp
     PC_MSGPACK_MAX_DEPTH = 200, // arrays and maps within each other
 };
 
@@ -27,7 +28,8 @@ typedef enum pc_msgpack_code {
     PC_MSGPACK_DEPTH,
     PC_MSGPACK_KEY, // a map's key that cannot be hashed
     PC_MSGPACK_DUPLICATE,
-    PC_MSGPACK_STAMP, // extension -1 that is no timestamp
+    PC_MSGPACK_STAMP,      // extension -1 that is no timestamp
+    PC_MSGPACK_NO_MESSAGE, // extension 77 that is no message
 } pc_msgpack_code;
 
 typedef enum pc_msgpack_kind {

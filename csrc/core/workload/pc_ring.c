@@ -30,6 +30,31 @@ int pc_ring_reserve(pc_ring *ring, size_t extra)
     return 0;
 }
 
+// Both copy in two parts, up to the end of the slots and from their beginning: an item at a time costs twice as much.
+void pc_ring_push_many(pc_ring *ring, void *const *items, size_t count)
+{
+    assert(count <= ring->capacity - ring->length);
+    if (count == 0)
+        return; // there may be no slots
+    size_t at = (ring->head + ring->length) & (ring->capacity - 1);
+    size_t before_end = ring->capacity - at < count ? ring->capacity - at : count;
+    memcpy(ring->slots + at, items, before_end * sizeof *items);
+    memcpy(ring->slots, items + before_end, (count - before_end) * sizeof *items);
+    ring->length += count;
+}
+
+void pc_ring_pop_many(pc_ring *ring, void **items, size_t count)
+{
+    assert(count <= ring->length);
+    if (count == 0)
+        return;
+    size_t before_end = ring->capacity - ring->head < count ? ring->capacity - ring->head : count;
+    memcpy(items, ring->slots + ring->head, before_end * sizeof *items);
+    memcpy(items + before_end, ring->slots, (count - before_end) * sizeof *items);
+    ring->head = (ring->head + count) & (ring->capacity - 1);
+    ring->length -= count;
+}
+
 void pc_ring_clear(pc_ring *ring)
 {
     pc_free(ring->slots);

@@ -48,6 +48,12 @@ PC_NODISCARD static inline int pc_ring_push(pc_ring *ring, void *item)
     return 0;
 }
 
+// Append items for which there is room (pc_ring_reserve).
+void pc_ring_push_many(pc_ring *ring, void *const *items, size_t count);
+
+// Take the `count` oldest items of a ring that has so many.
+void pc_ring_pop_many(pc_ring *ring, void **items, size_t count);
+
 // Take the oldest item of a ring that has one.
 static inline void *pc_ring_pop(pc_ring *ring)
 {

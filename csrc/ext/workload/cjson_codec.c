@@ -74,19 +74,15 @@ static int fill_object(codec_writer *self, cJSON *object, PyObject *mapping, int
     int status = 0;
     Py_ssize_t size = PyDict_GET_SIZE(mapping);
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(items) && status == 0; i++) {
-        PyObject *pair = PyList_GET_ITEM(items, i);
-        if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2) {
-            PyErr_SetString(PyExc_TypeError, "items() must give pairs");
-            status = -1;
+        PyObject *key;
+        PyObject *value;
+        if ((status = codec_pair(items, i, &key, &value)) < 0)
             break;
-        }
-        status = add_member(self, object, PyTuple_GET_ITEM(pair, 0), PyTuple_GET_ITEM(pair, 1), depth);
-        if (status < 0) {
-            (void)codec_at_key(self, PyTuple_GET_ITEM(pair, 0));
-        } else if (PyDict_CheckExact(mapping) && PyDict_GET_SIZE(mapping) != size) {
-            PyErr_SetString(PyExc_RuntimeError, "a dict changed its size while it was encoded");
-            status = -1;
-        }
+        status = add_member(self, object, key, value, depth);
+        if (status < 0)
+            (void)codec_at_key(self, key);
+        else if (PyDict_CheckExact(mapping) && PyDict_GET_SIZE(mapping) != size)
+            status = codec_raise_changed();
     }
     Py_DECREF(items);
     return status;
@@ -110,7 +106,7 @@ static cJSON *make_container(codec_writer *self, PyObject *value, int depth)
 {
     bool object = PyDict_Check(value);
     if (depth == CODEC_MAX_DEPTH) {
-        (void)codec_refuse(self, "nested more than %d levels deep (does it contain itself?)", CODEC_MAX_DEPTH);
+        (void)codec_refuse_depth(self, CODEC_MAX_DEPTH);
         return NULL;
     }
     cJSON *node = or_no_memory(object ? cJSON_CreateObject() : cJSON_CreateArray());

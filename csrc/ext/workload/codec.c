@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "workload/message.h"
+
 PyObject *codec_import(PyObject **slot, const char *module, const char *name)
 {
     if (*slot == NULL) {
@@ -131,6 +133,26 @@ static size_t key_slot(const char *text, size_t length)
     return (size_t)(mixed >> 54) & (CODEC_KEYS - 1);
 }
 
+// memcmp() for 2 to CODEC_KEY_BYTES bytes, in words that overlap: a call costs more than the comparison.
+static inline bool same_bytes(const char *one, const char *other, size_t length)
+{
+    uint64_t a, b, c, d;
+    if (length < 8) {
+        while (length > 0 && *one == *other)
+            one++, other++, length--;
+        return length == 0;
+    }
+    memcpy(&a, one + length - 8, 8);
+    memcpy(&b, other + length - 8, 8);
+    uint64_t differ = a ^ b;
+    for (size_t at = 0; at + 8 < length; at += 8) {
+        memcpy(&c, one + at, 8);
+        memcpy(&d, other + at, 8);
+        differ |= c ^ d;
+    }
+    return differ == 0;
+}
+
 PyObject *codec_key(codec_state *state, const char *text, size_t length)
 {
     if (length > CODEC_KEY_BYTES || length < 2)
@@ -138,7 +160,7 @@ PyObject *codec_key(codec_state *state, const char *text, size_t length)
     PyObject **slot = &state->keys[key_slot(text, length)];
     PyObject *known = *slot;
     if (known != NULL && (size_t)PyUnicode_GET_LENGTH(known) == length &&
-        memcmp(PyUnicode_1BYTE_DATA(known), text, length) == 0)
+        same_bytes((const char *)PyUnicode_1BYTE_DATA(known), text, length))
         return Py_NewRef(known);
     PyObject *key = codec_ascii(text, length);
     if (key != NULL) {
@@ -264,6 +286,11 @@ int codec_at_key(codec_writer *writer, PyObject *key)
     return prepend(writer, PyUnicode_FromFormat("[key of type %.80s]", Py_TYPE(key)->tp_name));
 }
 
+int codec_at_field(codec_writer *writer, const char *name)
+{
+    return writer->reason != NULL ? prepend(writer, PyUnicode_FromFormat(".%s", name)) : -1;
+}
+
 int codec_utf8_any(codec_writer *writer, PyObject *text, const char **utf8, size_t *length)
 {
     Py_ssize_t size;
@@ -281,6 +308,54 @@ int codec_utf8_any(codec_writer *writer, PyObject *text, const char **utf8, size
 int codec_refuse_type(codec_writer *writer, const char *codec, PyObject *value)
 {
     return codec_refuse(writer, "%s has no type for %.100s; convert it first", codec, Py_TYPE(value)->tp_name);
+}
+
+int codec_refuse_depth(codec_writer *writer, int limit)
+{
+    return codec_refuse(writer, "nested more than %d levels deep (does it contain itself?)", limit);
+}
+
+int codec_raise_changed(void)
+{
+    PyErr_SetString(PyExc_RuntimeError, "a dict changed its size while it was encoded");
+    return -1;
+}
+
+int codec_pair(PyObject *items, Py_ssize_t index, PyObject **key, PyObject **value)
+{
+    PyObject *pair = PyList_GET_ITEM(items, index);
+    if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2) {
+        PyErr_SetString(PyExc_TypeError, "items() must give pairs");
+        return -1;
+    }
+    *key = PyTuple_GET_ITEM(pair, 0);
+    *value = PyTuple_GET_ITEM(pair, 1);
+    return 0;
+}
+
+// --- messages ---
+
+bool codec_is_message_key(PyObject *key)
+{
+    return PyUnicode_Check(key) && PyUnicode_GET_LENGTH(key) == sizeof CODEC_MESSAGE_KEY - 1 &&
+           PyUnicode_CompareWithASCIIString(key, CODEC_MESSAGE_KEY) == 0;
+}
+
+int codec_refuse_message_key(codec_writer *writer)
+{
+    return codec_refuse(writer, "a dict whose one key is '" CODEC_MESSAGE_KEY "' would come back as a Message");
+}
+
+PyObject *codec_make_message(codec_state *state, PyObject *const *values)
+{
+    for (int i = 0; i < MESSAGE_FIELDS; i++) {
+        if (values[i] == NULL || (i >= 4 && !PyLong_Check(values[i]))) // None would be given an id and a time
+            return NULL;
+    }
+    PyObject *message = message_create(state->core, values);
+    if (message == NULL && (PyErr_ExceptionMatches(PyExc_TypeError) || PyErr_ExceptionMatches(PyExc_ValueError)))
+        PyErr_Clear();
+    return message;
 }
 
 // --- the room's set-up ---
@@ -320,6 +395,7 @@ int codec_setup(PyObject *module)
         PyErr_NoMemory();
         return -1;
     }
+    state->codec->core = state;
     if (json_dumps_setup(module) < 0 || json_loads_setup(module) < 0)
         return -1;
     if (msgpack_dumps_setup(module) < 0 || msgpack_loads_setup(module) < 0)

@@ -7,6 +7,8 @@
 
 #include "ext.h"
 
+#include <string.h>
+
 #include "record/pc_json.h"
 #include "workload/pc_out.h"
 
@@ -22,6 +24,7 @@ typedef struct codec_state {
     PyObject *keys[CODEC_KEYS]; // ASCII str, or NULL
     PyObject *encode_error;     // of perfcore.errors, imported when first raised
     PyObject *decode_error;
+    core_state *core;    // that this is part of
     PyObject *extension; // the classes of perfcore.codecs, imported when first met
     PyObject *timestamp;
 } codec_state;
@@ -97,6 +100,7 @@ int codec_refuse(codec_writer *writer, const char *format, ...);
 // While a refusal is on its way out: note the place in the container that it passes. Return -1.
 int codec_at_index(codec_writer *writer, Py_ssize_t index);
 int codec_at_key(codec_writer *writer, PyObject *key);
+int codec_at_field(codec_writer *writer, const char *name);
 
 // What codec_utf8 does for text that is not ASCII.
 int codec_utf8_any(codec_writer *writer, PyObject *text, const char **utf8, size_t *length) PC_NODISCARD;
@@ -111,8 +115,15 @@ PC_NODISCARD static inline int codec_utf8(codec_writer *writer, PyObject *text, 
     return 0;
 }
 
-// Refuse a value of a type that the format does not have. Returns -1.
+// Refuse a value of a type that the format does not have, and containers that are nested too deep. Return -1.
 int codec_refuse_type(codec_writer *writer, const char *codec, PyObject *value);
+int codec_refuse_depth(codec_writer *writer, int limit);
+
+// Raise for a dict that changed its size between two of its items. Returns -1.
+int codec_raise_changed(void);
+
+// The pair at `index` of what a mapping's items() gave, borrowed. 0, or -1 with TypeError where it is none.
+int codec_pair(PyObject *items, Py_ssize_t index, PyObject **key, PyObject **value) PC_NODISCARD;
 
 // Room in the output, with MemoryError set on failure.
 PC_NODISCARD static inline int codec_reserve(codec_writer *writer, size_t extra)
@@ -123,6 +134,18 @@ PC_NODISCARD static inline int codec_reserve(codec_writer *writer, size_t extra)
         return 0;
     PyErr_NoMemory();
     return -1;
+}
+
+// Append bytes. 0, or -1 with MemoryError.
+PC_NODISCARD static inline int codec_write_bytes(codec_writer *writer, const char *bytes, size_t length)
+{
+    if (length == 0)
+        return 0; // then there may be no address either
+    if (codec_reserve(writer, length) < 0)
+        return -1;
+    memcpy(writer->out.data + writer->out.length, bytes, length);
+    writer->out.length += length;
+    return 0;
 }
 
 // Append the text of an int or a float (or of a subclass). 0, or -1 refused or with an exception. Of json_dumps.c.
@@ -146,6 +169,19 @@ static inline bool codec_small_int(PyObject *number, long long *value)
 #endif
     return false;
 }
+
+// --- messages ---
+
+// A Message in JSON is an object with this one key, whose value is an object of its fields.
+#define CODEC_MESSAGE_KEY "perfcore.Message"
+
+bool codec_is_message_key(PyObject *key);
+
+// Refuse a dict that would be read as a message. Returns -1.
+int codec_refuse_message_key(codec_writer *writer);
+
+// A message of fields that were read (NULL where there is none). NULL without an exception: they make no message.
+PyObject *codec_make_message(codec_state *state, PyObject *const *values);
 
 // --- the set-up of each format's file ---
 

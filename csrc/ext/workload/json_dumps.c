@@ -7,20 +7,12 @@
 #include <math.h>
 
 #include "record/pc_number_write.h"
+#include "workload/message.h"
 #include "workload/pc_json_text.h"
 
 enum { ITEM_ROOM = PC_DOUBLE_TEXT + 8 }; // a separator and any number or word
 
 static int write_other(codec_writer *self, PyObject *value, int depth);
-
-static inline int write_bytes(codec_writer *self, const char *text, size_t length)
-{
-    if (codec_reserve(self, length) < 0)
-        return -1;
-    memcpy(self->out.data + self->out.length, text, length);
-    self->out.length += length;
-    return 0;
-}
 
 static inline int write_byte(codec_writer *self, char byte)
 {
@@ -57,7 +49,7 @@ static int write_big(codec_writer *self, PyObject *value)
     if (length > PC_JSON_MAX_DIGITS + 1) // the interpreter's own limit was raised
         status = codec_refuse(self, "an integer of more than %d digits", PC_JSON_MAX_DIGITS);
     else
-        status = write_bytes(self, (const char *)PyUnicode_1BYTE_DATA(text), (size_t)length);
+        status = codec_write_bytes(self, (const char *)PyUnicode_1BYTE_DATA(text), (size_t)length);
     Py_DECREF(text);
     return status;
 }
@@ -89,7 +81,7 @@ static inline int write_real(codec_writer *self, double real)
     char *text = PyOS_double_to_string(real, 'r', 0, Py_DTSF_ADD_DOT_0, NULL);
     if (text == NULL)
         return -1;
-    int status = write_bytes(self, text, strlen(text));
+    int status = codec_write_bytes(self, text, strlen(text));
     PyMem_Free(text);
     return status;
 }
@@ -135,12 +127,14 @@ static int write_dict(codec_writer *self, PyObject *dict, int depth)
     Py_ssize_t size = PyDict_GET_SIZE(dict);
     char before = '{';
     if (size == 0)
-        return write_bytes(self, "{}", 2);
+        return codec_write_bytes(self, "{}", 2);
     while (PyDict_Next(dict, &place, &key, &value)) {
         // The items() of a subclass further in may change this dict.
         Py_INCREF(key);
         Py_INCREF(value);
         int status = write_key(self, before, key);
+        if (PC_UNLIKELY(size == 1 && codec_is_message_key(key)))
+            status = codec_refuse_message_key(self);
         if (PC_LIKELY(status == 0))
             status = write_item(self, ':', value, depth);
         if (PC_UNLIKELY(status < 0))
@@ -149,10 +143,8 @@ static int write_dict(codec_writer *self, PyObject *dict, int depth)
         Py_DECREF(value);
         if (PC_UNLIKELY(status < 0))
             return -1;
-        if (PC_UNLIKELY(PyDict_GET_SIZE(dict) != size)) {
-            PyErr_SetString(PyExc_RuntimeError, "a dict changed its size while it was encoded");
-            return -1;
-        }
+        if (PC_UNLIKELY(PyDict_GET_SIZE(dict) != size))
+            return codec_raise_changed();
         before = ',';
     }
     return write_byte(self, '}');
@@ -167,22 +159,22 @@ static int write_mapping(codec_writer *self, PyObject *mapping, int depth)
     int status = 0;
     Py_ssize_t count = PyList_GET_SIZE(items);
     for (Py_ssize_t i = 0; i < count && status == 0; i++) {
-        PyObject *pair = PyList_GET_ITEM(items, i);
-        if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2) {
-            PyErr_SetString(PyExc_TypeError, "items() must give pairs");
-            status = -1;
+        PyObject *key;
+        PyObject *value;
+        if ((status = codec_pair(items, i, &key, &value)) < 0)
             break;
-        }
-        status = write_key(self, i == 0 ? '{' : ',', PyTuple_GET_ITEM(pair, 0));
+        status = write_key(self, i == 0 ? '{' : ',', key);
+        if (count == 1 && codec_is_message_key(key))
+            status = codec_refuse_message_key(self);
         if (status == 0)
-            status = write_item(self, ':', PyTuple_GET_ITEM(pair, 1), depth);
+            status = write_item(self, ':', value, depth);
         if (status < 0)
-            (void)codec_at_key(self, PyTuple_GET_ITEM(pair, 0));
+            (void)codec_at_key(self, key);
     }
     Py_DECREF(items);
     if (status < 0)
         return -1;
-    return count == 0 ? write_bytes(self, "{}", 2) : write_byte(self, '}');
+    return count == 0 ? codec_write_bytes(self, "{}", 2) : write_byte(self, '}');
 }
 
 static int write_sequence(codec_writer *self, PyObject *sequence, int depth)
@@ -198,13 +190,39 @@ static int write_sequence(codec_writer *self, PyObject *sequence, int depth)
             return codec_at_index(self, i);
         before = ',';
     }
-    return i == 0 ? write_bytes(self, "[]", 2) : write_byte(self, ']');
+    return i == 0 ? codec_write_bytes(self, "[]", 2) : write_byte(self, ']');
+}
+
+static int write_message(codec_writer *self, const message_object *message, int depth)
+{
+    static const char *const before[] = {"{\"" CODEC_MESSAGE_KEY "\":{\"sender\":", ",\"recipient\":", ",\"topic\":"};
+    if (PC_UNLIKELY(depth + 1 >= CODEC_MAX_DEPTH)) // two levels
+        return codec_refuse_depth(self, CODEC_MAX_DEPTH);
+    PyObject *const texts[] = {message->sender, message->recipient, message->topic};
+    for (int i = 0; i < 3; i++) {
+        if (codec_write_bytes(self, before[i], strlen(before[i])) < 0)
+            return -1;
+        if ((texts[i] == Py_None ? codec_write_bytes(self, "null", 4) : write_text(self, texts[i])) < 0)
+            return codec_at_field(self, message_field_names[i]);
+    }
+    if (codec_write_bytes(self, ",\"payload\"", 10) < 0)
+        return -1;
+    if (write_item(self, ':', message->payload, depth + 2) < 0)
+        return codec_at_field(self, "payload");
+    if (codec_reserve(self, 2 * ITEM_ROOM + 32) < 0)
+        return -1;
+    char *at = self->out.data + self->out.length;
+    at = pc_integer_write(mempcpy(at, ",\"id\":", 6), message->id);
+    at = pc_integer_write(mempcpy(at, ",\"timestamp\":", 13), message->timestamp);
+    at = mempcpy(at, "}}", 2);
+    self->out.length = (size_t)(at - self->out.data);
+    return 0;
 }
 
 static int write_container(codec_writer *self, PyObject *value, int depth)
 {
     if (PC_UNLIKELY(depth == CODEC_MAX_DEPTH))
-        return codec_refuse(self, "nested more than %d levels deep (does it contain itself?)", CODEC_MAX_DEPTH);
+        return codec_refuse_depth(self, CODEC_MAX_DEPTH);
     if (PyDict_CheckExact(value))
         return write_dict(self, value, depth + 1);
     if (PyDict_Check(value))
@@ -216,11 +234,11 @@ static int write_container(codec_writer *self, PyObject *value, int depth)
 static int write_other(codec_writer *self, PyObject *value, int depth)
 {
     if (value == Py_None)
-        return write_bytes(self, "null", 4);
+        return codec_write_bytes(self, "null", 4);
     if (value == Py_True)
-        return write_bytes(self, "true", 4);
+        return codec_write_bytes(self, "true", 4);
     if (value == Py_False)
-        return write_bytes(self, "false", 5);
+        return codec_write_bytes(self, "false", 5);
     if (PyDict_Check(value) || PyList_Check(value) || PyTuple_Check(value))
         return write_container(self, value, depth);
     if (PyUnicode_Check(value))
@@ -229,6 +247,8 @@ static int write_other(codec_writer *self, PyObject *value, int depth)
         return write_real(self, PyFloat_AS_DOUBLE(value));
     if (PyLong_Check(value))
         return write_integer(self, value);
+    if (message_check(self->state->core, value))
+        return write_message(self, (const message_object *)value, depth);
     return codec_refuse_type(self, "JSON", value);
 }
 

@@ -4,9 +4,11 @@
 #include "workload/codec.h"
 
 #include "record/pc_json_scan.h"
+#include "workload/message.h"
 #include "workload/pc_json_text.h"
 
 typedef struct reader {
+    const char *text;
     const char *at; // never past `end`, where a NUL byte is
     const char *end;
     codec_state *state;
@@ -175,8 +177,38 @@ static int read_member(reader *self, PyObject *dict, Py_ssize_t count, int depth
     return status;
 }
 
+// The message that an object with the one key of messages stands for; it begins at `where`.
+static PyObject *read_message(reader *self, PyObject *object, const char *where)
+{
+    PyObject *key, *fields, *values[MESSAGE_FIELDS];
+    Py_ssize_t place = 0;
+    PyObject *names = self->state->core->message_names;
+    (void)PyDict_Next(object, &place, &key, &fields);
+    bool right = PyDict_Check(fields) && PyDict_GET_SIZE(fields) == MESSAGE_FIELDS;
+    for (Py_ssize_t i = 0; right && i < MESSAGE_FIELDS; i++) {
+        values[i] = PyDict_GetItemWithError(fields, PyTuple_GET_ITEM(names, i));
+        if (values[i] == NULL && PyErr_Occurred())
+            return NULL;
+    }
+    PyObject *message = right ? codec_make_message(self->state, values) : NULL;
+    if (message == NULL && !PyErr_Occurred()) {
+        pc_json_error at = pc_json_locate(self->text, PC_JSON_UNEXPECTED, (size_t)(where - self->text));
+        (void)codec_raise_decode(self->state, "an object with the key " CODEC_MESSAGE_KEY " is no message", at.offset,
+                                 at.line, at.column);
+    }
+    return message;
+}
+
+static bool is_message(PyObject *object)
+{
+    PyObject *key, *value;
+    Py_ssize_t place = 0;
+    return PyDict_GET_SIZE(object) == 1 && PyDict_Next(object, &place, &key, &value) && codec_is_message_key(key);
+}
+
 static PyObject *read_object(reader *self, int depth)
 {
+    const char *start = self->at;
     if (PC_UNLIKELY(depth == CODEC_MAX_DEPTH))
         return refuse(self, PC_JSON_DEPTH, self->at);
     PyObject *dict = PyDict_New();
@@ -193,6 +225,8 @@ static PyObject *read_object(reader *self, int depth)
         self->at = pc_json_space(self->at);
         if (*self->at == '}') {
             self->at++;
+            if (PC_UNLIKELY(count == 1 && is_message(dict)))
+                Py_SETREF(dict, read_message(self, dict, start));
             return dict;
         }
         if (PC_UNLIKELY(*self->at != ',')) {
@@ -273,7 +307,7 @@ static PyObject *json_loads(PyObject *module, PyObject *data)
     if (codec_input_init(state, &input, data, true) < 0)
         return NULL;
     reader self;
-    self.at = input.text;
+    self.text = self.at = input.text;
     self.end = input.text + input.length;
     self.state = state;
     self.code = PC_JSON_FINE;

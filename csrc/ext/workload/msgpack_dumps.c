@@ -2,6 +2,7 @@
 // msgpack_dumps: Python objects straight to MessagePack, each value in its shortest form and every float as float 64.
 #include "workload/codec.h"
 
+#include "workload/message.h"
 #include "workload/pc_msgpack.h"
 
 enum { STAMP_BYTES = 15 };
@@ -20,17 +21,6 @@ static int write_value(codec_writer *self, PyObject *value, int depth);
 static int refuse_size(codec_writer *self)
 {
     return codec_refuse(self, "longer than the 2^32 - 1 bytes or elements that MessagePack can hold");
-}
-
-static int write_bytes(codec_writer *self, const char *bytes, size_t length)
-{
-    if (length == 0)
-        return 0;
-    if (codec_reserve(self, length) < 0)
-        return -1;
-    memcpy(self->out.data + self->out.length, bytes, length);
-    self->out.length += length;
-    return 0;
 }
 
 static inline int write_text(codec_writer *self, PyObject *value)
@@ -108,7 +98,7 @@ static int write_binary(codec_writer *self, PyObject *value)
     } else if (codec_reserve(self, PC_MSGPACK_HEAD) == 0) {
         char *at = self->out.data + self->out.length;
         self->out.length = (size_t)(pc_msgpack_write_binary(at, (size_t)view.len) - self->out.data);
-        status = write_bytes(self, view.buf, (size_t)view.len);
+        status = codec_write_bytes(self, view.buf, (size_t)view.len);
     }
     PyBuffer_Release(&view);
     return status;
@@ -135,10 +125,8 @@ static int write_dict(codec_writer *self, PyObject *dict, int depth)
         Py_DECREF(value);
         if (PC_UNLIKELY(status < 0))
             return -1;
-        if (PC_UNLIKELY(PyDict_GET_SIZE(dict) != size)) {
-            PyErr_SetString(PyExc_RuntimeError, "a dict changed its size while it was encoded");
-            return -1;
-        }
+        if (PC_UNLIKELY(PyDict_GET_SIZE(dict) != size))
+            return codec_raise_changed();
     }
     return 0;
 }
@@ -160,17 +148,15 @@ static int write_mapping(codec_writer *self, PyObject *mapping, int depth)
         status = 0;
     }
     for (Py_ssize_t i = 0; i < count && status == 0; i++) {
-        PyObject *pair = PyList_GET_ITEM(items, i);
-        if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2) {
-            PyErr_SetString(PyExc_TypeError, "items() must give pairs");
-            status = -1;
+        PyObject *key;
+        PyObject *value;
+        if ((status = codec_pair(items, i, &key, &value)) < 0)
             break;
-        }
-        status = write_value(self, PyTuple_GET_ITEM(pair, 0), depth);
+        status = write_value(self, key, depth);
         if (status == 0)
-            status = write_value(self, PyTuple_GET_ITEM(pair, 1), depth);
+            status = write_value(self, value, depth);
         if (status < 0)
-            (void)codec_at_key(self, PyTuple_GET_ITEM(pair, 0));
+            (void)codec_at_key(self, key);
     }
     Py_DECREF(items);
     return status;
@@ -197,10 +183,44 @@ static int write_sequence(codec_writer *self, PyObject *sequence, int depth)
     return 0;
 }
 
+// An extension of which only the end tells how long it is: what is written behind a guess of the head is moved where
+// the guess was wrong.
+static int write_message(codec_writer *self, const message_object *message, int depth)
+{
+    enum { GUESS = 3 }; // 17 to 255 bytes
+    if (PC_UNLIKELY(depth == PC_MSGPACK_MAX_DEPTH))
+        return codec_refuse_depth(self, PC_MSGPACK_MAX_DEPTH);
+    size_t start = self->out.length;
+    if (codec_reserve(self, GUESS) < 0)
+        return -1;
+    self->out.length += GUESS;
+    WRITE_HEAD(self, pc_msgpack_write_array(at, MESSAGE_FIELDS));
+    PyObject *const values[] = {message->sender, message->recipient, message->topic, message->payload};
+    for (int i = 0; i < 4; i++) {
+        if (write_value(self, values[i], depth + 1) < 0)
+            return codec_at_field(self, message_field_names[i]);
+    }
+    WRITE_HEAD(self, pc_msgpack_write_integer(at, message->id));
+    WRITE_HEAD(self, pc_msgpack_write_integer(at, message->timestamp));
+    size_t length = self->out.length - start - GUESS;
+    if (length > UINT32_MAX)
+        return refuse_size(self);
+    char head[PC_MSGPACK_HEAD];
+    size_t size = (size_t)(pc_msgpack_write_extension(head, PC_MSGPACK_MESSAGE, length) - head);
+    if (codec_reserve(self, PC_MSGPACK_HEAD) < 0)
+        return -1;
+    char *at = self->out.data + start;
+    if (PC_UNLIKELY(size != GUESS))
+        memmove(at + size, at + GUESS, length);
+    memcpy(at, head, size);
+    self->out.length = start + size + length;
+    return 0;
+}
+
 static int write_container(codec_writer *self, PyObject *value, int depth)
 {
     if (PC_UNLIKELY(depth == PC_MSGPACK_MAX_DEPTH))
-        return codec_refuse(self, "nested more than %d levels deep (does it contain itself?)", PC_MSGPACK_MAX_DEPTH);
+        return codec_refuse_depth(self, PC_MSGPACK_MAX_DEPTH);
     if (PyDict_CheckExact(value))
         return write_dict(self, value, depth + 1);
     if (PyDict_Check(value))
@@ -244,6 +264,8 @@ static int write_extension(codec_writer *self, PyObject *value)
         return -1;
     if (type == PC_MSGPACK_TIMESTAMP)
         return codec_refuse(self, "extension type -1 is the timestamp's; use Timestamp");
+    if (type == PC_MSGPACK_MESSAGE)
+        return codec_refuse(self, "extension type %d is the message's; use Message", PC_MSGPACK_MESSAGE);
     PyObject *data = PyObject_GetAttrString(value, "data");
     if (data == NULL)
         return -1;
@@ -256,15 +278,17 @@ static int write_extension(codec_writer *self, PyObject *value)
         size_t length = (size_t)PyBytes_GET_SIZE(data);
         char *at = self->out.data + self->out.length;
         self->out.length = (size_t)(pc_msgpack_write_extension(at, (int8_t)type, length) - self->out.data);
-        status = write_bytes(self, PyBytes_AS_STRING(data), length);
+        status = codec_write_bytes(self, PyBytes_AS_STRING(data), length);
     }
     Py_DECREF(data);
     return status;
 }
 
 // What is none of the usual types.
-static int write_other(codec_writer *self, PyObject *value)
+static int write_other(codec_writer *self, PyObject *value, int depth)
 {
+    if (message_check(self->state->core, value))
+        return write_message(self, (const message_object *)value, depth);
     if (PyBytes_Check(value) || PyByteArray_Check(value) || PyMemoryView_Check(value))
         return write_binary(self, value);
     if (PyUnicode_Check(value))
@@ -294,14 +318,14 @@ static int write_value(codec_writer *self, PyObject *value, int depth)
     if (type == &PyLong_Type)
         return write_integer(self, value);
     if (value == Py_None)
-        return write_bytes(self, "\xC0", 1);
+        return codec_write_bytes(self, "\xC0", 1);
     if (value == Py_True)
-        return write_bytes(self, "\xC3", 1);
+        return codec_write_bytes(self, "\xC3", 1);
     if (value == Py_False)
-        return write_bytes(self, "\xC2", 1);
+        return codec_write_bytes(self, "\xC2", 1);
     if (PyDict_Check(value) || PyList_Check(value) || PyTuple_Check(value))
         return write_container(self, value, depth);
-    return write_other(self, value);
+    return write_other(self, value, depth);
 }
 
 PyDoc_STRVAR(msgpack_dumps_doc, "msgpack_dumps($module, value, /)\n--\n\n"

@@ -3,6 +3,7 @@
 // against the bytes that are left, lists are made when their elements are there, and depth is limited.
 #include "workload/codec.h"
 
+#include "workload/message.h"
 #include "workload/pc_msgpack.h"
 
 typedef struct reader {
@@ -48,8 +49,37 @@ static inline PyObject *make_string(reader *self, const pc_msgpack_token *token,
     return string;
 }
 
-static PyObject *make_extension(reader *self, const pc_msgpack_token *token, const char *where)
+// The message whose fields, an array, are all of an extension's bytes.
+static PyObject *read_message(reader *self, const pc_msgpack_token *token, const char *where, int depth)
 {
+    if (PC_UNLIKELY(depth == PC_MSGPACK_MAX_DEPTH))
+        return refuse(self, PC_MSGPACK_DEPTH, where);
+    const char *after = self->at, *end = self->end;
+    PyObject *values[MESSAGE_FIELDS] = {NULL}, *message = NULL;
+    pc_msgpack_token fields = {.kind = PC_MSGPACK_NIL};
+    self->at = token->bytes;
+    self->end = token->bytes + token->length;
+    bool right = pc_msgpack_read(&self->at, self->end, &fields) == PC_MSGPACK_FINE && fields.kind == PC_MSGPACK_ARRAY &&
+                 fields.length == MESSAGE_FIELDS;
+    for (int i = 0; right && i < MESSAGE_FIELDS; i++) {
+        values[i] = read_value(self, depth + 1);
+        right = values[i] != NULL;
+    }
+    if (right && self->at == self->end)
+        message = codec_make_message(self->state, values);
+    for (int i = 0; i < MESSAGE_FIELDS; i++)
+        Py_XDECREF(values[i]);
+    self->at = after;
+    self->end = end;
+    if (message == NULL && self->code == PC_MSGPACK_FINE && !PyErr_Occurred())
+        return refuse(self, PC_MSGPACK_NO_MESSAGE, where);
+    return message;
+}
+
+static PyObject *make_extension(reader *self, const pc_msgpack_token *token, const char *where, int depth)
+{
+    if (token->type == PC_MSGPACK_MESSAGE)
+        return read_message(self, token, where, depth);
     if (token->type == PC_MSGPACK_TIMESTAMP) {
         pc_msgpack_stamp stamp;
         pc_msgpack_code code = pc_msgpack_read_stamp(token->bytes, token->length, &stamp);
@@ -151,7 +181,7 @@ static PyObject *read_value(reader *self, int depth)
     case PC_MSGPACK_BINARY:
         return PyBytes_FromStringAndSize(token.bytes, (Py_ssize_t)token.length);
     case PC_MSGPACK_EXTENSION:
-        return make_extension(self, &token, where);
+        return make_extension(self, &token, where, depth);
     case PC_MSGPACK_ARRAY:
         return read_array(self, token.length, where, depth);
     case PC_MSGPACK_MAP:

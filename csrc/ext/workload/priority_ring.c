@@ -67,12 +67,27 @@ static PyObject *priority_ring_put_many(ring_object *self, PyObject *const *args
     return ring_put_items(self, values[0], priority, deadline);
 }
 
+PyDoc_STRVAR(priority_ring_aput_doc, "aput($self, item, priority=0.0)\n--\n\n"
+                                     "Put an item with a priority, letting the event loop run while the ring is full.");
+
+static PyObject *priority_ring_aput(ring_object *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    static const char *const names[] = {"item", "priority", NULL};
+    static const arguments_spec spec = {"aput", names, 1, 2};
+    PyObject *values[2];
+    double priority;
+    if (arguments_parse(&spec, args, nargs, kwnames, values) < 0 || parse_priority(values[1], &priority) < 0)
+        return NULL;
+    return ring_aput_priority(self, values[0], priority);
+}
+
 #define FAST(function) (PyCFunction)(void (*)(void))(function), METH_FASTCALL | METH_KEYWORDS
 
 static PyMethodDef priority_ring_methods[] = {
     {"put", FAST(priority_ring_method_put), priority_ring_put_doc},
     {"put_nowait", FAST(priority_ring_put_nowait), priority_ring_put_nowait_doc},
     {"put_many", FAST(priority_ring_put_many), priority_ring_put_many_doc},
+    {"aput", FAST(priority_ring_aput), priority_ring_aput_doc},
     {NULL, NULL, 0, NULL},
 };
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Ring: the type. How items and waiters move is in ring_flow.c. It is the base class of a thin Python one, which add
-// the awaiting methods (a coroutine in Python is cheaper to await than an object in C: 3.12 takes the value of the
-// latter out of a StopIteration).
+// Ring: the type. How items and waiters move is in ring_flow.c. It is the base class of a thin Python one, which adds
+// the coroutines that wait on an event loop.
 #include "workload/ring.h"
 
 #include <structmember.h>
@@ -105,52 +104,9 @@ static PyObject *ring_put_nowait(ring_object *self, PyObject *item)
     return ring_put_outcome(self, ring_put(self, item, 0.0, RING_NOT_AT_ALL));
 }
 
-PyObject *ring_put_items(ring_object *self, PyObject *items, double priority, ring_deadline deadline)
-{
-    PyObject *sequence = PySequence_Fast(items, "put_many() takes an iterable of items");
-    if (sequence == NULL)
-        return NULL;
-    Py_ssize_t done = 0;
-    ring_outcome outcome = RING_DONE;
-    Py_ssize_t all = PySequence_Fast_GET_SIZE(sequence);
-    if (ring_can_take(self, (size_t)all)) {
-        ring_take(self, PySequence_Fast_ITEMS(sequence), (size_t)all);
-        done = all;
-    }
-    // A list may change while we wait: its length is read anew, and the ring's reference is taken before anything runs.
-    while (done < PySequence_Fast_GET_SIZE(sequence)) {
-        outcome = ring_put(self, PySequence_Fast_GET_ITEM(sequence, done), priority, deadline);
-        if (outcome != RING_DONE)
-            break;
-        done++;
-    }
-    Py_DECREF(sequence);
-    if (outcome == RING_ERROR || (outcome != RING_DONE && done == 0))
-        return ring_put_outcome(self, outcome);
-    return PyLong_FromSsize_t(done);
-}
-
-PyDoc_STRVAR(ring_put_many_doc,
-             "put_many($self, items, block=True, timeout=None)\n--\n\n"
-             "Put items in order and return how many went in.\n\n"
-             "That is all of them, unless the time is up or the ring is closed on the way: then the\n"
-             "first so many. Raises queue.Full or Closed when not one went in.");
-
-static PyObject *ring_put_many(ring_object *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
-{
-    static const char *const names[] = {"items", "block", "timeout", NULL};
-    static const arguments_spec spec = {"put_many", names, 1, 3};
-    PyObject *values[3];
-    ring_deadline deadline;
-    if (arguments_parse(&spec, args, nargs, kwnames, values) < 0 ||
-        ring_parse_deadline(values[1], values[2], &deadline) < 0)
-        return NULL;
-    return ring_put_items(self, values[0], 0.0, deadline);
-}
-
 // --- get ---
 
-static PyObject *get_item(ring_object *self, ring_deadline deadline)
+PyObject *ring_get_item(ring_object *self, ring_deadline deadline)
 {
     PyObject *item;
     ring_outcome outcome = ring_get(self, deadline, &item);
@@ -169,7 +125,7 @@ PyDoc_STRVAR(ring_get_doc, "get($self, block=True, timeout=None)\n--\n\n"
 static PyObject *ring_method_get(ring_object *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     if (PC_LIKELY(nargs == 0 && kwnames == NULL))
-        return get_item(self, RING_FOREVER);
+        return ring_get_item(self, RING_FOREVER);
     static const char *const names[] = {"block", "timeout", NULL};
     static const arguments_spec spec = {"get", names, 0, 2};
     PyObject *values[2];
@@ -177,7 +133,7 @@ static PyObject *ring_method_get(ring_object *self, PyObject *const *args, Py_ss
     if (arguments_parse(&spec, args, nargs, kwnames, values) < 0 ||
         ring_parse_deadline(values[0], values[1], &deadline) < 0)
         return NULL;
-    return get_item(self, deadline);
+    return ring_get_item(self, deadline);
 }
 
 PyDoc_STRVAR(ring_get_nowait_doc, "get_nowait($self, /)\n--\n\n"
@@ -185,48 +141,7 @@ PyDoc_STRVAR(ring_get_nowait_doc, "get_nowait($self, /)\n--\n\n"
 
 static PyObject *ring_get_nowait(ring_object *self, PyObject *Py_UNUSED(ignored))
 {
-    return get_item(self, RING_NOT_AT_ALL);
-}
-
-PyDoc_STRVAR(ring_get_many_doc, "get_many($self, max_items=None, block=True, timeout=None)\n--\n\n"
-                                "Get what is there, at most max_items, as a list; wait for the first item alone.\n\n"
-                                "Raises queue.Empty, or Closed when the ring is closed and drained.");
-
-static PyObject *ring_get_many(ring_object *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
-{
-    static const char *const names[] = {"max_items", "block", "timeout", NULL};
-    static const arguments_spec spec = {"get_many", names, 0, 3};
-    PyObject *values[3];
-    ring_deadline deadline;
-    size_t limit;
-    if (arguments_parse(&spec, args, nargs, kwnames, values) < 0 ||
-        arguments_size(values[0], "max_items", &limit) < 0 || ring_parse_deadline(values[1], values[2], &deadline) < 0)
-        return NULL;
-    size_t ready = ring_length(self);
-    if (ready == 0) {
-        PyObject *list = PyList_New(1); // first, so that no item is got that cannot be given
-        if (list == NULL)
-            return NULL;
-        PyList_SET_ITEM(list, 0, Py_NewRef(Py_None));
-        PyObject *item = get_item(self, deadline);
-        if (item == NULL || PyList_SetItem(list, 0, item) < 0)
-            Py_CLEAR(list);
-        return list;
-    }
-    // Allocating a list may collect garbage, and a finalizer may use the ring: what is there is asked once more.
-    PyObject *list = PyList_New((Py_ssize_t)(ready < limit ? ready : limit));
-    if (list == NULL)
-        return NULL;
-    Py_ssize_t count = (Py_ssize_t)ring_give(self, PySequence_Fast_ITEMS(list), (size_t)PyList_GET_SIZE(list));
-    while (count < PyList_GET_SIZE(list)) {
-        PyObject *item;
-        if (ring_get(self, RING_NOT_AT_ALL, &item) != RING_DONE)
-            break;
-        PyList_SET_ITEM(list, count, item);
-        count++;
-    }
-    Py_SET_SIZE(list, count); // the slots behind it are empty
-    return list;
+    return ring_get_item(self, RING_NOT_AT_ALL);
 }
 
 // --- the rest of queue.Queue ---
@@ -302,6 +217,11 @@ static PyObject *ring_arm(ring_object *self, PyObject *const *args, Py_ssize_t n
     if (arguments_parse(&spec, args, nargs, kwnames, values) < 0 ||
         waiters_add_callback(side(self, values[1]), values[0], values[2] == Py_True) < 0)
         return NULL;
+    // Since the caller looked, another thread may have put, got or closed, and nobody was in the line to be told.
+    if (self->closed)
+        waiters_wake_all(side(self, values[1]), CLOSED);
+    else
+        ring_serve(self);
     Py_RETURN_NONE;
 }
 
@@ -375,6 +295,9 @@ static PyMethodDef ring_methods[] = {
     {"task_done", (PyCFunction)ring_method_task_done, METH_NOARGS, ring_task_done_doc},
     {"join", (PyCFunction)ring_method_join, METH_NOARGS, ring_join_doc},
     {"close", (PyCFunction)ring_method_close, METH_NOARGS, ring_close_doc},
+    {"aget", (PyCFunction)ring_aget, METH_NOARGS, ring_aget_doc},
+    {"aget_many", FAST(ring_aget_many), ring_aget_many_doc},
+    {"aput", FAST(ring_aput), ring_aput_doc},
     {"_arm", FAST(ring_arm), ring_arm_doc},
     {"_disarm", FAST(ring_disarm), ring_disarm_doc},
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, class_getitem_doc},

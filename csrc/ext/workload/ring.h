@@ -102,7 +102,25 @@ PyObject *ring_raise_closed(core_state *state);
 // What put() returns for an outcome: None, or NULL with an exception.
 PyObject *ring_put_outcome(ring_object *self, ring_outcome outcome);
 
-// put_many() of both types.
+// What get() returns: the first item, a new reference, or NULL with an exception.
+PyObject *ring_get_item(ring_object *self, ring_deadline deadline);
+
+// put_many() and get_many() (ring_many.c).
+extern const char ring_put_many_doc[], ring_get_many_doc[];
+PyObject *ring_put_many(ring_object *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *ring_get_many(ring_object *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+
+// What get_many() returns: a list, or NULL with an exception.
+PyObject *ring_get_items(ring_object *self, size_t limit, ring_deadline deadline);
+
+// The awaiting methods (ring_await.c).
+extern const char ring_aget_doc[], ring_aget_many_doc[], ring_aput_doc[];
+PyObject *ring_aget(ring_object *self, PyObject *ignored);
+PyObject *ring_aget_many(ring_object *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *ring_aput(ring_object *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *ring_aput_priority(ring_object *self, PyObject *item, double priority);
+
+// put_many() of both types, once the arguments are known.
 PyObject *ring_put_items(ring_object *self, PyObject *items, double priority, ring_deadline deadline);
 
 // Whether an object is a ring of either type.

@@ -142,11 +142,9 @@ bool ring_can_take(ring_object *self, size_t count)
 
 void ring_take(ring_object *self, PyObject *const *items, size_t count)
 {
-    pc_ring *ring = &self->ring;
-    size_t mask = ring->capacity - 1, at = ring->head + ring->length;
     for (size_t i = 0; i < count; i++)
-        ring->slots[(at + i) & mask] = Py_NewRef(items[i]);
-    ring->length += count;
+        Py_INCREF(items[i]);
+    pc_ring_push_many(&self->ring, (void *const *)items, count);
     self->unfinished += count;
 }
 
@@ -155,8 +153,7 @@ size_t ring_give(ring_object *self, PyObject **items, size_t count)
     if (self->sorted || self->putters.first != NULL)
         return 0;
     size_t given = count < self->ring.length ? count : self->ring.length;
-    for (size_t i = 0; i < given; i++)
-        items[i] = pc_ring_pop(&self->ring);
+    pc_ring_pop_many(&self->ring, (void **)items, given);
     return given;
 }
 

@@ -22,6 +22,10 @@ PyObject *router_find(router_object *self, PyObject *name)
     PyObject *found = PyDict_GetItemWithError(self->by_name, name);
     if (found == NULL && !PyErr_Occurred())
         return router_raise(self, "no endpoint is called %R; add it first", name);
+    if (found != NULL && PyUnicode_CheckExact(((endpoint_object *)found)->name)) {
+        Py_hash_t hash = ((PyASCIIObject *)((endpoint_object *)found)->name)->hash;
+        self->recent[(size_t)hash & (ROUTER_RECENT - 1)] = (endpoint_object *)found;
+    }
     return found;
 }
 
@@ -39,12 +43,18 @@ PyObject *router_everyone(router_object *self)
     return self->all;
 }
 
+static void forget(router_object *self)
+{
+    memset(self->recent, 0, sizeof self->recent);
+}
+
 // Forget the snapshots. A new cache, so that who fills the old one fills nothing.
 static int router_changed(router_object *self)
 {
     PyObject *cache = PyDict_New();
     if (cache == NULL)
         return -1;
+    forget(self);
     Py_SETREF(self->cache, cache);
     Py_CLEAR(self->all);
     return 0;
@@ -107,7 +117,9 @@ static PyObject *router_remove(router_object *self, PyObject *name)
     if (endpoint->removed)
         return (PyObject *)endpoint;
     endpoint->removed = true;
-    if (PyDict_DelItem(self->by_name, name) < 0) {
+    int status = PyDict_DelItem(self->by_name, name);
+    forget(self); // again, while we hold the endpoint: what ran since may have looked it up
+    if (status < 0) {
         Py_DECREF(endpoint);
         return NULL;
     }
@@ -214,6 +226,7 @@ static int router_traverse(router_object *self, visitproc visit, void *arg)
 static int router_clear(router_object *self)
 {
     pc_trie_clear(&self->trie); // before the endpoints that it points to
+    forget(self);
     if (self->by_name != NULL)
         PyDict_Clear(self->by_name);
     if (self->cache != NULL)
@@ -248,6 +261,8 @@ ROUTE_DOC(publish, "topic, message",
           "Deliver to every endpoint that subscribes to the topic; return how many took it.");
 ROUTE_DOC(publish_many, "topics, messages", "publish() of each message; topics is one topic for all, or one for each.");
 ROUTE_DOC(broadcast, "message", "Deliver to every endpoint; return how many took it.");
+ROUTE_DOC(route, "message", "Deliver a Message to its recipient, or without one to who subscribes to its topic.");
+ROUTE_DOC(route_many, "messages", "route() of each message.");
 ROUTE_DOC(broadcast_many, "messages", "broadcast() of each message.");
 
 #define ROUTE(name)                                                                                                    \
@@ -266,6 +281,8 @@ static PyMethodDef router_methods[] = {
     ROUTE(publish_many),
     ROUTE(broadcast),
     ROUTE(broadcast_many),
+    ROUTE(route),
+    ROUTE(route_many),
     {"_add", (PyCFunction)(void (*)(void))router_add, METH_FASTCALL, router_add_doc},
     {"_remove", (PyCFunction)router_remove, METH_O, router_remove_doc},
     ROUTE(subscribe),

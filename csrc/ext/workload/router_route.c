@@ -2,11 +2,12 @@
 // Whom a message goes to, and the delivery to them (see router.h).
 #include "workload/router.h"
 
+#include "workload/message.h"
 #include "workload/pc_hash.h"
 
 enum { CACHED_TOPICS = 4096 };
 
-typedef enum { WAY_DIRECT, WAY_NEXT, WAY_HASHED, WAY_TOPIC, WAY_ALL } way;
+typedef enum { WAY_DIRECT, WAY_NEXT, WAY_HASHED, WAY_TOPIC, WAY_ALL, WAY_OWN } way;
 
 // --- whom a message goes to ---
 
@@ -101,9 +102,26 @@ static PyObject *raise_full(router_object *self, PyObject *name)
     return NULL;
 }
 
+// Put a message into a mailbox with room where nobody waits. False: it takes more than that. Runs nothing.
+static inline bool deliver_at_once(endpoint_object *endpoint, PyObject *message)
+{
+    ring_object *mailbox = endpoint->mailbox;
+    if (mailbox == NULL || endpoint->removed || mailbox->closed || mailbox->sorted || mailbox->getters.first != NULL)
+        return false;
+    pc_ring *ring = &mailbox->ring;
+    if (ring->length >= mailbox->limit || ring->length == ring->capacity || pc_ring_push(ring, message) < 0)
+        return false;
+    Py_INCREF(message);
+    mailbox->unfinished++;
+    endpoint->delivered++;
+    return true;
+}
+
 // Deliver to one: how many deliveries that made, or -1 with an exception.
 static Py_ssize_t deliver(router_object *self, PyObject *endpoint, PyObject *message)
 {
+    if (PC_LIKELY(deliver_at_once((endpoint_object *)endpoint, message)))
+        return 1;
     Py_INCREF(endpoint);
     delivery outcome = endpoint_deliver((endpoint_object *)endpoint, message);
     if (outcome == DELIVERY_FULL)
@@ -119,6 +137,10 @@ static Py_ssize_t deliver_to_all(router_object *self, PyObject *endpoints, PyObj
     endpoint_object *full = NULL;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(endpoints); i++) {
         endpoint_object *endpoint = (endpoint_object *)PyTuple_GET_ITEM(endpoints, i);
+        if (PC_LIKELY(deliver_at_once(endpoint, message))) {
+            made++;
+            continue;
+        }
         delivery outcome = endpoint_deliver(endpoint, message);
         if (outcome == DELIVERY_ERROR)
             return -1;
@@ -132,12 +154,34 @@ static Py_ssize_t deliver_to_all(router_object *self, PyObject *endpoints, PyObj
     return -1;
 }
 
+// Where a Message says that it goes: to its recipient, else to who subscribes to its topic. 0, or -1 with an exception.
+static int read_address(router_object *self, PyObject *message, way *how, PyObject **key)
+{
+    if (!message_check(core_state_of_type(Py_TYPE(self)), message)) {
+        PyErr_Format(PyExc_TypeError, "only a Message says where it goes, not %.100s", Py_TYPE(message)->tp_name);
+        return -1;
+    }
+    const message_object *letter = (const message_object *)message;
+    bool direct = letter->recipient != Py_None;
+    *how = direct ? WAY_DIRECT : WAY_TOPIC;
+    *key = direct ? letter->recipient : letter->topic;
+    if (*key != Py_None)
+        return 0;
+    (void)router_raise(self, "%R has neither recipient nor topic; send it by name, or to all with broadcast()",
+                       message);
+    return -1;
+}
+
 static Py_ssize_t route(router_object *self, way how, PyObject *key, PyObject *message)
 {
     PyObject *target;
+    if (how == WAY_OWN && read_address(self, message, &how, &key) < 0)
+        return -1;
     switch (how) {
     case WAY_DIRECT:
-        target = router_find(self, key);
+        target = (PyObject *)router_recall(self, key);
+        if (PC_UNLIKELY(target == NULL))
+            target = router_find(self, key);
         break;
     case WAY_NEXT:
         target = next_of_all(self, self->turn++);
@@ -147,6 +191,7 @@ static Py_ssize_t route(router_object *self, way how, PyObject *key, PyObject *m
         break;
     case WAY_TOPIC:
     case WAY_ALL:
+    case WAY_OWN:
     default:
         target = how == WAY_TOPIC ? subscribed(self, key) : Py_XNewRef(router_everyone(self));
         Py_ssize_t made = target != NULL ? deliver_to_all(self, target, message) : -1;
@@ -184,9 +229,14 @@ int router_check_count(const char *function, Py_ssize_t given, Py_ssize_t wanted
     return -1;
 }
 
+static bool has_key(way how)
+{
+    return how != WAY_NEXT && how != WAY_ALL && how != WAY_OWN;
+}
+
 static PyObject *route_one(router_object *self, way how, const char *function, PyObject *const *args, Py_ssize_t nargs)
 {
-    bool keyed = how != WAY_NEXT && how != WAY_ALL;
+    bool keyed = has_key(how);
     if (router_check_count(function, nargs, keyed ? 2 : 1) < 0)
         return NULL;
     Py_ssize_t made = route(self, how, keyed ? args[0] : NULL, args[nargs - 1]);
@@ -196,7 +246,7 @@ static PyObject *route_one(router_object *self, way how, const char *function, P
 // Route messages[i] by keys[i], or all by one key that is a str or bytes. Stops at the first exception.
 static PyObject *route_many(router_object *self, way how, const char *function, PyObject *const *args, Py_ssize_t nargs)
 {
-    bool keyed = how != WAY_NEXT && how != WAY_ALL;
+    bool keyed = has_key(how);
     if (router_check_count(function, nargs, keyed ? 2 : 1) < 0)
         return NULL;
     bool one_key = !keyed || PyUnicode_Check(args[0]) || PyBytes_Check(args[0]);
@@ -243,3 +293,4 @@ ROUTES(send_next, WAY_NEXT)
 ROUTES(send_hashed, WAY_HASHED)
 ROUTES(publish, WAY_TOPIC)
 ROUTES(broadcast, WAY_ALL)
+ROUTES(route, WAY_OWN)

@@ -182,6 +182,20 @@ done:
 
 // --- get ---
 
+// Put a batch away: what is left in it is the next to be given.
+static void put_away(shm_ring_object *self, pc_shm_batch *batch)
+{
+    if (batch->at < batch->end) {
+        batch->next = self->kept;
+        self->kept = batch;
+    } else if (self->spare == NULL && batch->capacity <= SPARE_BYTES) {
+        batch->next = NULL;
+        self->spare = batch;
+    } else {
+        pc_free(batch);
+    }
+}
+
 // Take messages in hand. NULL with an exception.
 static pc_shm_batch *take_batch(shm_ring_object *self, size_t limit, ring_deadline deadline)
 {
@@ -211,22 +225,9 @@ static pc_shm_batch *take_batch(shm_ring_object *self, size_t limit, ring_deadli
         return batch;
     if (raised == 0)
         (void)shm_ring_raise(self, status, true);
-    pc_free(batch);
+    if (batch != NULL)
+        put_away(self, batch);
     return NULL;
-}
-
-// Put a batch away: what is left in it is the next to be given.
-static void put_away(shm_ring_object *self, pc_shm_batch *batch)
-{
-    if (batch->at < batch->end) {
-        batch->next = self->kept;
-        self->kept = batch;
-    } else if (self->spare == NULL && batch->capacity <= SPARE_BYTES) {
-        batch->next = NULL;
-        self->spare = batch;
-    } else {
-        pc_free(batch);
-    }
 }
 
 // Whether the exception says nothing of the message: it is kept then.

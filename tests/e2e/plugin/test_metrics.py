@@ -160,5 +160,41 @@ def test_limits(tmp_path):
     assert re.search(r"growth \d+ B is more than max_growth=10 B", done.out)
     assert "peak 1.10 MB is more than max_peak=1.00 MB" in done.out
     assert "LookupError: mine" in done.out
-    assert "does not take max_speed; it takes max_peak, max_allocations, max_growth" in done.out
+    assert "does not take max_speed; it takes max_peak, max_allocations, max_growth, warning, critical" in done.out
     assert "'much' is not a size in bytes" in done.out
+
+
+MARKS = """
+import pytest
+
+@pytest.mark.perfcore(warning="20%", critical=0.3)
+def test_marked(benchmark):
+    benchmark(int)
+
+@pytest.mark.perfcore(critical="30%")
+def test_pedantic(benchmark):
+    benchmark.pedantic(int, rounds=3)
+
+def test_plain(benchmark):
+    benchmark(int)
+
+@pytest.mark.perfcore(warning="5")
+def test_wrong(benchmark):
+    benchmark(int)
+
+@pytest.mark.perfcore(warning="5%", critical="4%")
+def test_turned(benchmark):
+    benchmark(int)
+"""
+
+
+def test_thresholds_of_marks_are_in_the_file(tmp_path):
+    write_suite(tmp_path, test_it=MARKS)
+    done = run(tmp_path, "on", *QUICK, "--strict-markers", "--benchmark-json=out.json")
+    assert {bench["name"]: bench["perfcore"].get("thresholds") for bench in done.json()["benchmarks"]} == {
+        "test_marked": {"warning": 0.2, "critical": 0.3},
+        "test_pedantic": {"critical": 0.3},
+        "test_plain": None,
+    }
+    assert "@pytest.mark.perfcore(warning=...): '5' may mean 5% or 500%; write it with a percent sign" in done.out
+    assert "@pytest.mark.perfcore: warning is above critical; give warning <= critical" in done.out

@@ -161,3 +161,142 @@ def test_fixtures(message_queue: Any, message_router: Any) -> None:
     assert type(message_queue) is Ring
     message_router.add("a")
     assert message_router.broadcast(1) == 1
+
+
+class Hasty(Ring[Any]):
+    """Between a look at the ring and the wait something happens, as another thread may make it."""
+
+    __slots__ = ("before",)
+    before: Any
+
+    def _arm(self, callback: Any, for_get: bool, front: bool) -> None:
+        before, self.before = self.before, None
+        if before is not None:
+            before(self)
+        super()._arm(callback, for_get, front)
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_what_came_before_the_wait_is_got(many: bool) -> None:
+    async def main() -> None:
+        ring = Hasty()
+        ring.before = lambda ring: ring.put("late")
+        assert await asyncio.wait_for(ring.aget_many() if many else ring.aget(), 30) == (["late"] if many else "late")
+        ring.before = Ring.close
+        with pytest.raises(Closed):
+            await asyncio.wait_for(ring.aget_many() if many else ring.aget(), 30)
+
+    run(main())
+
+
+def test_a_slot_that_came_free_before_the_wait_is_taken() -> None:
+    async def main() -> None:
+        ring = Hasty(1)
+        ring.put(1)
+        ring.before = Ring.get
+        await asyncio.wait_for(ring.aput(2), 30)
+        assert ring.get_nowait() == 2
+        ring.put(1)
+        ring.before = Ring.close
+        with pytest.raises(Closed):
+            await asyncio.wait_for(ring.aput(2), 30)
+
+    run(main())
+
+
+@pytest.mark.parametrize("kind", [Ring, PriorityRing])
+def test_the_awaitables_are_coroutines(kind: Any) -> None:
+    async def main() -> None:
+        ring = kind(2)
+        waits = ring.aget()
+        assert asyncio.iscoroutine(waits)
+        task = asyncio.create_task(waits)
+        await asyncio.sleep(0)
+        assert await asyncio.gather(ring.aput(1), ring.aput((2, 3)), task) == [None, None, 1]
+        assert await ring.aget() == (2, 3)  # a tuple, an exception and None stay what they are
+        error = StopIteration("item")
+        for item in (error, None):
+            await ring.aput(item)
+            assert await ring.aget() is item
+        with pytest.raises(TypeError):
+            ring.aput()
+        with pytest.raises(TypeError):
+            ring.aput(1, 2, 3)
+        with pytest.raises(TypeError):
+            ring.aget_many(1, 2)
+        with pytest.raises(ValueError, match="max_items is 0"):
+            await (ring.put(1), ring.aget_many(0))[1]
+        assert await ring.aget_many(max_items=5) == [1]
+
+        once = ring.aput(item=7)
+        await once
+        with pytest.raises(RuntimeError, match=r"awaited already|already awaited"):
+            await once
+        with pytest.raises(RuntimeError, match=r"awaited already|already awaited"):
+            once.throw(ValueError())
+        once.close()
+        assert ring.get_many() == [7]
+
+        never = ring.aget()
+        never.close()
+        with pytest.raises(RuntimeError, match=r"awaited already|already awaited"):
+            await never
+        with pytest.raises(KeyError):
+            ring.aget().throw(KeyError("k"))
+
+        by_hand = ring.aget()
+        future = by_hand.send(None)
+        assert asyncio.isfuture(future)
+        ring.put("x")
+        assert future.done()
+        with pytest.raises(StopIteration) as stopped:
+            by_hand.send(None)
+        assert stopped.value.value == "x"
+        waits = ring.aget()
+        waits.send(None)
+        with pytest.raises(KeyError):
+            waits.throw(KeyError("k"))
+        waits = ring.aget()
+        waits.send(None)
+        waits.close()
+        ring.put("still there")
+        assert ring.get_nowait() == "still there"
+        ring.close()
+        for call in (ring.aget, ring.aget_many, lambda: ring.aput(1)):
+            with pytest.raises(Closed):
+                await call()
+
+    run(main())
+
+
+def test_one_that_was_never_awaited_is_reported() -> None:
+    ring: Ring[int] = Ring()
+    for name, call in (("aget", ring.aget), ("aget_many", ring.aget_many), ("aput", lambda: ring.aput(1))):
+        with pytest.warns(RuntimeWarning, match=rf"{name}.* was never awaited$"):
+            call()  # type: ignore[operator]
+    assert ring.empty()
+
+
+def test_nothing_is_lost_when_a_loop_closes_while_messages_arrive() -> None:
+    ring: Ring[int] = Ring()
+    count, got = 30_000, []
+
+    async def take_some() -> None:
+        while len(got) < 100:
+            got.extend(await ring.aget_many(7))
+        waits = [asyncio.ensure_future(ring.aget()) for _ in range(3)]  # cancelled with the loop, woken or not
+        await asyncio.sleep(0)
+        for one in waits:
+            if one.done():
+                got.append(one.result())
+
+    producer = threading.Thread(target=lambda: [ring.put(number) for number in range(count)])
+    producer.start()
+    for _ in range(5):
+        with asyncio.Runner() as runner:
+            runner.run(take_some())
+        got.extend([] if ring.empty() else ring.get_many(11))
+    producer.join()
+    while not ring.empty():
+        got.append(ring.get_nowait())
+    assert sorted(got) == list(range(count))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Ring and PriorityRing: order, limits, waiting, closing, signals, forks, and CPython's own tests of queue.Queue."""
+"""Ring and PriorityRing: order, limits, waiting, closing, signals, forks."""
 
 from __future__ import annotations
 
@@ -12,15 +12,9 @@ import sys
 import textwrap
 import threading
 import time
-import types
-import unittest
-from collections import deque
 from typing import Any
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from perfcore.errors import PerfcoreError
 from perfcore.messaging import Closed, Empty, Full, PriorityRing, Ring
@@ -147,79 +141,6 @@ def test_an_item_whose_end_uses_the_ring() -> None:
     ring.put(Last())
     assert ring.get() is not None
     assert ring.get_nowait() == "from the end"
-
-
-class AgainstModel(RuleBasedStateMachine):
-    """Any sequence of calls does what a deque would."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.limit = 5
-        self.ring: Ring[int] = Ring(self.limit)
-        self.model: deque[int] = deque()
-        self.unfinished = 0
-        self.closed = False
-
-    @rule(items=st.lists(st.integers(), max_size=8))
-    def put_many(self, items: list[int]) -> None:
-        room = self.limit - len(self.model)
-        if items and (self.closed or not room):
-            with pytest.raises(Closed if self.closed else Full):
-                self.ring.put_many(items, block=False)
-            return
-        fits = items[:room]
-        assert self.ring.put_many(items, False) == len(fits)
-        self.model.extend(fits)
-        self.unfinished += len(fits)
-
-    @rule(item=st.integers())
-    def put(self, item: int) -> None:
-        if self.closed or len(self.model) == self.limit:
-            with pytest.raises(Closed if self.closed else Full):
-                self.ring.put_nowait(item)
-            return
-        self.ring.put(item)
-        self.model.append(item)
-        self.unfinished += 1
-
-    @rule(limit=st.none() | st.integers(1, 8))
-    def get_many(self, limit: int | None) -> None:
-        if not self.model:
-            with pytest.raises(Closed if self.closed else Empty):
-                self.ring.get_many(limit, block=False)
-            return
-        wanted = [self.model.popleft() for _ in range(min(len(self.model), limit or 100))]
-        assert self.ring.get_many(limit) == wanted
-
-    @rule()
-    @precondition(lambda self: self.model)
-    def get(self) -> None:
-        assert self.ring.get() == self.model.popleft()
-
-    @rule()
-    @precondition(lambda self: self.unfinished)
-    def task_done(self) -> None:
-        self.ring.task_done()
-        self.unfinished -= 1
-
-    @rule(sure=st.integers(0, 9))
-    def close(self, sure: int) -> None:
-        if sure == 0:
-            self.ring.close()
-            self.closed = True
-
-    @invariant()
-    def same(self) -> None:
-        assert (len(self.ring), self.ring.empty(), self.ring.full()) == (
-            len(self.model),
-            not self.model,
-            len(self.model) == self.limit,
-        )
-        assert (self.ring.unfinished_tasks, self.ring.closed) == (self.unfinished, self.closed)
-
-
-TestAgainstModel = AgainstModel.TestCase
-TestAgainstModel.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 
 
 # --- threads ---
@@ -414,50 +335,3 @@ def test_the_interpreter_ends_with_threads_that_wait() -> None:
         """
     )
     assert (*child.communicate(timeout=JOIN), child.returncode) == ("", "", 0)
-
-
-# --- CPython's own tests ---
-
-# What does not apply: LifoQueue (there is none), PriorityQueue (a PriorityRing takes the priority beside the item), the
-# subclass with failing _put and _get (a Ring has no such hooks), test_shrinking_queue (maxsize cannot be set), and that
-# queue.SimpleQueue is _queue's.
-QUEUE_TESTS = [
-    "test_queue_task_done",
-    "test_queue_join",
-    "test_basic",
-    "test_negative_timeout_raises_exception",
-    "test_nowait",
-]
-SIMPLE_TESTS = [
-    "test_basic",
-    "test_negative_timeout_raises_exception",
-    "test_order",
-    "test_many_threads",
-    "test_many_threads_nonblock",
-    "test_many_threads_timeout",
-    "test_references",
-    "test_reentrancy",
-]
-
-
-@pytest.mark.parametrize(
-    ("base", "name"),
-    [("CQueueTest", name) for name in QUEUE_TESTS] + [("CSimpleQueueTest", name) for name in SIMPLE_TESTS],
-)
-def test_cpython(base: str, name: str) -> None:
-    stock = pytest.importorskip("test.test_queue")
-    named = type("Queue", (Ring,), {})  # the tests look the class's name up
-    names = types.SimpleNamespace(Queue=named, SimpleQueue=Ring, Full=Full, Empty=Empty)
-
-    class OnRing(getattr(stock, base)):  # type: ignore[misc]
-        queue = names
-
-        def setUp(self) -> None:
-            super().setUp()
-            self.type2test = named
-            if base == "CSimpleQueueTest":
-                self.q = Ring()
-
-    result = unittest.TestResult()
-    OnRing(name).run(result)
-    assert (result.testsRun, result.failures, result.errors, result.skipped) == (1, [], [], [])

@@ -306,3 +306,40 @@ def test_routing_while_others_change_the_subscriptions() -> None:
         assert not thread.is_alive()
     for number in range(8):
         assert router[f"e{number}"].queued <= 10
+
+
+def test_names_that_were_looked_up_before() -> None:
+    router, count = Router(), 3000  # more than the router remembers
+    for number in range(count):
+        router.add(f"agent-{number}")
+    router.add("ägent")
+    for _ in range(2):
+        names = [f"agent-{number}" for number in range(count)]  # other objects each time
+        assert router.send_many(names, range(count)) == count
+        assert router.send("ägent", "x") == 1
+    boxes = [router[f"agent-{number}"].mailbox for number in range(count)]
+    assert [box.get_many() for box in boxes if box is not None] == [[number] * 2 for number in range(count)]
+    old = router.remove("agent-7")
+    with pytest.raises(RouteError):
+        router.send("agent-7", "gone")
+    new = router.add("agent-7")
+    assert router.send("agent-7", "new") == 1
+    assert (old.queued, new.queued) == (0, 1)
+
+
+def test_a_name_whose_comparison_uses_the_router() -> None:
+    router = Router()
+    router.add("a")
+
+    class Name(str):
+        __slots__ = ()
+
+        def __eq__(self, other: object) -> bool:
+            router.send("a", "meanwhile") if len(router) else None
+            return str.__eq__(self, other)
+
+        __hash__ = str.__hash__
+
+    router.remove(Name("a"))
+    with pytest.raises(RouteError):
+        router.send("a", "gone")

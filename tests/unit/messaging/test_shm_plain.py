@@ -50,7 +50,7 @@ def shape(item: Any, seen: dict[int, int] | None = None) -> Any:
     return type(item), repr(item)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(TREES, min_size=1, max_size=4))
 def test_any_tree_is_as_pickle_gives_it(items: list[Any]) -> None:
     with ShmRing[Any](size=1 << 18) as ring:

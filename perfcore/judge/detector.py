@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""Is it slower than before? One object that holds what a project calls a regression, and judges files by it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perfcore.errors import ResultsError
+from perfcore.judge.metrics import MetricRules, MetricVerdict
+from perfcore.judge.thresholds import MetricRule, Rule, Thresholds, limits_for
+from perfcore.judge.verdict import Check, Verdict, check_results, marked, with_limit
+from perfcore.record.results import MAX_BYTES, Results, load_results
+
+if TYPE_CHECKING:
+    from perfcore.record.history import History
+
+    Source = Results | str | os.PathLike[str]
+
+
+def as_results(source: Source, max_bytes: int = MAX_BYTES) -> Results:
+    """Return results as they are, or those of the file."""
+    return source if isinstance(source, Results) else load_results(source, max_bytes=max_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class RegressionDetector:
+    """Judges results against a baseline or a history: what ``perfcore check`` does, for use in Python.
+
+    Attributes:
+        thresholds: when a slow-down is a warning, and when critical.
+        rules: other thresholds and absolute limits for the benchmarks that match a pattern.
+        metrics: what holds for metrics other than the time.
+        allow_backend_mismatch: compare figures of different backends, kernels or timers all the same.
+        strict_environment: let verdicts count although the environments differ; else they are advisory.
+
+    """
+
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    rules: Sequence[Rule] = ()
+    metrics: Mapping[str, MetricRule] = field(default_factory=dict)
+    allow_backend_mismatch: bool = False
+    strict_environment: bool = False
+
+    @classmethod
+    def configured(
+        cls,
+        folder: Path | None = None,
+        *,
+        warning: float | None = None,
+        critical: float | None = None,
+        allow_backend_mismatch: bool = False,
+        strict_environment: bool = False,
+    ) -> RegressionDetector:
+        """Return the detector that ``[tool.perfcore.thresholds]`` describes.
+
+        Args:
+            folder: where to look for pyproject.toml, there and above; by default the current one.
+            warning: instead of the configured threshold.
+            critical: likewise.
+            allow_backend_mismatch: as of the class.
+            strict_environment: as of the class.
+
+        Raises:
+            ConfigError: the configuration is wrong; the text names the key.
+
+        """
+        from perfcore.config import load_config
+
+        config = load_config(folder)
+        limits = Thresholds(warning or config.thresholds.warning, critical or config.thresholds.critical)
+        return cls(limits, config.rules, config.metrics, allow_backend_mismatch, strict_environment)
+
+    def check(self, results: Source, baseline: Source) -> Check:
+        """Judge results against a baseline.
+
+        Raises:
+            ResultsError: a file cannot be read, or nothing could be compared.
+
+        """
+        head, base = as_results(results), as_results(baseline)
+        check = check_results(
+            base,
+            head,
+            self.thresholds,
+            allow_backend_mismatch=self.allow_backend_mismatch,
+            strict_environment=self.strict_environment,
+            rules=self.rules,
+            metrics=self.metrics,
+        )
+        if not check.verdicts:
+            raise ResultsError(
+                f"{head.path}: nothing in common with the baseline {base.path}; give files of the same suite"
+            )
+        if not check.compared and check.passed:
+            raise ResultsError(f"{head.path}: nothing could be compared: {check.verdicts[0].reason}")
+        return check
+
+    def check_history(self, results: Source, history: History) -> Check:
+        """Judge results by the earlier runs of a history that have the same environment, backend and method.
+
+        Raises:
+            PerfcoreError: the file or the history cannot be read.
+
+        """
+        from perfcore.judge.history import EVIDENCE, MAX_RUNS, judge_history, judge_metrics_by_history
+        from perfcore.record.history import environment_key, make_run, method
+
+        head = as_results(results)
+        this, here = make_run(head), environment_key(head)
+        names = [benchmark.fullname for benchmark in head.benchmarks]
+        series = history.series(names, before=this.at, environment=here)
+        measured = history.metrics(names, before=this.at, environment=here, limit=MAX_RUNS)
+        known = set(history.names())
+        verdicts: list[Verdict] = []
+        metrics: list[MetricVerdict] = []
+        rules = MetricRules(self.metrics, self.rules)
+        for benchmark in head.benchmarks:
+            limits, maximum = limits_for(benchmark.fullname, self.thresholds, self.rules)
+            limits = marked(benchmark, limits)
+            metrics += judge_metrics_by_history(benchmark, limits, rules, measured[benchmark.fullname])
+            if benchmark.fullname not in known:
+                continue
+            same = (this.backend, method(benchmark))
+            medians = [
+                point.median
+                for point in series[benchmark.fullname]
+                if self.allow_backend_mismatch or (point.backend, point.method) == same
+            ]
+            judged = judge_history(benchmark.fullname, benchmark.median, medians, limits)
+            verdicts.append(with_limit(judged, maximum))
+        return Check(
+            baseline=None,
+            results=head,
+            thresholds=self.thresholds,
+            verdicts=tuple(verdicts),
+            new=tuple(name for name in names if name not in known),
+            gone=(),
+            differences=(),
+            strict_environment=self.strict_environment,
+            evidence=EVIDENCE,
+            history=history.name,
+            metrics=tuple(metrics),
+        )

@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: MIT
+"""The verdicts on what a benchmark costs besides the median of its time: memory, allocations, processor time, rates.
+
+A metric is known by its key in the results file: what ``--perfcore-metrics`` measured (``perfcore.metrics``), a
+statistic (``mean``, ``p99``, ``ops``), or a number that the test put into ``extra_info``. Those of ``JUDGED`` are
+judged wherever both files have them, all others where ``[tool.perfcore.thresholds.metrics]`` names them.
+
+Exact metrics are the same in every run of the same code, so any change of one counts, by its direction. The others are
+compared as medians are, by csrc/core/judge/pc_verdict.h: sizes and instructions without an allowance, times and rates
+with that of the benchmark's own rounds, relative to the metric's figure, because a file holds one figure of each.
+Instructions are counted by the processor, and the hash seed alone moves them a little, so they count from 1 % on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from perfcore import _core
+from perfcore.judge.thresholds import MetricRule, Rule, Thresholds, metric_rule, percent
+from perfcore.record.results import Benchmark
+from perfcore.units import format_metric, unit_of
+
+# Metrics of a call that are judged without being named, and whether they are exact.
+JUDGED = {
+    "allocations": True,
+    "allocated_bytes": True,
+    "growth_bytes": True,
+    "instructions": False,
+    "peak_bytes": False,
+    "cpu_s": False,
+}
+INSTRUCTIONS = 0.01  # the change of them that is a warning
+_UPWARDS = ("ops", "throughput")
+_UPWARD_ENDINGS = ("_per_second", "_per_s", "_throughput")
+
+
+class MetricVerdict(NamedTuple):
+    """What became of one metric of one benchmark.
+
+    Attributes:
+        fullname: the benchmark.
+        metric: its key in the results file.
+        status: one of ``perfcore.judge.verdict.STATUSES``.
+        ratio: new figure over the baseline's; infinite from zero, NaN where there is no comparison.
+        baseline: the old figure; NaN where there is none.
+        value: the new one.
+        allowance: relative noise of both together; 0 for what is judged exactly.
+        up: whether more is better.
+        exact: whether any change counts.
+        reason: why it is undecided, or which limit it is over; empty otherwise.
+        comparable: False when the two were not compared at all.
+        over_limit: True when the figure is past an absolute limit; that holds in any environment.
+
+    """
+
+    fullname: str
+    metric: str
+    status: str
+    ratio: float
+    baseline: float
+    value: float
+    allowance: float
+    up: bool
+    exact: bool
+    reason: str
+    comparable: bool
+    over_limit: bool = False
+
+
+def rises(metric: str) -> bool:
+    """Whether more of a metric is better, unless the configuration says otherwise."""
+    return metric in _UPWARDS or metric.endswith(_UPWARD_ENDINGS)
+
+
+def is_steady(metric: str) -> bool:
+    """Whether figures of a metric are compared as they are, without the spread of the rounds."""
+    return metric == "instructions" or unit_of(metric) == "B"
+
+
+def figure(benchmark: Benchmark, metric: str) -> float | None:
+    """Return a metric's figure; None where the file has none."""
+    own = benchmark.perfcore or {}
+    for source in (own.get("metrics"), benchmark.stats, own.get("percentiles"), benchmark.extra_info):
+        value = source.get(metric) if isinstance(source, dict) else None
+        if type(value) is int or type(value) is float:
+            return float(value)  # finite: the reader refuses all else
+    return None
+
+
+def _spread(benchmark: Benchmark) -> float:
+    """Return the relative MAD of the benchmark's rounds, or what stands for it; NaN where the file does not tell."""
+    own = benchmark.perfcore or {}
+    mad, iqr, median = own.get("mad"), benchmark.stats.get("iqr"), benchmark.median
+    if not 0 < median < math.inf:
+        return math.nan
+    if mad:
+        return float(mad) / median
+    return math.nan if iqr is None else float(iqr) / 2 / median  # of normal data, the IQR is two MADs
+
+
+def _judge_exact(ratio: float, worse: bool, limits: tuple[float, float]) -> str:
+    """Judge a change of an exact metric; ``ratio`` is not 1."""
+    if not worse:
+        return "improvement"
+    warning, critical = limits
+    change = ratio - 1 if ratio > 1 else 1 / ratio - 1 if ratio > 0 else math.inf
+    change /= 1 + 1e-9  # from 100 to 110 is 10 %, whatever the last bit of the quotient
+    return "critical" if change > critical else "warning" if change > warning else "ok"
+
+
+class Outcome(NamedTuple):
+    """What came out of comparing two figures."""
+
+    status: str
+    ratio: float = math.nan
+    allowance: float = math.nan
+    reason: str = ""
+    comparable: bool = True
+
+
+class Case(NamedTuple):
+    """A metric, and what holds for it in some benchmark.
+
+    Attributes:
+        metric: its name.
+        rule: what was said of it.
+        up: whether more is better.
+        exact: whether any change counts.
+        limits: the relative changes that are a warning and critical; 0: any.
+
+    """
+
+    metric: str
+    rule: MetricRule
+    up: bool
+    exact: bool
+    limits: tuple[float, float]
+
+    def compare(self, old: float, new: float, spreads: tuple[float, float] = (math.nan, math.nan)) -> Outcome:
+        """Compare two figures; ``spreads`` are the relative MADs of the rounds of the two."""
+        ratio = new / old if old else (1.0 if new == old else math.inf)
+        warning, critical = self.limits
+        if new == old:
+            return Outcome("ok", 1.0, 0.0)
+        if self.exact or old <= 0 or new <= 0 or not warning:
+            worse = new < old if self.up else new > old
+            return Outcome(_judge_exact(ratio, worse, (warning, critical)), ratio, 0.0)
+        old_mad, new_mad = (0.0, 0.0) if is_steady(self.metric) else (spreads[0] * old, spreads[1] * new)
+        before, after = (old, old_mad, math.nan), (new, new_mad, math.nan)
+        sides = (after, before) if self.up else (before, after)
+        status, code, _, _, _, allowance = _core.judge_medians(*sides, warning, critical)
+        if code == "noise":
+            reason = f"past {percent(warning)}, but the rounds spread by {allowance:.1%}"
+            return Outcome(status, ratio, allowance, reason)
+        if code:
+            return Outcome(status, ratio, reason="the noise of the rounds is unknown", comparable=False)
+        return Outcome(status, ratio, allowance)
+
+    def verdict(self, fullname: str, old: float | None, new: float, outcome: Outcome) -> MetricVerdict:
+        """Return the verdict, made critical if the figure is past an absolute limit."""
+        over = self._over_limit(new)
+        return MetricVerdict(
+            fullname=fullname,
+            metric=self.metric,
+            status="critical" if over else outcome.status,
+            ratio=outcome.ratio,
+            baseline=math.nan if old is None else old,
+            value=new,
+            allowance=outcome.allowance,
+            up=self.up,
+            exact=self.exact,
+            reason=over or outcome.reason,
+            comparable=outcome.comparable,
+            over_limit=bool(over),
+        )
+
+    def _over_limit(self, value: float) -> str:
+        """Say which absolute limit a figure is past; nothing if none."""
+        if self.rule.maximum is not None and value > self.rule.maximum:
+            return f"over its limit of {format_metric(self.metric, self.rule.maximum)}"
+        if self.rule.minimum is not None and value < self.rule.minimum:
+            return f"under its limit of {format_metric(self.metric, self.rule.minimum)}"
+        return ""
+
+
+def make_case(metric: str, rule: MetricRule, thresholds: Thresholds) -> Case:
+    """Return what holds for a metric of a benchmark with these thresholds."""
+    exact = JUDGED.get(metric, False) if rule.exact is None else rule.exact
+    general = 0.0 if metric == "growth_bytes" else thresholds.critical  # any growth is a leak
+    critical = general if rule.critical is None else rule.critical
+    least = INSTRUCTIONS if metric == "instructions" else thresholds.warning
+    warning = 0.0 if exact else min(least, critical)
+    limits = (warning if rule.warning is None else rule.warning, critical)
+    return Case(metric, rule, rises(metric) if rule.up is None else rule.up, exact, limits)
+
+
+class MetricRules:
+    """What holds for metrics, and which are to be judged.
+
+    Args:
+        general: of any benchmark, by the metric.
+        rules: of the benchmarks that match.
+
+    """
+
+    def __init__(self, general: Mapping[str, MetricRule] | None = None, rules: Sequence[Rule] = ()) -> None:
+        self._general = general or {}
+        self._rules = [rule for rule in rules if rule.metrics]
+        self._known: dict[tuple[Any, ...], list[Case]] = {}  # most benchmarks of a file are alike
+
+    def cases(self, head: Benchmark, thresholds: Thresholds) -> list[Case]:
+        """Return the metrics of a benchmark that are to be judged."""
+        measured = (head.perfcore or {}).get("metrics")
+        names = tuple(measured) if isinstance(measured, dict) else ()
+        matching = tuple(index for index, rule in enumerate(self._rules) if rule.matches(head.fullname))
+        key = (thresholds, names, matching)
+        if (found := self._known.get(key)) is None:
+            found = self._known[key] = self._make(names, thresholds, [self._rules[index] for index in matching])
+        return found
+
+    def _make(self, measured: Iterable[str], thresholds: Thresholds, rules: Sequence[Rule]) -> list[Case]:
+        named = (name for rule in rules for name in rule.metrics)
+        names = dict.fromkeys((*(name for name in measured if name in JUDGED), *self._general, *named))
+        found = ((name, metric_rule(name, self._general, rules)) for name in names)
+        return [make_case(name, rule, thresholds) for name, rule in found if not rule.ignore]
+
+
+def judge_metrics(
+    old: Benchmark | None,
+    head: Benchmark,
+    thresholds: Thresholds,
+    rules: MetricRules,
+    *,
+    mismatch: str = "",
+) -> list[MetricVerdict]:
+    """Judge the metrics of one benchmark.
+
+    Args:
+        old: the baseline's; None where it has none, and absolute limits alone are judged.
+        head: what to judge.
+        thresholds: those of the benchmark, for what has none of its own.
+        rules: what holds for metrics.
+        mismatch: why times of the two do not mean the same; sizes and counts of a call do all the same.
+
+    """
+    made = []
+    for case in rules.cases(head, thresholds):
+        value = figure(head, case.metric)
+        if value is None:
+            continue
+        before = None if old is None else figure(old, case.metric)
+        if old is None or before is None:
+            outcome = Outcome("undecided", reason="the baseline does not have it", comparable=False)
+        elif mismatch and case.metric not in JUDGED:
+            outcome = Outcome("undecided", reason=mismatch, comparable=False)
+        else:
+            spreads = (math.nan, math.nan) if case.exact else (_spread(old), _spread(head))
+            outcome = case.compare(before, value, spreads)
+        verdict = case.verdict(head.fullname, before, value, outcome)
+        if before is not None or verdict.over_limit:
+            made.append(verdict)
+    return made
+
+
+def lost_metrics(pairs: Iterable[tuple[Benchmark, Benchmark]]) -> dict[str, int]:
+    """Return the metrics of calls that old benchmarks have and new ones lack, with how many lack them."""
+    lost: Counter[str] = Counter()
+    for old, head in pairs:
+        before, after = (old.perfcore or {}).get("metrics"), (head.perfcore or {}).get("metrics")
+        if isinstance(before, dict):
+            has = after if isinstance(after, dict) else {}
+            if before.keys() <= has.keys():
+                continue
+            lost.update(name for name in before if name in JUDGED and name not in has)
+    return dict(lost)
