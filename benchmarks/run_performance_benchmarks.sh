@@ -111,8 +111,6 @@ build() {
         say "building perfcore for Python $version in $VENV"
         rm -f "$VENV/.built"
         quietly "$VENV/bin/python" -m pip install -q --no-build-isolation -e '.[test]' || return 1
-        quietly "$VENV/bin/python" -m pip install -q --no-build-isolation -e '.[test,suites]' ||
-            note "pymdp could not be installed: the agents' benchmarks are skipped"
         printf '%s\n' "$stamp" >"$VENV/.built"
     fi
 }

@@ -110,7 +110,7 @@ def test_every_target_of_the_messages_and_agents_names_a_benchmark() -> None:
         for line in path.read_text(encoding="utf-8").splitlines()
         if line.startswith("def test_")
     ]
-    for pattern, limits in targets.items():
+    for written, limits in targets.items():
         assert set(limits) <= {"mean", "p95", "p99", "memory_max", "cpu_average", "throughput_min"}
-        if "websocket" not in pattern:
-            assert any(fnmatchcase(name, pattern) for name in names), pattern
+        pattern = written.replace("*rows-1?", "*")  # a parameter
+        assert any(fnmatchcase(name, pattern) for name in names), pattern
