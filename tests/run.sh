@@ -170,24 +170,31 @@ build_sanitized() {
     printf '%s\n' "$stamp" >"$site/.built"
 }
 
-# test_sanitized VERSION MALLOC: unit and cpy tests on the ASan+UBSan build. MALLOC=malloc sends every object through
-# ASan's allocator, so that leaks are seen; MALLOC=pymalloc keeps CPython's, whose 16-byte alignment catches over-aligned
+# The files of tests that reach the C code, but for those that
+# - build something or start a database server, as the preloaded library reaches child processes;
+# - look at resident memory, which ASan keeps;
+# - import NumPy or what brings it, whose objects for the life of the process LSan takes for leaks.
+files_to_sanitize() {
+    local reaches='_core\b|_memtrace|perfcore\.(messaging|codecs|measure|shm)|perfcore\.judge\.(stats|rank|changepoint|pairs|verdict)'
+    reaches+='|perfcore\.record\.(results|json)|^import perfcore$|^from perfcore import'
+    local names='(numpy|scipy|sqlalchemy|otava|pymdp|perfcore\.suite)'
+    grep -rlE "$reaches" tests/unit tests/cpy --include='test_*.py' | sort |
+        xargs grep -LE "^ *(import|from) $names|importorskip\(\"$names" |
+        grep -vE '/test_(build|history|memory_tracker)\.py$'
+}
+
+# test_sanitized VERSION MALLOC: those tests on the ASan+UBSan build. MALLOC=malloc sends every object through ASan's
+# allocator, so that leaks are seen; MALLOC=pymalloc keeps CPython's, whose 16-byte alignment catches over-aligned
 # structs, and whose pools LSan cannot look into.
 test_sanitized() {
-    local version=$1 malloc=$2 site=$ROOT/.build/sanitize-$1 leaks=1
+    local version=$1 malloc=$2 site=$ROOT/.build/sanitize-$1 leaks=1 files
     [ "$malloc" = malloc ] || leaks=0
-    # The preloaded library reaches child processes, so the tests that build or start a database server are left out; so
-    # are those of resident memory, which ASan keeps, and those that import NumPy or SciPy, whose objects for the life
-    # of the process LSan takes for leaks.
-    local file ignored=()
-    while IFS= read -r file; do
-        ignored+=(--ignore "$file")
-    done < <(grep -rlE '^ *(import|from) (numpy|scipy|sqlalchemy|otava)|importorskip\("(numpy|scipy|sqlalchemy|otava)' tests/unit tests/cpy --include='test_*.py')
+    mapfile -t files < <(files_to_sanitize)
+    [ "${#files[@]}" -gt 0 ] || return 1
     PERFCORE_TEST_INSTALLED=$site PYTHONPATH=$site PYTHONMALLOC=$malloc LD_PRELOAD=$(gcc -print-file-name=libasan.so) \
         ASAN_OPTIONS=detect_leaks=$leaks LSAN_OPTIONS=suppressions=$ROOT/tests/lsan.supp:print_suppressions=0 \
         UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-        run_pytest "sanitized $version $malloc" "$ROOT/.venv-tests-$version/bin/python" tests/unit tests/cpy \
-        --deselect tests/unit/test_build.py --ignore tests/unit/test_history.py --ignore tests/unit/test_memory_tracker.py "${ignored[@]}" -p no:cacheprovider
+        run_pytest "sanitized $version $malloc" "$ROOT/.venv-tests-$version/bin/python" "${files[@]}" -p no:cacheprovider
 }
 
 fuzz() {

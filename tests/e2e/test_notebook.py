@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -42,66 +45,20 @@ class Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
-@pytest.fixture
-def shell() -> Any:
-    from IPython.core.interactiveshell import InteractiveShell
-
-    shell = InteractiveShell()
-    shell.run_line_magic("load_ext", "perfcore")
-    yield shell
-    shell.atexit_operations()
-
-
-def test_a_line_and_its_options(shell: Any) -> None:
-    shell.user_ns["numbers"] = [3, 1, 2]
-    found = shell.run_line_magic("perfcore", "-q -o -t 0.02 -r 7 -g sorted(numbers)")
-    assert isinstance(found, perfcore.Measurement)
-    assert found.rounds >= 7
-    assert found.name == "sorted(numbers)" or "sorted" in found.name
-    assert shell.run_line_magic("perfcore", "-q -t 0.02 -numbers[0]") is None  # a minus that is no option
-    assert "sorted" not in shell.user_ns
-
-
-def test_a_cell_with_set_up(shell: Any) -> None:
-    calls: list[int] = []
-    shell.user_ns["calls"] = calls
-    found = shell.run_cell_magic(
-        "perfcore", "-q -o -t 0.02 calls.append(1); word = 'abc'", "upper = word.upper()\nupper[0]\n"
+def test_the_magics(tmp_path: Path) -> None:
+    command = [sys.executable, "-P", "-m", "pytest", "-c", os.devnull, "-p", "no:cacheprovider", "-q"]
+    environment = {**os.environ, "IPYTHONDIR": str(tmp_path)}
+    done = subprocess.run(
+        [*command, str(Path(__file__).with_name("notebook_cases.py"))],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
-    assert calls == [1], "the set-up runs once"
-    assert found.rounds >= 5
-    assert "word" not in shell.user_ns
-    assert "upper" not in shell.user_ns
-
-
-def test_await(shell: Any) -> None:
-    found = shell.run_cell_magic("perfcore", "-q -o -t 0.05 import asyncio", "await asyncio.sleep(0)")
-    assert found.kernel == "coroutine"
-
-
-@pytest.mark.parametrize(
-    ("line", "words"),
-    [
-        ("", "nothing to measure"),
-        ("-t soon 1", "could not convert"),
-        ("-p 0% 1", "precision"),
-        ("-r 0 1", "min_rounds"),
-    ],
-)
-def test_mistakes_are_told(shell: Any, line: str, words: str) -> None:
-    from IPython.core.error import UsageError
-
-    with pytest.raises((UsageError, perfcore.MeasureError), match=words):
-        shell.run_line_magic("perfcore", line)
-
-
-def test_errors_of_the_statement_come_through(shell: Any) -> None:
-    with pytest.raises(ZeroDivisionError):
-        shell.run_line_magic("perfcore", "-t 0.02 1 / 0")
-    with pytest.raises(ZeroDivisionError):
-        shell.run_cell_magic("perfcore", "-t 0.02", "import asyncio\nawait asyncio.sleep(0)\n1 / 0")
-    with pytest.raises(SyntaxError):
-        shell.run_line_magic("perfcore", "-t 0.02 1 +")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^8 passed", done.stdout, re.MULTILINE), done.stdout
 
 
 def test_html_is_whole_and_escaped() -> None:
