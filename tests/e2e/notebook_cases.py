@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The magics in an IPython shell. It takes over ``__main__`` and more: test_notebook runs this in a process of its own."""
+"""The magics in an IPython shell, which takes over ``__main__`` and more: test_notebook gives it a process."""
 
 from __future__ import annotations
 
