@@ -7,6 +7,7 @@ import gc
 import json
 import subprocess
 import sys
+import textwrap
 import tracemalloc
 import types
 import xml.dom.minidom
@@ -292,3 +293,23 @@ def test_a_script_that_is_no_python(tmp_path: Path, capfd: pytest.CaptureFixture
     path.write_text("def (:\n", encoding="utf-8")
     assert main(["heap", str(path)]) == 2
     assert "is no Python script: " in capfd.readouterr().err
+
+
+def test_a_free_list_that_a_module_shows_the_collector_stays_whole() -> None:
+    """_asyncio of 3.12 does (gh-122695); taking references to dead objects made its list a ring without an end."""
+    code = """
+        import asyncio, gc
+        from perfcore import heap_snapshot
+
+        loop = asyncio.new_event_loop()
+        for _ in range(3):
+            waiting = [iter(asyncio.Future(loop=loop)) for _ in range(5)]
+            del waiting
+            heap_snapshot()
+            gc.collect()
+        loop.close()
+    """
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -60,9 +60,11 @@ static int enqueue(walk *self, PyObject *object)
     return 0;
 }
 
+// What nobody refers to is dead: _asyncio of 3.12 shows the collector its free list (gh-122695), and a reference taken
+// and given back would put such an object on that list a second time.
 static int visit(PyObject *object, void *self)
 {
-    return object == NULL ? 0 : enqueue(self, object);
+    return object == NULL || Py_REFCNT(object) <= 0 ? 0 : enqueue(self, object);
 }
 
 static type_use *use_of(walk *self, PyTypeObject *type)
