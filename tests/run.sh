@@ -124,7 +124,7 @@ cannot() {
 
 # Build the checkout and install it, not editable, with all that the tests need, into the venv of version $1.
 build() {
-    local version=$1 python=$2 venv=.venv-tests-$1 stamp
+    local version=$1 python=${interpreter[$1]} venv=.venv-tests-$1 stamp
     make_venv "$venv" "$python" || return 1
     stamp=$(fingerprint "$("$venv/bin/python" -VV)")
     if [ "$(cat "$venv/.built" 2>/dev/null)" = "$stamp" ]; then
@@ -313,9 +313,14 @@ for version in "${versions[@]}"; do
     fi
 done
 
+steps=()
+for version in "${found[@]}"; do
+    steps+=("build $version=build $version")
+done
+together "${steps[@]}"
 built=()
 for version in "${found[@]}"; do
-    step "build $version" build "$version" "${interpreter[$version]}" && built+=("$version")
+    [ -f ".venv-tests-$version/.built" ] && built+=("$version")
 done
 rm -f .build/logs/pytest-*.log
 if [ "$mode" != sanitize ] && [ ${#built[@]} -gt 0 ]; then
