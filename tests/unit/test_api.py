@@ -130,7 +130,8 @@ def test_compare_sees_a_known_ratio():
             pass
 
     found = Timer(max_time=0.3).compare(functools.partial(work, 10_000), functools.partial(work, 20_000))
-    assert 1.8 < found.ratio < 2.2
+    assert found.interval.low < 2.2  # twice the work: the interval holds 2, or is near it on a busy machine
+    assert found.interval.high > 1.8
     assert found.interval.low < found.ratio < found.interval.high
     assert found.interval.low > 1
     assert found.pairs >= 6

@@ -174,6 +174,7 @@ def test_orphans_become_children_of_a_subreaper() -> None:
 
         set_child_subreaper(True)
         orphan = "import os, sys; os.fork() and os._exit(0); print(os.getpid(), flush=True); sys.stdin.read()"
+        orphan += "; os._exit(0)"
         process = subprocess.Popen([sys.executable, "-S", "-c", orphan], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         pid = int(process.stdout.readline())
         process.wait()
