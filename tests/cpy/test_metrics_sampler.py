@@ -63,7 +63,8 @@ def test_each_failing_allocation(each_allocation_fails: Failing) -> None:
     assert each_allocation_fails(reading) > 0
     assert each_allocation_fails(lambda: MetricsSampler(slots=2).start()) > 0
     sampler.stop()
-    assert (count("fd"), count("task")) == (files, threads)
+    assert count("fd") == files
+    assert count("task") <= threads  # as above
 
 
 def test_types_are_closed() -> None:
