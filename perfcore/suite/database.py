@@ -187,7 +187,7 @@ class PostgreSQL:
             import psycopg
             import psycopg_pool
         except ImportError as error:
-            text = f"the PostgreSQL suite needs {error.name}; install it with: pip install 'perfcore[suite]'"
+            text = f"the PostgreSQL suite needs {error.name}; install it with: pip install 'perfcore[suites]'"
             raise ServiceError(text) from None
         self._psycopg, self._pools, self._url = psycopg, psycopg_pool, url
         try:

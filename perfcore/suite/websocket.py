@@ -81,7 +81,7 @@ class WebSocketServer:
         try:
             import websockets.asyncio.server  # noqa: F401 - what the other process will need
         except ImportError:
-            text = "the WebSocket suite needs websockets 15 or newer; install it with: pip install 'perfcore[suite]'"
+            text = "the WebSocket suite needs websockets 15 or newer; install it with: pip install 'perfcore[suites]'"
             raise ServiceError(text) from None
         self._errors = tempfile.TemporaryFile()
         self._process = subprocess.Popen(

@@ -9,6 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,19 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_extra_that_is_named_exists() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    sources = [*PAGES, *(ROOT / "perfcore").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")]
+    named = {
+        (path.name, extra)
+        for path in sources
+        for found in re.findall(r"perfcore\[([a-z, ]+)\]", path.read_text(encoding="utf-8"))
+        for extra in re.split(", *", found)
+    }
+    assert {extra for _, extra in named} >= {"history", "suites"}
+    assert sorted((name, extra) for name, extra in named if extra not in extras) == []
 
 
 def test_every_command_is_documented() -> None:
