@@ -35,51 +35,47 @@ class SiteUse(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class HeapDiff:
-    """What changed between two snapshots, the largest growth first; `sites` is None where one of them has none."""
-
+class _Heap:
     types: tuple[TypeUse, ...]
     sites: tuple[SiteUse, ...] | None
 
     @property
     def objects(self) -> int:
-        """By how many objects the heap has grown."""
+        """How many objects; in a difference, by how many more."""
         return sum(use.objects for use in self.types)
 
     @property
     def bytes(self) -> int:
-        """By how many bytes."""
+        """What they take, in bytes; in a difference, by how much more."""
         return sum(use.bytes for use in self.types)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the difference as plain values, for JSON."""
+        """Return it as plain values, for JSON."""
         return _plain(self.types, self.sites)
+
+    def text(self, limit: int = 10) -> str:
+        """Return the `limit` largest types and sites, or changes of them, as tables."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return self.text()
+
+
+class HeapDiff(_Heap):
+    """What changed between two snapshots, the largest growth first; `sites` is None where one of them has none."""
+
+    __slots__ = ()
 
     def text(self, limit: int = 10) -> str:
         """Return the `limit` largest changes as tables."""
         title = f"heap: {_signed(self.objects)} objects, {_signed_bytes(self.bytes)}"
         return _tables(title, self.types, self.sites, limit, signed=True)
 
-    def __str__(self) -> str:
-        return self.text()
 
-
-@dataclass(frozen=True, slots=True)
-class HeapSnapshot:
+class HeapSnapshot(_Heap):
     """The heap at one moment, the largest types and sites first; made by `heap_snapshot`."""
 
-    types: tuple[TypeUse, ...]
-    sites: tuple[SiteUse, ...] | None
-
-    @property
-    def objects(self) -> int:
-        """How many objects there were."""
-        return sum(use.objects for use in self.types)
-
-    @property
-    def bytes(self) -> int:
-        """What they took, in bytes."""
-        return sum(use.bytes for use in self.types)
+    __slots__ = ()
 
     def diff(self, before: HeapSnapshot) -> HeapDiff:
         """Return what has changed since an earlier snapshot.
@@ -97,17 +93,10 @@ class HeapSnapshot:
             sites = tuple(SiteUse(*key, *change) for key, change in changes)
         return HeapDiff(tuple(TypeUse(key, *change) for key, change in types), sites)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the snapshot as plain values, for JSON."""
-        return _plain(self.types, self.sites)
-
     def text(self, limit: int = 10) -> str:
         """Return the `limit` largest types and sites as tables."""
         title = f"heap: {self.objects:,} objects, {format_bytes(self.bytes)}"
         return _tables(title, self.types, self.sites, limit, signed=False)
-
-    def __str__(self) -> str:
-        return self.text()
 
 
 def heap_snapshot(tracker: AllocationTracker | None = None, *, collect: bool = True) -> HeapSnapshot:
