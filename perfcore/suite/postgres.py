@@ -173,7 +173,7 @@ class Cluster:
             )  # fmt: skip
         if not self._wait_until_ready():
             text = log.read_text(encoding="utf-8", errors="replace")
-            self._stop()
+            self.stop()
             if "Address already in use" in text:
                 return False
             raise ServiceError(f"PostgreSQL does not start: {_last_line(text)}")
@@ -192,7 +192,19 @@ class Cluster:
             time.sleep(0.02)
         return False
 
-    def _stop(self) -> None:
+    def start(self) -> None:
+        """Start the server again after `stop`; on a port it may be another one, and `url` names it.
+
+        Raises:
+            ServiceError: it does not start.
+
+        """
+        programs = find_server()
+        if programs is None or not self._start(programs):
+            raise ServiceError("PostgreSQL does not start again: its programs are gone, or its port was taken")
+
+    def stop(self) -> None:
+        """End the server at once, as if the power went."""
         server, self._server = self._server, None
         if server is None:
             return
@@ -206,7 +218,7 @@ class Cluster:
 
     def _remove(self) -> None:
         try:
-            self._stop()
+            self.stop()
         finally:
             # Backends end just after the server; one may still write into the folder.
             for _ in range(50):
