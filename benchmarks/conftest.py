@@ -23,6 +23,7 @@ from perfcore.units import format_seconds
 
 Message = dict[str, Any]
 
+CALL_SECONDS = 60.0
 AGENTS = [f"agent-{number:02d}" for number in range(10)]
 PERCENTILES = ("p50", "p95", "p99", "max")
 TOPICS = ["world.sensor.visual", "world.sensor.touch", "world.time", "team.plan", "team.status", "log"]
@@ -168,15 +169,30 @@ def threads() -> Callable[[int], AbstractContextManager[ThreadPoolExecutor]]:
     return start
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add how long a call may wait for a server that does not answer."""
+    parser.getgroup("benchmark suites").addoption(
+        "--call-timeout",
+        metavar="SECONDS",
+        type=float,
+        default=CALL_SECONDS,
+        help="fail a benchmark of an event loop of which one call takes longer than this (default: %(default)s)",
+    )
+
+
 @pytest.fixture
-def complete() -> Iterator[Callable[[Coroutine[Any, Any, Any]], Any]]:
+def complete(request: pytest.FixtureRequest) -> Iterator[Callable[[Coroutine[Any, Any, Any]], Any]]:
     """Yield what runs a coroutine on one event loop, at a third of the cost of asyncio.Runner.run().
 
     As there, a Ctrl-C cancels the coroutine: KeyboardInterrupt may else be raised in anything that the loop runs, such
-    as a __del__, where it is lost, and again in each task that waits for the one in which it was.
+    as a __del__, where it is lost, and again in each task that waits for the one in which it was. A call that outlasts
+    ``--call-timeout`` (up to twice as long: the watch has one timer for all calls, as one for each would be in every
+    figure) is cancelled and raises TimeoutError.
     """
     running: asyncio.Task[Any] | None = None
-    interrupted = False
+    interrupted = late = False
+    calls = 0
+    seconds: float = request.config.getoption("--call-timeout", CALL_SECONDS)
 
     with asyncio.Runner() as runner:
         loop = runner.get_loop()
@@ -189,20 +205,33 @@ def complete() -> Iterator[Callable[[Coroutine[Any, Any, Any]], Any]]:
             running.cancel()
             loop.call_soon_threadsafe(lambda: None)  # wakes a loop that waits for events
 
+        def watch(seen: int) -> None:
+            nonlocal late
+            if seen == calls and running is not None:
+                late = True
+                running.cancel()
+            loop.call_later(seconds, watch, calls)
+
         def run(work: Coroutine[Any, Any, Any]) -> Any:
-            nonlocal interrupted, running
+            nonlocal calls, interrupted, late, running
+            calls += 1
             running, result = loop.create_task(work), None
             try:
                 result = loop.run_until_complete(running)
             except BaseException:
-                if not interrupted:
+                if not interrupted and not late:
                     raise
             finally:
                 running = None
             if interrupted:
                 interrupted = False
                 raise KeyboardInterrupt
+            if late:
+                late = False
+                raise TimeoutError(f"a call has not come back in {seconds:g} s")
             return result
+
+        loop.call_later(seconds, watch, calls)
 
         before = signal.signal(signal.SIGINT, interrupt)
         try:

@@ -61,11 +61,14 @@ def server(start: Callable[[], WebSocketServer]) -> WebSocketServer:
 
 @pytest.fixture
 def run(server: WebSocketServer, complete: Run) -> Run:
-    """Return what runs a coroutine on an event loop; where the server has died in the middle, one line says so."""
+    """Return what runs a coroutine on an event loop; where the server has died or is stuck, one line says so."""
 
     def run(work: Coroutine[Any, Any, Any]) -> Any:
         try:
             return complete(work)
+        except TimeoutError as error:
+            trouble = server.trouble() or f"the WebSocket server is stuck, and ended for that: {error}"
+            server.kill()
         except (OSError, EOFError, websockets.WebSocketException):
             if not (trouble := server.trouble()):
                 raise

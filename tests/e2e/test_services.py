@@ -117,6 +117,23 @@ def test_the_websocket_server_dies_in_the_middle() -> None:
     }
 
 
+def test_the_websocket_server_is_stuck_in_the_middle() -> None:
+    """Its benchmark fails with one line when the time for a call is over; the next one has a new server."""
+    pytest.importorskip("websockets")
+    suite = Suite("websocket_connections", "-k", "concurrent_echo", "--benchmark-max-time=1", "--call-timeout=2")
+    wait_for(lambda: websocket_servers(suite.process.pid), "server")
+    pid = websocket_servers(suite.process.pid)[0]
+    wait_for(lambda: sockets(pid) >= 50, "benchmark with 100 connections")
+    os.kill(pid, signal.SIGSTOP)
+    assert suite.end() == 1, suite.out
+    assert "the WebSocket server is stuck, and ended for that: a call has not come back in 2 s" in suite.out
+    assert gone(pid)
+    assert suite.outcomes() == {
+        f"test_concurrent_echo[connections-{count}]": outcome
+        for count, outcome in ((10, "PASSED"), (100, "FAILED"), (300, "PASSED"))
+    }
+
+
 def test_the_websocket_suite_is_interrupted(tmp_path: Path) -> None:
     """The server ends, and what was measured is in the results."""
     pytest.importorskip("websockets")
