@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,15 +19,6 @@ from suite_runs import SECONDS, command_line, descendants, gone, wait_for
 import perfcore.suite.postgres as postgres
 from perfcore.errors import ServiceError
 from perfcore.suite.postgres import Cluster
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    try:
-        with Cluster(listen=True, durable=False, max_connections=20) as running:
-            yield running
-    except ServiceError as error:
-        pytest.skip(str(error))
 
 
 def test_a_cluster_takes_clients_and_leaves_nothing(cluster: Cluster) -> None:

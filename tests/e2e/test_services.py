@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,15 +20,6 @@ from perfcore.errors import ServiceError
 from perfcore.suite.database import PostgreSQL
 from perfcore.suite.postgres import URL_VARIABLE, Cluster
 from perfcore.suite.websocket import WebSocketServer, descriptors
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    try:
-        with Cluster(listen=True, durable=False, max_connections=20) as running:
-            yield running
-    except ServiceError as error:
-        pytest.skip(str(error))
 
 
 def test_every_benchmark_works(cluster: Cluster) -> None:
