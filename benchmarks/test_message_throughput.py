@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Message passing: queues, processes, serialization, routing, with the standard library and with perfcore.messaging.
 
-Nothing sleeps and nothing is mocked; set-up
-(processes, event loops, messages) stays outside the clock, and every benchmark checks that its work was done.
+Nothing sleeps and nothing is mocked; set-up (processes, event loops, messages) stays outside the clock, and every
+benchmark checks that its work was done.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import queue
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from conftest import finished
 from plain_router import Router, expected_counts
 
 from perfcore.codecs import Codec
-from perfcore.messaging import Ring
+from perfcore.messaging import Closed, Ring, ShmRing
 from perfcore.messaging import Router as CRouter
 
 Message = dict[str, Any]
@@ -121,6 +122,13 @@ def echo_queue(inbox: Any, outbox: Any) -> None:
         outbox.put(batch)
 
 
+def echo_ring(inbox: ShmRing[Any], outbox: ShmRing[Any]) -> None:
+    """Send back whatever comes, until the inbox is closed. Runs in the other process."""
+    with suppress(Closed):
+        while True:
+            outbox.put(inbox.get())
+
+
 @pytest.fixture(scope="module")
 def pipe_to_echo() -> Iterator[Any]:
     """Yield one end of a Pipe; a process at the other end echoes."""
@@ -152,6 +160,18 @@ def queues_to_echo() -> Iterator[tuple[Any, Any]]:
     assert process.exitcode == 0
 
 
+@pytest.fixture(scope="module")
+def rings_to_echo() -> Iterator[tuple[ShmRing[Any], ShmRing[Any]]]:
+    """Yield a ShmRing to a process that echoes, and the ring back."""
+    with ShmRing[Any]() as out, ShmRing[Any]() as back:
+        process = multiprocessing.get_context("spawn").Process(target=echo_ring, args=(out, back), daemon=True)
+        process.start()
+        yield out, back
+        out.close()
+        process.join(30)
+    assert process.exitcode == 0
+
+
 @pytest.mark.benchmark(group="round trip between two processes")
 @batch_sizes
 def test_multiprocessing_pipe(
@@ -178,6 +198,25 @@ def test_multiprocessing_queue(
     """One call puts a batch as one list on a Queue to another process and gets it back from a second Queue."""
     batch = messages[:size]
     out, back = queues_to_echo
+    out.put(batch)
+    assert back.get(timeout=60) == batch
+
+    def round_trip() -> list[Message]:
+        out.put(batch)
+        return back.get()
+
+    throughput(size)
+    assert benchmark(round_trip) == batch
+
+
+@pytest.mark.benchmark(group="round trip between two processes")
+@batch_sizes
+def test_shm_ring(
+    benchmark: Any, throughput: Throughput, messages: list[Message], rings_to_echo: tuple[Any, Any], size: int
+) -> None:
+    """One call puts a batch as one list into a ring in shared memory and gets it back from a second one."""
+    batch = messages[:size]
+    out, back = rings_to_echo
     out.put(batch)
     assert back.get(timeout=60) == batch
 
