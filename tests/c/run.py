@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Build and run the C unit tests: each ``tests/c/test_*.c`` with the core alone, under ASan and UBSan.
 
-A first line ``// link: FLAG...`` adds linker flags, e.g. ``-Wl,--wrap=malloc`` for a test that makes allocations fail.
+A first line ``// link: FLAG...`` adds linker flags, also that of a header in this folder which the test includes:
+``failing_malloc.h`` wraps malloc, calloc and realloc that way.
 
     python tests/c/run.py [NAME-PART...] [--cc CC] [--no-sanitize]
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -40,8 +42,11 @@ def run(command: list[str]) -> subprocess.CompletedProcess[str]:
 
 
 def link_flags(source: Path) -> list[str]:
-    first = source.read_text(encoding="utf-8").splitlines()[0]
-    return shlex.split(first.removeprefix("// link:")) if first.startswith("// link:") else []
+    text = source.read_text(encoding="utf-8")
+    first = text.splitlines()[0]
+    own = shlex.split(first.removeprefix("// link:")) if first.startswith("// link:") else []
+    headers = [HERE / name for name in re.findall(r'^#include "(\w+\.h)"$', text, re.MULTILINE)]
+    return own + [flag for header in headers if header.exists() for flag in link_flags(header)]
 
 
 def main() -> int:
