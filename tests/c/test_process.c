@@ -143,7 +143,7 @@ static void test_peak_and_fork(void)
     pid_t child = fork();
     if (child == 0) { // the parent's files are reopened as the child's
         bool own = pc_process_read(&reader, PC_METRIC_BIT(PC_METRIC_MINOR_FAULTS) | wanted, &metrics) == 0 &&
-                   reader.owner == getpid() && metrics.values[PC_METRIC_MINOR_FAULTS] < SPIKE / 8192;
+                   reader.folder.owner == getpid() && metrics.values[PC_METRIC_MINOR_FAULTS] < SPIKE / 8192;
         _exit(own ? 0 : 1);
     }
     int status = -1;

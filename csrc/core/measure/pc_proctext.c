@@ -24,9 +24,8 @@ static int take_number(cursor *text, uint64_t *number)
     uint64_t value = 0;
     while (text->at < text->end && *text->at >= '0' && *text->at <= '9') {
         uint64_t digit = (uint64_t)(*text->at - '0');
-        if (value > (UINT64_MAX - digit) / 10)
+        if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, digit, &value))
             return -EBADMSG;
-        value = value * 10 + digit;
         text->at++;
     }
     if (text->at == first)
