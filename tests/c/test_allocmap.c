@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/pc_alloc.h"
 #include "measure/pc_alloccount.h"
@@ -119,6 +120,46 @@ static void test_out_of_memory(void)
     fail_at = -1;
     CHECK(!pc_allocmap_take(&map, at(8 * LEAF - 32), &number));
     CHECK(gives_back(&map, 8 * LEAF - 32, 1 << 20));
+    pc_allocmap_destroy(&map);
+}
+
+// Put a block into each of `count` pages of the map, every `step`-th of a leaf, and clear it.
+static void fill_and_clear(pc_allocmap *map, size_t leaf, size_t step, size_t count)
+{
+    const uintptr_t covered = (uintptr_t)sysconf(_SC_PAGESIZE) / sizeof(pc_allocmap_entry) * 16; // by a page
+    bool put = true;
+    for (size_t i = 0; i < count; i++)
+        put = put && pc_allocmap_put(map, at(leaf * LEAF + i * step * covered), 8);
+    CHECK(put);
+    pc_allocmap_clear(map);
+}
+
+static void test_remembered_pages(void)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    pc_allocmap map;
+    size_t number;
+    CHECK(pc_allocmap_init(&map) == 0);
+    pc_allocmap_clear(&map);
+    CHECK(map.run_count == 0);
+    fill_and_clear(&map, 3, 2, 10); // small gaps belong to the run
+    CHECK(map.run_count == 1 && map.runs[0].bytes == 19 * page);
+    pc_allocmap_begin(&map);
+    CHECK(!pc_allocmap_take(&map, at(3 * LEAF), &number) && gives_back(&map, 3 * LEAF, 8));
+    CHECK(pc_allocmap_put(&map, at(3 * LEAF), 8)); // a thread that comes late
+    pc_allocmap_begin(&map);
+    CHECK(!pc_allocmap_take(&map, at(3 * LEAF), &number) && map.run_count == 1);
+    pc_allocmap_clear(&map); // pages that were asked for are in use
+    CHECK(map.run_count == 1 && map.runs[0].bytes == 19 * page);
+    fill_and_clear(&map, 3, 20, 100); // more runs than there is room for
+    CHECK(map.run_count == PC_ALLOCMAP_RUNS && map.runs[5].bytes == page);
+    pc_allocmap_destroy(&map);
+    CHECK(pc_allocmap_init(&map) == 0);
+    fill_and_clear(&map, 4, 1, 3 * (4 << 20) / 2 / page); // more pages than are kept
+    size_t bytes = 0;
+    for (size_t i = 0; i < map.run_count; i++)
+        bytes += map.runs[i].bytes;
+    CHECK(bytes == 4 << 20);
     pc_allocmap_destroy(&map);
 }
 
@@ -234,6 +275,7 @@ int main(void)
     test_neighbours_and_clear();
     test_refused_addresses();
     test_out_of_memory();
+    test_remembered_pages();
     test_counts();
     test_threads();
     return CHECK_EXIT();
