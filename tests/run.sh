@@ -11,7 +11,7 @@ SUPPORTED=(3.11 3.12)
 
 usage() {
     cat <<'TEXT'
-usage: tests/run.sh [--only 3.11|3.12] [--quick | --sanitize] [--fuzz-seconds N] [-- PYTEST-ARGUMENT...]
+usage: tests/run.sh [--only 3.11|3.12] [--quick | --sanitize | --soak SECONDS] [--fuzz-seconds N] [-- PYTEST-ARGUMENT...]
 
 Installs the system packages that are missing (with sudo where not root), builds perfcore as a user's `pip install .`
 does, and runs the tests on every one of Python 3.11 and 3.12 found; then, once, the checks of the code itself.
@@ -19,6 +19,7 @@ does, and runs the tests on every one of Python 3.11 and 3.12 found; then, once,
   --only VERSION    this Python only; it is an error when it is not there
   --quick           build and pytest only: no checks, no sanitizers, no fuzzing
   --sanitize        only what runs under sanitizers (C tests, pytest on every Python, fuzzing), at length
+  --soak SECONDS    build, and sample, track and read for so long on each Python: nothing may grow; nothing else is run
   --fuzz-seconds N  time for each fuzz target (default 20; with --sanitize 120)
   -- ARGUMENTS      passed to pytest, e.g.  tests/run.sh --quick -- -k samples -x
 
@@ -30,6 +31,7 @@ versions=("${SUPPORTED[@]}")
 only=
 mode=all
 fuzz_seconds=
+soak_seconds=
 pytest_args=()
 while [ $# -gt 0 ]; do
     case $1 in
@@ -41,6 +43,12 @@ while [ $# -gt 0 ]; do
         ;;
     --quick) mode=quick ;;
     --sanitize) mode=sanitize ;;
+    --soak)
+        mode=soak
+        soak_seconds=${2:-}
+        [[ $soak_seconds =~ ^[1-9][0-9]*$ ]] || die "--soak takes a number of seconds"
+        shift
+        ;;
     --fuzz-seconds)
         fuzz_seconds=${2:-}
         [[ $fuzz_seconds =~ ^[1-9][0-9]*$ ]] || die "--fuzz-seconds takes a number of seconds"
@@ -325,7 +333,11 @@ for version in "${found[@]}"; do
     [ -f ".venv-tests-$version/.built" ] && built+=("$version")
 done
 rm -f .build/logs/pytest-*.log
-if [ "$mode" != sanitize ] && [ ${#built[@]} -gt 0 ]; then
+if [ "$mode" = soak ]; then
+    for version in "${built[@]}"; do
+        step "soak $version" ".venv-tests-$version/bin/python" -P tests/soak.py --seconds "$soak_seconds"
+    done
+elif [ "$mode" != sanitize ] && [ ${#built[@]} -gt 0 ]; then
     steps=()
     for version in "${built[@]}"; do
         steps+=("pytest $version=test_installed $version")
@@ -336,7 +348,7 @@ fi
 if [ ${#built[@]} -gt 0 ]; then
     first=${built[0]}
     [ "$mode" = all ] && checks "$first"
-    if [ "$mode" != quick ]; then
+    if [ "$mode" != quick ] && [ "$mode" != soak ]; then
         step "C tests" ".venv-tests-$first/bin/python" tests/c/run.py
         sanitized=("$first")
         [ "$mode" = sanitize ] && sanitized=("${built[@]}")

@@ -70,6 +70,9 @@ PyObject *core_raise_errno(int status);
 // Make a heap type in `module`, add it under its name, and store it in *slot. 0, or -1 with an exception.
 int core_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **slot) PC_NODISCARD;
 
+// Add a tuple of `count` names to the module, as its attribute `attribute`. 0, or -1 with an exception.
+int core_add_names(PyObject *module, const char *attribute, int count, const char *(*name_of)(int)) PC_NODISCARD;
+
 // One for each file of bindings: add its types and functions to the module. 0, or -1 with an exception.
 int clock_setup(PyObject *module) PC_NODISCARD;
 int codec_setup(PyObject *module) PC_NODISCARD;
