@@ -4,14 +4,13 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdalign.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/pc_alloc.h"
 #include "measure/pc_procfile.h"
+#include "measure/pc_proctext.h"
 
 enum { FIRST_CAPACITY = 16, ENTRIES_BYTES = 4096 };
 
@@ -47,7 +46,7 @@ static int read_file(int file, pc_children *children)
 {
     char text[PC_PROCDIR_TEXT_BYTES];
     off_t offset = 0;
-    int64_t pid = 0; // may go on in the next piece
+    int64_t begun = 0;
     for (;;) {
         ssize_t length = pread(file, text, sizeof text, offset);
         if (length < 0 && errno == EINTR)
@@ -55,18 +54,16 @@ static int read_file(int file, pc_children *children)
         if (length <= 0)
             return length == 0 ? 0 : -errno;
         offset += length;
-        for (ssize_t i = 0; i < length; i++) {
-            if (text[i] >= '0' && text[i] <= '9') {
-                pid = pid * 10 + (text[i] - '0');
-                if (pid > INT_MAX)
-                    return -EBADMSG;
-            } else if (pid != 0) {
-                int status = append(children, (pid_t)pid);
-                if (status < 0)
-                    return status;
-                pid = 0;
-            }
+        const char *at = text, *end = text + length;
+        int32_t pid;
+        int status;
+        while ((status = pc_proctext_next_pid(&at, end, &begun, &pid)) > 0) {
+            status = append(children, pid);
+            if (status < 0)
+                return status;
         }
+        if (status < 0)
+            return status;
     }
 }
 

@@ -87,6 +87,23 @@ int pc_proctext_read_numbers(const char *text, size_t length, uint64_t *numbers,
     return 0;
 }
 
+int pc_proctext_next_pid(const char **at, const char *end, int64_t *begun, int32_t *pid)
+{
+    while (*at < end) {
+        const char character = *(*at)++;
+        if (character >= '0' && character <= '9') {
+            *begun = *begun * 10 + (character - '0');
+            if (*begun > INT32_MAX)
+                return -EBADMSG;
+        } else if (*begun != 0) {
+            *pid = (int32_t)*begun;
+            *begun = 0;
+            return 1;
+        }
+    }
+    return 0;
+}
+
 int pc_proctext_read_field(const char *text, size_t length, const char *key, uint64_t *number)
 {
     size_t key_length = strlen(key);
