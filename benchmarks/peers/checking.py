@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import random
 import sqlite3
 import subprocess
@@ -78,6 +79,9 @@ def check_row(context: Context) -> Iterator[Case]:
     from perfcore import RegressionDetector
 
     detector = RegressionDetector()
+    # As a user has it: modules are compiled once, and the table is written in blocks.
+    unlike = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
+    environment = {name: value for name, value in os.environ.items() if name not in unlike}
     with tempfile.TemporaryDirectory() as name:
         for metrics, words in ((False, ""), (True, ", with four metrics of calls")):
             old, new = (results_file(Path(name, f"{seed}.json"), seed, metrics) for seed in (1, 2))
@@ -87,7 +91,9 @@ def check_row(context: Context) -> Iterator[Case]:
 
             def command(old: Path = old, new: Path = new) -> float:
                 words = [sys.executable, "-P", "-m", "perfcore", "check", str(new), "--baseline", str(old)]
-                return milliseconds(lambda: subprocess.run(words, stdout=subprocess.DEVNULL, check=True, cwd="/"))
+                return milliseconds(
+                    lambda: subprocess.run(words, stdout=subprocess.DEVNULL, check=True, cwd="/", env=environment)
+                )
 
             yield Case(f"in Python{words}", context.interleave({OURS: inside}))
             yield Case(f"as a command{words}", context.interleave({OURS: command}), {OURS: AtMost(150)})

@@ -84,9 +84,10 @@ def figure(benchmark: Benchmark, metric: str) -> float | None:
     """Return a metric's figure; None where the file has none."""
     own = benchmark.perfcore or {}
     for source in (own.get("metrics"), benchmark.stats, own.get("percentiles"), benchmark.extra_info):
-        value = source.get(metric) if isinstance(source, dict) else None
-        if type(value) is int or type(value) is float:
-            return float(value)  # finite: the reader refuses all else
+        if isinstance(source, dict) and metric in source:
+            value = source[metric]
+            if type(value) is int or type(value) is float:
+                return float(value)  # finite: the reader refuses all else
     return None
 
 
@@ -247,6 +248,7 @@ def judge_metrics(
 
     """
     made = []
+    spreads = None  # of the rounds, which most metrics do without
     for case in rules.cases(head, thresholds):
         value = figure(head, case.metric)
         if value is None:
@@ -256,8 +258,10 @@ def judge_metrics(
             outcome = Outcome("undecided", reason="the baseline does not have it", comparable=False)
         elif mismatch and case.metric not in JUDGED:
             outcome = Outcome("undecided", reason=mismatch, comparable=False)
+        elif value == before:
+            outcome = Outcome("ok", 1.0, 0.0)
         else:
-            spreads = (math.nan, math.nan) if case.exact else (_spread(old), _spread(head))
+            spreads = spreads or (_spread(old), _spread(head))
             outcome = case.compare(before, value, spreads)
         verdict = case.verdict(head.fullname, before, value, outcome)
         if before is not None or verdict.over_limit:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import tempfile
 from pathlib import Path
 
 from perfcore.errors import ResultsError
@@ -45,6 +44,8 @@ def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
         ResultsError: the folder is missing, not writable or full; ``path`` is as it was and nothing is left beside it.
 
     """
+    import tempfile  # here, because who only reads a baseline need not load it
+
     target = Path(os.path.realpath(path))
     temporary: str | None = None
     try:

@@ -321,7 +321,7 @@ class History:
                     .where(figure.benchmark_id == number, *conditions)
                     .order_by(run.at, run.id)
                 )
-                points[name] = list(map(Point._make, connection.execute(query)))
+                points[name] = list(map(Point._make, db.fetch(connection, query)))
         if metric in _COLUMNS:
             return points
         return {name: _of_metric(metric, found) for name, found in points.items()}
