@@ -192,7 +192,7 @@ def append_row(context: Context) -> Iterator[Case]:
 @row("many-series", unit="ms", target={OURS: AtMost(500)})
 def many_series_row(context: Context) -> Iterator[Case]:
     """Search a thousand series of a thousand points for changes."""
-    from perfcore.judge.changepoint import find_levels, find_windowed
+    from perfcore.judge.changepoint import find_levels, find_levels_of_each, find_windowed
 
     count = 100 if context.quick else 1000
     series = [
@@ -204,3 +204,5 @@ def many_series_row(context: Context) -> Iterator[Case]:
             return milliseconds(lambda: [find(one) for one in series])
 
         yield Case(f"{count} series, {words}", context.interleave({OURS: search}, min(5, context.repeats)))
+    both = {OURS: lambda: milliseconds(lambda: find_levels_of_each(series, threads=2))}
+    yield Case(f"{count} series, robust mode, two threads", context.interleave(both, min(5, context.repeats)))

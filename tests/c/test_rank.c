@@ -290,10 +290,10 @@ int main(void)
     fail_each(do_signed_rank, 2);
     fail_each(do_shift, 3);
     fail_each(do_center, 3);
-    fail_each(do_robust, 3);
+    fail_each(do_robust, 2);
     fail_each(do_bootstrap, 6);
     fail_each(do_windowed, 6);
     fail_each(do_many_changes, 15);
-    fail_each(do_levels, 10);
+    fail_each(do_levels, 7);
     return CHECK_EXIT();
 }
