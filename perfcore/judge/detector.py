@@ -106,25 +106,28 @@ class RegressionDetector:
             PerfcoreError: the file or the history cannot be read.
 
         """
-        from perfcore.judge.history import EVIDENCE, MAX_RUNS, judge_history, judge_metrics_by_history
+        from perfcore.judge.history import EVIDENCE, KEPT_RUNS, judge_history, judge_metrics_by_history
         from perfcore.record.history import environment_key, make_run, method
 
         head = as_results(results)
         this, here = make_run(head), environment_key(head)
         names = [benchmark.fullname for benchmark in head.benchmarks]
         series = history.series(names, before=this.at, environment=here)
-        measured = history.metrics(names, before=this.at, environment=here, limit=MAX_RUNS)
         known = set(history.names())
         verdicts: list[Verdict] = []
         metrics: list[MetricVerdict] = []
         rules = MetricRules(self.metrics, self.rules)
-        for benchmark in head.benchmarks:
-            limits, maximum = limits_for(benchmark.fullname, self.thresholds, self.rules)
-            limits = marked(benchmark, limits)
-            metrics += judge_metrics_by_history(benchmark, limits, rules, measured[benchmark.fullname])
+        judged_by = [limits_for(name, self.thresholds, self.rules) for name in names]
+        cases = [bool(rules.cases(one, limits)) for one, (limits, _) in zip(head.benchmarks, judged_by, strict=True)]
+        wanted = [name for name, some in zip(names, cases, strict=True) if some]
+        kept = history.kept(wanted, before=this.at, environment=here, limit=KEPT_RUNS)
+        for benchmark, (general, maximum) in zip(head.benchmarks, judged_by, strict=True):
+            limits, same = marked(benchmark, general), (this.backend, method(benchmark))
+            runs = kept.get(benchmark.fullname, [])
+            alike = [run.figures for run in runs if self.allow_backend_mismatch or (run.backend, run.method) == same]
+            metrics += judge_metrics_by_history(benchmark, limits, rules, [run.figures for run in runs], alike)
             if benchmark.fullname not in known:
                 continue
-            same = (this.backend, method(benchmark))
             medians = [
                 point.median
                 for point in series[benchmark.fullname]
