@@ -7,7 +7,6 @@ these names, so that a test's own ``allocations`` are never taken for those of a
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -47,6 +46,8 @@ def _numbers(source: object) -> dict[str, Any]:
 
 def keep(benchmark: Benchmark) -> str | None:
     """Return what the history keeps of a benchmark beside its columns; None where there is nothing."""
+    import json  # here, because a check without a history comes by for look_up() alone
+
     own = benchmark.perfcore or {}
     metrics, extra = own.get("metrics"), benchmark.extra_info
     kept = dict(metrics) if isinstance(metrics, Mapping) else {}
