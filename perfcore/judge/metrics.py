@@ -91,7 +91,11 @@ def of_call(benchmark: Benchmark, metric: str) -> bool:
 def figure(benchmark: Benchmark, metric: str) -> float | None:
     """Return a metric's figure; None where the file has none."""
     own = benchmark.perfcore or {}
-    return look_up(metric, (own.get("metrics"), benchmark.stats, own.get("percentiles"), benchmark.extra_info))
+    measured = own.get("metrics")
+    value = measured.get(metric) if isinstance(measured, dict) else None
+    if type(value) is int or type(value) is float:
+        return float(value)  # finite: the reader refuses all else
+    return look_up(metric, (benchmark.stats, own.get("percentiles"), benchmark.extra_info))
 
 
 def _spread(benchmark: Benchmark) -> float:
