@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import argparse
-import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from perfcore.cli import Parser
 from perfcore.cli.options import add_baseline, add_database, add_judging, add_reading, write_json
+from perfcore.report.metrics import change_text, kind_text
 from perfcore.report.text import change, painted, printable, say, seconds, table
 from perfcore.units import format_metric
 
@@ -129,8 +129,8 @@ def _metric_row(verdict: MetricVerdict, advisory: bool) -> tuple[str, ...]:
         printable(verdict.metric),
         format_metric(verdict.metric, verdict.baseline),
         format_metric(verdict.metric, verdict.value),
-        "from zero" if verdict.ratio == math.inf else change(verdict.ratio),
-        "exact" if verdict.exact else "higher is better" if verdict.up else "",
+        change_text(verdict.ratio),
+        kind_text(verdict),
         words + (f": {printable(verdict.reason)}" if verdict.reason else ""),
     )
 

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: MIT
+"""Many benchmarks' medians over the runs of a history, read at once: some 700 000 figures in a second.
+
+:meth:`perfcore.record.history.History.series` asks for one benchmark at a time, which is right for a few. Here the runs
+are read first, then the figures of 500 benchmarks with each query, in the order in which they lie in the table. Runs of
+another environment or backend are another group, for their figures mean something else. Moments are seconds since 1970
+(UTC), figures are seconds; one thread.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from perfcore.record.database import benchmarks, figures, runs, sa
+
+if TYPE_CHECKING:
+    from perfcore.record.history import History
+
+_CHUNK = 500  # values in one IN (...), under SQLite's least limit of 999
+
+
+@dataclass(slots=True)
+class Group:
+    """The runs of one environment and backend.
+
+    Attributes:
+        environment: digest of the environment.
+        described: that, readable.
+        backend: ``perfcore`` or ``stock``.
+        moments: when each run was measured, ascending.
+        commits: the commit of each, if the history knows it.
+        earlier: how many older runs were left out.
+
+    """
+
+    environment: str
+    described: Mapping[str, Any]
+    backend: str
+    moments: list[float] = field(default_factory=list)
+    commits: list[str | None] = field(default_factory=list)
+    earlier: int = 0
+
+
+@dataclass(slots=True)
+class Series:
+    """The medians of one benchmark that mean the same.
+
+    Attributes:
+        fullname: the benchmark.
+        group: the index of its group.
+        method: how it was measured.
+        runs: the runs that have it, as indices into the group's, ascending.
+        values: their medians, finite and above zero.
+
+    """
+
+    fullname: str
+    group: int
+    method: str
+    runs: list[int] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+
+
+def _read_groups(
+    connection: sa.Connection, since: float, until: float
+) -> tuple[list[Group], dict[int, tuple[int, int]]]:
+    """Return the groups, and of each run by its number the group and its place there."""
+    run = runs.c
+    query = (
+        sa.select(run.id, run.at, run.commit_id, run.environment, run.environment_json, run.backend)
+        .where(run.at >= since, run.at <= until)
+        .order_by(run.at, run.id)
+    )
+    groups: list[Group] = []
+    known: dict[tuple[str, str], int] = {}
+    places: dict[int, tuple[int, int]] = {}
+    for number, at, commit, environment, described, backend in connection.execute(query):
+        index = known.setdefault((environment, backend), len(groups))
+        if index == len(groups):
+            groups.append(Group(environment, json.loads(described), backend))
+        group = groups[index]
+        places[number] = (index, len(group.moments))
+        group.moments.append(at)
+        group.commits.append(commit)
+    return groups, places
+
+
+def read_series(
+    history: History, names: Sequence[str], *, since: float = -math.inf, until: float = math.inf
+) -> tuple[list[Group], list[Series]]:
+    """Return the runs from ``since`` to ``until`` in groups, and the medians that they have of some benchmarks.
+
+    Raises:
+        HistoryError: the database cannot be read.
+
+    """
+    made: list[Series] = []
+    with history.database.reading() as connection:
+        groups, places = _read_groups(connection, since, until)
+        if not places:
+            return groups, made
+        first, last = min(places), max(places)
+        for start in range(0, len(names), _CHUNK):
+            chosen = sa.select(benchmarks.c.id, benchmarks.c.fullname).where(
+                benchmarks.c.fullname.in_(names[start : start + _CHUNK])
+            )
+            named = {int(number): str(name) for number, name in connection.execute(chosen)}
+            if named:
+                found = _read_figures(connection, list(named), (first, last))
+                made += _gather(found, named, places)
+    return groups, made
+
+
+def _read_figures(connection: sa.Connection, numbers: Sequence[int], span: tuple[int, int]) -> Iterator[sa.Row[Any]]:
+    figure = figures.c
+    query = (
+        sa.select(figure.benchmark_id, figure.run_id, figure.median, figure.method)
+        .where(figure.benchmark_id.in_(numbers), figure.run_id.between(*span))
+        .order_by(figure.benchmark_id, figure.run_id)
+    )
+    return iter(connection.execute(query))
+
+
+def _gather(
+    found: Iterable[Sequence[Any]], named: Mapping[int, str], places: Mapping[int, tuple[int, int]]
+) -> list[Series]:
+    """Return the series of rows that are sorted by benchmark and run."""
+    made: dict[tuple[int, int, str], Series] = {}
+    for number, run, median, method in found:
+        place = places.get(run)
+        if place is None or median is None or not 0 < median < math.inf:
+            continue
+        group, index = place
+        key = (number, group, method)
+        if (series := made.get(key)) is None:
+            series = made[key] = Series(named[number], group, method)
+        series.runs.append(index)
+        series.values.append(median)
+    for series in made.values():
+        # Runs that were imported later than newer ones have a higher number.
+        if any(before > after for before, after in zip(series.runs, series.runs[1:], strict=False)):
+            pairs = sorted(zip(series.runs, series.values, strict=True))
+            series.runs, series.values = [run for run, _ in pairs], [value for _, value in pairs]
+    return list(made.values())
