@@ -2,7 +2,7 @@
 """The report in the formats of other tools. Each takes the document of :func:`perfcore.report.model.describe`.
 
 - JUnit XML (the schema that Jenkins and GitLab read): a test case for each benchmark, its median as the time; a
-  critical verdict (on the time, or on a metric of a call) is a failure, a benchmark that could not be judged is skipped.
+  critical verdict on the time or on a metric of a call is a failure, a benchmark that could not be judged is skipped.
 - OpenMetrics 1.0 text: gauges by benchmark, for a Prometheus push or a textfile collector.
 - github-action-benchmark's ``customSmallerIsBetter``: a list of name, unit, value, range.
 - Bencher's Metric Format (BMF): ``latency`` in nanoseconds with the interval of the median.

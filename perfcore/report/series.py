@@ -28,7 +28,7 @@ def bars(benchmark: Mapping[str, Any]) -> str:
 
     trend = own_trend(benchmark)
     known = [value for value in trend["values"] if value is not None] if trend else []
-    return sparkline(known) if len(known) > 1 else "-"
+    return sparkline(known, last=True) if len(known) > 1 else "-"
 
 
 def packed(trend: Mapping[str, Any]) -> dict[str, Any]:

@@ -43,7 +43,7 @@ const METRICS = (() => {
     const found = data.benchmarks.flatMap((one) => one.metrics.filter((each) => each.status && each.status !== "ok").map((each) => [one, each]));
     found.sort((a, b) => STATES.indexOf(a[1].status) - STATES.indexOf(b[1].status) || (b[1].ratio === null ? 1e300 : b[1].ratio) - (a[1].ratio === null ? 1e300 : a[1].ratio));
     const rows = found.slice(0, MOST).map(([one, each]) => make("tr", {}, make("td", {}, link(one)), ...cells(each, tools)));
-    const box = make("details", { class: "lanes", id: "metrics", open: found.some(([, each]) => LOUD.includes(each.status)) ? "" : null },
+    const box = make("details", { class: "box", id: "metrics", open: found.some(([, each]) => LOUD.includes(each.status)) ? "" : null },
       make("summary", {}, `Metrics of calls: ${counts.join(", ")}`));
     const tabled = (some) => make("table", { class: "metrics" }, head(make, "Benchmark", "Metric", "Baseline", "Now", "Change", "Verdict"), make("tbody", {}, ...some));
     if (rows.length) box.append(tabled(rows.slice(0, FIRST)));

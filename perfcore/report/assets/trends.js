@@ -59,7 +59,7 @@ const TRENDS = (() => {
   // The steps of an axis, at most so many and round.
   function steps(low, high, most) {
     const raw = (high - low) / most, power = 10 ** Math.floor(Math.log10(raw)), found = [];
-    const step = [1, 2, 5, 10].map((k) => k * power).find((k) => k >= raw * 0.999);
+    const step = [1, 2, 2.5, 5, 10].map((k) => k * power).find((k) => k >= raw * 0.999);
     for (let at = Math.ceil(low / step) * step; at <= high; at += step) found.push(at);
     return [found, Math.max(1, Math.min(9, Math.ceil(Math.log10(high / step)) + 1))];
   }
@@ -149,7 +149,7 @@ const TRENDS = (() => {
     if (data.history.left_out) notes.push(`${count(data.history.left_out, "other environment")} would not fit on this page.`);
     if (data.history.groups[0].earlier) notes.push(`${count(data.history.groups[0].earlier, "earlier run")} would not fit on this page.`);
     const span = runs.length > 1 ? `, ${day(runs[0][0])} to ${day(runs[runs.length - 1][0])}` : "";
-    const box = make("details", { class: "lanes places", id: "changes" },
+    const box = make("details", { class: "box places", id: "changes" },
       make("summary", {}, `History: ${count(runs.length, "run")}${span}; ${sorted.length ? `levels changed at ${count(sorted.length, "place")}` : "no level changed"}`));
     for (const note of notes) box.append(make("p", { class: "note" }, note));
     const items = sorted.slice(0, MOST_PLACES).map((found) => {
