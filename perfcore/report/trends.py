@@ -100,10 +100,9 @@ def _choose(groups: Sequence[Group], series: Sequence[Series], own: int) -> list
     others = sorted((index for index in range(len(groups)) if index != own), key=lambda i: -groups[i].moments[-1])
     chosen, room = [own], MOST_POINTS - sizes[own]
     for index in others:
-        if sizes[index] > room:
-            break
-        chosen.append(index)
-        room -= sizes[index]
+        if sizes[index] <= room:
+            chosen.append(index)
+            room -= sizes[index]
     return chosen
 
 
