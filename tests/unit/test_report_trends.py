@@ -16,7 +16,7 @@ from results_files import MACHINE, benchmark, document, write
 
 from perfcore.cli import main
 from perfcore.judge.history import EVIDENCE
-from perfcore.record.history import History, make_run
+from perfcore.record.history import History, Run, make_run
 from perfcore.record.results import load_results, parse_results
 from perfcore.record.series import read_series
 from perfcore.report import trends
@@ -36,19 +36,24 @@ def wobble(number: int) -> float:
     return 1 + 0.002 * ((number * 7) % 5 - 2)
 
 
-def remember(history: History, number: float, *benchmarks: dict[str, Any], **changes: Any) -> None:
+def run_of(number: float, *benchmarks: dict[str, Any], **changes: Any) -> Run:
     changes = {"datetime": day(number), "commit_info": {"id": f"c{number:g}"}} | changes
-    history.add([make_run(parse_results(f"{number}.json", json.dumps(document(*benchmarks, **changes)).encode()))])
+    return make_run(parse_results(f"{number}.json", json.dumps(document(*benchmarks, **changes)).encode()))
+
+
+def remember(history: History, number: float, *benchmarks: dict[str, Any], **changes: Any) -> None:
+    history.add([run_of(number, *benchmarks, **changes)])
 
 
 @pytest.fixture
 def history(tmp_path: Path) -> History:
     """Thirty runs, added in no order: `a` is slower from the 20th on; `b` is missing in the 5th."""
-    made = History(str(tmp_path / "history.db"), create=True)
+    made, runs = History(str(tmp_path / "history.db"), create=True), []
     for number in (*range(1, 30, 2), *range(0, 30, 2)):
         level = 1e-6 * wobble(number) * (1.5 if number >= 20 else 1)
         both = [benchmark("a", level), *([benchmark("b", 2e-6 * wobble(number))] if number != 5 else [])]
-        remember(made, number, *both)
+        runs.append(run_of(number, *both))
+    made.add(runs)
     return made
 
 
