@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -108,12 +109,20 @@ class RegressionDetector:
         """
         from perfcore.judge.history import EVIDENCE, MAX_RUNS, judge_history, judge_metrics_by_history
         from perfcore.record.history import environment_key, make_run, method
+        from perfcore.record.series import read_metrics, read_series
 
         head = as_results(results)
         this, here = make_run(head), environment_key(head)
         names = [benchmark.fullname for benchmark in head.benchmarks]
-        series = history.series(names, before=this.at, environment=here)
-        measured = history.metrics(names, before=this.at, environment=here, limit=MAX_RUNS)
+        groups, series = read_series(history, names, until=math.nextafter(this.at, -math.inf), environment=here)
+        points: dict[str, list[tuple[float, float]]] = {}
+        methods = {benchmark.fullname: method(benchmark) for benchmark in head.benchmarks}
+        for one in series:
+            group = groups[one.group]
+            if self.allow_backend_mismatch or (group.backend, one.method) == (this.backend, methods[one.fullname]):
+                found = zip((group.moments[run] for run in one.runs), one.values, strict=True)
+                points.setdefault(one.fullname, []).extend(found)
+        measured = read_metrics(history, names, before=this.at, environment=here, limit=MAX_RUNS)
         known = set(history.names())
         verdicts: list[Verdict] = []
         metrics: list[MetricVerdict] = []
@@ -124,12 +133,7 @@ class RegressionDetector:
             metrics += judge_metrics_by_history(benchmark, limits, rules, measured[benchmark.fullname])
             if benchmark.fullname not in known:
                 continue
-            same = (this.backend, method(benchmark))
-            medians = [
-                point.median
-                for point in series[benchmark.fullname]
-                if self.allow_backend_mismatch or (point.backend, point.method) == same
-            ]
+            medians = [value for _, value in sorted(points.get(benchmark.fullname, ()))]
             judged = judge_history(benchmark.fullname, benchmark.median, medians, limits)
             verdicts.append(with_limit(judged, maximum))
         return Check(

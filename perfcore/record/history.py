@@ -343,25 +343,6 @@ class History:
                 if row["fullname"] in wanted:
                     yield dict(row)
 
-    def metrics(
-        self, names: Sequence[str], *, before: float, environment: str, limit: int
-    ) -> dict[str, list[dict[str, Any]]]:
-        """Return the metrics of calls that the last runs of an environment have, the oldest first."""
-        run, figure = db.runs.c, db.figures.c
-        found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
-        with self.database.reading() as connection:
-            for name, number in self._numbers(connection, names).items():
-                query = (
-                    sa.select(figure.metrics_json)
-                    .join_from(db.figures, db.runs)
-                    .where(figure.benchmark_id == number, figure.metrics_json.is_not(None))
-                    .where(run.at < before, run.environment == environment)
-                    .order_by(run.at.desc(), run.id.desc())
-                    .limit(limit)
-                )
-                found[name] = [json.loads(text) for text in connection.scalars(query)][::-1]
-        return found
-
     def prune(self, days: float, *, now: float | None = None, dry_run: bool = False) -> int:
         """Remove the runs older than so many days, and names that no run has; return how many runs those are."""
         limit = (time.time() if now is None else now) - days * DAY

@@ -66,7 +66,7 @@ class Series:
 
 
 def _read_groups(
-    connection: sa.Connection, since: float, until: float
+    connection: sa.Connection, since: float, until: float, environment: str | None
 ) -> tuple[list[Group], dict[int, tuple[int, int]]]:
     """Return the groups, and of each run by its number the group and its place there."""
     run = runs.c
@@ -75,13 +75,15 @@ def _read_groups(
         .where(run.at >= since, run.at <= until)
         .order_by(run.at, run.id)
     )
+    if environment is not None:
+        query = query.where(run.environment == environment)
     groups: list[Group] = []
     known: dict[tuple[str, str], int] = {}
     places: dict[int, tuple[int, int]] = {}
-    for number, at, commit, environment, described, backend in connection.execute(query):
-        index = known.setdefault((environment, backend), len(groups))
+    for number, at, commit, key, described, backend in connection.execute(query):
+        index = known.setdefault((key, backend), len(groups))
         if index == len(groups):
-            groups.append(Group(environment, json.loads(described), backend))
+            groups.append(Group(key, json.loads(described), backend))
         group = groups[index]
         places[number] = (index, len(group.moments))
         group.moments.append(at)
@@ -90,9 +92,16 @@ def _read_groups(
 
 
 def read_series(
-    history: History, names: Sequence[str], *, since: float = -math.inf, until: float = math.inf
+    history: History,
+    names: Sequence[str],
+    *,
+    since: float = -math.inf,
+    until: float = math.inf,
+    environment: str | None = None,
 ) -> tuple[list[Group], list[Series]]:
     """Return the runs from ``since`` to ``until`` in groups, and the medians that they have of some benchmarks.
+
+    With ``environment``, its runs alone.
 
     Raises:
         HistoryError: the database cannot be read.
@@ -100,26 +109,55 @@ def read_series(
     """
     made: list[Series] = []
     with history.database.reading() as connection:
-        groups, places = _read_groups(connection, since, until)
+        groups, places = _read_groups(connection, since, until, environment)
         if not places:
             return groups, made
-        first, last = min(places), max(places)
-        for start in range(0, len(names), _CHUNK):
-            chosen = sa.select(benchmarks.c.id, benchmarks.c.fullname).where(
-                benchmarks.c.fullname.in_(names[start : start + _CHUNK])
-            )
-            named = {int(number): str(name) for number, name in connection.execute(chosen)}
-            if named:
-                found = _read_figures(connection, list(named), (first, last))
-                made += _gather(found, named, places)
+        for named in _numbered(connection, names):
+            found = _read_figures(connection, list(named), places, (figures.c.median, figures.c.method))
+            made += _gather(found, named, places)
     return groups, made
 
 
-def _read_figures(connection: sa.Connection, numbers: Sequence[int], span: tuple[int, int]) -> Iterator[sa.Row[Any]]:
+def read_metrics(
+    history: History, names: Sequence[str], *, before: float, environment: str, limit: int
+) -> dict[str, list[dict[str, Any]]]:
+    """Return the metrics of calls that the last runs of an environment have of each benchmark, the oldest first.
+
+    Raises:
+        HistoryError: the database cannot be read.
+
+    """
+    texts: dict[str, list[tuple[tuple[float, int], str]]] = {name: [] for name in names}
+    with history.database.reading() as connection:
+        groups, places = _read_groups(connection, -math.inf, math.nextafter(before, -math.inf), environment)
+        for named in _numbered(connection, names) if places else ():
+            for number, run, text in _read_figures(connection, list(named), places, (figures.c.metrics_json,)):
+                if run in places and text is not None:
+                    group, index = places[run]
+                    texts[named[number]].append(((groups[group].moments[index], run), text))
+    return {name: [json.loads(text) for _, text in sorted(found)[-limit:]] for name, found in texts.items()}
+
+
+def _numbered(connection: sa.Connection, names: Sequence[str]) -> Iterator[dict[int, str]]:
+    """Give the names of those benchmarks that the history knows by their numbers, some hundreds at a time."""
+    for start in range(0, len(names), _CHUNK):
+        name = benchmarks.c.fullname
+        chosen = sa.select(benchmarks.c.id, name).where(name.in_(names[start : start + _CHUNK]))
+        if named := {int(number): str(found) for number, found in connection.execute(chosen)}:
+            yield named
+
+
+def _read_figures(
+    connection: sa.Connection,
+    numbers: Sequence[int],
+    places: Mapping[int, Any],
+    columns: Sequence[sa.ColumnElement[Any]],
+) -> Iterator[Sequence[Any]]:
+    """Give benchmark, run, and some columns, in the order of the table; runs that have no place may be among them."""
     figure = figures.c
     query = (
-        sa.select(figure.benchmark_id, figure.run_id, figure.median, figure.method)
-        .where(figure.benchmark_id.in_(numbers), figure.run_id.between(*span))
+        sa.select(figure.benchmark_id, figure.run_id, *columns)
+        .where(figure.benchmark_id.in_(numbers), figure.run_id.between(min(places), max(places)))
         .order_by(figure.benchmark_id, figure.run_id)
     )
     return iter(connection.execute(query))

@@ -22,6 +22,7 @@ from perfcore.cli import main
 from perfcore.errors import HistoryError, ResultsError, ServiceError
 from perfcore.record.history import History, Run, make_run
 from perfcore.record.results import load_results, parse_results
+from perfcore.record.series import read_metrics
 from perfcore.suite.postgres import Cluster
 
 TESTS = Path(__file__).parent.parent
@@ -96,7 +97,7 @@ def exercise(where: str) -> None:
     name, other = history.names("::m") + history.names("::b")
     assert [point.median for point in history.series([other], metric="max")[other]] == [4e-6]
     assert [point.median for point in history.series([name, other], metric="allocations")[name]] == [7.0]
-    found = history.metrics([name, other], before=START + 2 * DAY, environment=measured.environment, limit=5)
+    found = read_metrics(history, [name, other], before=START + 2 * DAY, environment=measured.environment, limit=5)
     assert found == {name: [{"allocations": 7}], other: []}
     assert [(row["fullname"], row["at"]) for row in history.rows("::a")] == [
         ("tests/test_x.py::a", START),
