@@ -8,6 +8,7 @@ neither Markdown nor HTML nor a mention in them has an effect.
 
 from __future__ import annotations
 
+import html
 import math
 import re
 from collections.abc import Iterable
@@ -163,5 +164,5 @@ def render_comment(document: dict[str, Any]) -> str:
     if body.left_out:
         body.parts.append(f"\n{body.left_out} more lines were left out to stay under GitHub's limit.\n")
     if check is not None:
-        body.parts.append(f"\n<sub>{check['evidence']}</sub>\n")
+        body.parts.append(f"\n<sub>{html.escape(printable(check['evidence']))}</sub>\n")
     return "".join(body.parts)
