@@ -145,7 +145,7 @@ def _print_metrics(check: Check) -> None:
     )
     if told:
         header = ("benchmark", "metric", "baseline", "now", "change", "", "verdict")
-        lines = table(header, (_metric_row(verdict, check.advisory) for verdict in told))
+        lines = table(header, (_metric_row(verdict, check.advisory) for verdict in told), left=(1, 5))
         say(lines[0])
         for verdict, line in zip(told, lines[1:], strict=True):
             say(painted(line, verdict.status))

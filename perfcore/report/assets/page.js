@@ -35,7 +35,7 @@
   function change(ratio) {
     if (ratio === null || ratio === undefined) return "–";
     if (ratio >= 10) return "×\u202f" + ratio.toPrecision(3);
-    const percent = ((ratio - 1) * 100).toFixed(1);
+    const percent = ((ratio - 1) * 100).toFixed(1).replace(/^-(?=0\.0$)/, "");
     return (percent.startsWith("-") ? "−" + percent.slice(1) : "+" + percent) + "\u202f%";
   }
   const count = (value, word) => `${value.toLocaleString("en")} ${word}${value === 1 ? "" : "s"}`;
