@@ -132,7 +132,7 @@ def read_metrics(
         groups, places = _read_groups(connection, -math.inf, math.nextafter(before, -math.inf), environment)
         for named in _numbered(connection, names) if places else ():
             for number, run, text in _read_figures(connection, list(named), places, (figures.c.metrics_json,)):
-                if run in places and text is not None:
+                if run in places:
                     group, index = places[run]
                     texts[named[number]].append(((groups[group].moments[index], run), text))
     return {name: [json.loads(text) for _, text in sorted(found)[-limit:]] for name, found in texts.items()}
@@ -153,11 +153,15 @@ def _read_figures(
     places: Mapping[int, Any],
     columns: Sequence[sa.ColumnElement[Any]],
 ) -> Iterator[Sequence[Any]]:
-    """Give benchmark, run, and some columns, in the order of the table; runs that have no place may be among them."""
+    """Give benchmark, run, and some columns, in the order of the table, where the first column is not null.
+
+    Runs that have no place may be among them.
+    """
     figure = figures.c
     query = (
         sa.select(figure.benchmark_id, figure.run_id, *columns)
         .where(figure.benchmark_id.in_(numbers), figure.run_id.between(min(places), max(places)))
+        .where(columns[0].is_not(None))
         .order_by(figure.benchmark_id, figure.run_id)
     )
     return iter(connection.execute(query))
@@ -168,16 +172,20 @@ def _gather(
 ) -> list[Series]:
     """Return the series of rows that are sorted by benchmark and run."""
     made: dict[tuple[int, int, str], Series] = {}
+    last: tuple[int, int, str] | None = None
     for number, run, median, method in found:
         place = places.get(run)
-        if place is None or median is None or not 0 < median < math.inf:
+        if place is None or not 0 < median < math.inf:
             continue
         group, index = place
         key = (number, group, method)
-        if (series := made.get(key)) is None:
-            series = made[key] = Series(named[number], group, method)
-        series.runs.append(index)
-        series.values.append(median)
+        if key != last:  # a run is nearly always measured as the one before it was
+            last = key
+            if (series := made.get(key)) is None:
+                series = made[key] = Series(named[number], group, method)
+            runs_of, values = series.runs, series.values
+        runs_of.append(index)
+        values.append(median)
     for series in made.values():
         # Runs that were imported later than newer ones have a higher number.
         if any(before > after for before, after in zip(series.runs, series.runs[1:], strict=False)):

@@ -138,7 +138,7 @@
     fact("median", time(one.median));
     if (ci) fact(`${(ci.level * 100).toFixed(0)} % interval`, `${time(ci.low)} to ${time(ci.high)}`);
     if (verdict) {
-      fact("baseline", time(verdict.baseline_median));
+      fact(data.check.against, time(verdict.baseline_median));
       if (verdict.ratio !== null) fact("change", `${change(verdict.ratio)} (${change(verdict.low)} to ${change(verdict.high)})`);
     }
     for (const key of ["min", "q1", "q3", "p90", "p95", "p99", "p99.9", "max", "mean"]) fact(key, time(one[key]));
@@ -280,7 +280,7 @@
     place.append(chips);
     if (check.advisory) place.append(make("p", { class: "note" }, "The environments differ, so the verdicts only advise; the differences are listed below."));
     place.append(make("p", { class: "note" }, `Warning from ${+(check.warning * 100).toFixed(2)} % slower, critical from ${+(check.critical * 100).toFixed(2)} %. Evidence: ${check.evidence}.`));
-    place.append(make("p", { class: "note" }, make("span", { class: "key" }), "now", make("span", { class: "key before" }), "baseline; each row has a scale of its own"));
+    if (check.against === "baseline") place.append(make("p", { class: "note" }, make("span", { class: "key" }), "now", make("span", { class: "key before" }), "baseline; each row has a scale of its own"));
     for (const [title, names] of [["Only in the baseline", check.gone], ["Differences of the environments", check.differences]]) {
       if (names.length) $("more").append(make("details", {}, make("summary", {}, `${title} (${names.length})`), make("ul", {}, ...names.map((name) => make("li", {}, visible(name))))));
     }
