@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -79,6 +78,8 @@ def _fit(cells: list[list[str]], widths: list[int]) -> None:
     """Shorten names so that lines fit the terminal, as far as that leaves enough of them: their ends, which differ."""
     if not sys.stdout.isatty():
         return
+    import shutil
+
     # The last column may hold a sentence, which runs over in its own line alone.
     others = sum(widths[1:-1]) + min(widths[-1], _LAST) + len(_GAP) * (len(widths) - 1)
     room = shutil.get_terminal_size().columns - others
