@@ -224,9 +224,11 @@ def _prune_lanes(args: argparse.Namespace) -> int:
 def _prune(args: argparse.Namespace) -> int:
     if args.lanes:
         return _prune_lanes(args)
-    if args.folder is not None:
-        raise UsageError("--folder is of lanes; add --lanes")
-    kept = args.days or configured(args).history_days
+    if args.folder is not None or args.config is not None:
+        raise UsageError("--folder and --config are of lanes; add --lanes")
+    from perfcore.config import load_config
+
+    kept = args.days or load_config().history_days
     history = open_history(args)
     count = history.prune(kept, dry_run=args.dry_run)
     if args.json:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import pytest
 from results_files import MACHINE, benchmark, document, write
 
+from perfcore.cli import main
 from perfcore.judge.verdict import check_results
 from perfcore.record.history import History, make_run
 from perfcore.record.results import load_results, parse_results
@@ -25,6 +26,7 @@ from perfcore.report.trends import add_trends
 sys.path.append(str(Path(__file__).resolve().parent.parent.parent))
 
 from benchmarks.peers.chromium import Browser, BrowserError, Page
+from benchmarks.peers.reports import first_paint, suite
 
 HOSTILE = "</script><script>document.title = 'taken'</script>&change=<img src=x onerror=\"document.title = 'taken'\">\n"
 SPAN = 40
@@ -213,3 +215,15 @@ def test_a_printed_page_has_every_picture(browser: Browser, page: Page, address:
     assert page.value("document.querySelectorAll('td.strip svg').length") < 300
     page.value("window.dispatchEvent(new Event('beforeprint'))")
     assert page.value("document.querySelectorAll('td.strip svg').length") == 300
+
+
+def test_the_page_that_the_league_measures(browser: Browser, tmp_path: Path) -> None:
+    command = suite(tmp_path, 20, 80)
+    assert main(command[command.index("report") :]) == 0
+    assert first_paint(browser, tmp_path / "report.html") > 0
+    shown = browser.page()
+    shown.open((tmp_path / "report.html").as_uri())
+    assert shown.value(f"{ROWS}.length") == 20
+    assert shown.value("document.querySelector('#changes > summary').textContent").endswith("levels changed at 1 place")
+    assert shown.value("document.querySelector('#changes b').textContent") == "▲ 2 slower"
+    assert shown.console == []

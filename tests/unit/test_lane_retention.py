@@ -136,5 +136,6 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     found = json.loads(capsys.readouterr().out)
     assert (found["removed"], found["older"], found["days"]) == ([str(old)], 1, 30)
     assert not old.exists()
-    assert main(["history", "prune", "--folder", str(root)]) == 2
-    assert "--folder is of lanes; add --lanes" in capsys.readouterr().err
+    for option in ("--folder", "--config"):
+        assert main(["history", "prune", option, str(root)]) == 2
+        assert "--folder and --config are of lanes; add --lanes" in capsys.readouterr().err
