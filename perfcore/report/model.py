@@ -170,7 +170,8 @@ def describe(results: Results, check: Check | None = None, sla: Iterable[TargetV
         "check": None
         if check is None
         else {
-            "baseline": check.history if baseline is None else baseline.path.name,
+            # Not where the history is: a page or a comment may be public, a database's host is not.
+            "baseline": "the history" if baseline is None else baseline.path.name,
             "against": "history" if baseline is None else "baseline",
             "baseline_datetime": "" if baseline is None else baseline.datetime,
             "warning": check.thresholds.warning,

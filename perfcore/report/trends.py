@@ -152,7 +152,6 @@ def add_trends(document: dict[str, Any], results: Results, history: History, day
         one["trends"] = [_trend(each, len(groups[each.group].moments)) | {"group": places[each.group]} for each in mine]
         one["trend_is_own"] = bool(mine) and mine[0].group == own and mine[0].method == methods[one["fullname"]]
     document["history"] = {
-        "source": history.name,
         "days": days,
         "groups": [_described(groups[index], index == own) for index in chosen],
         "left_out": len(groups) - len(chosen),

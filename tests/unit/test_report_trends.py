@@ -202,6 +202,8 @@ def test_the_command(tmp_path: Path, history: History, capsys: pytest.CaptureFix
     assert "| ▁" in comment
     page = (tmp_path / "out" / "report.html").read_text()
     assert '"values":"' in page
+    assert history.name not in page + comment + json.dumps(made)
+    assert made["check"]["baseline"] == "the history"
     assert main(["report", str(new), "--baseline", str(old), *options, "--days", "5"]) == 0
     made = json.loads((tmp_path / "out" / "report.json").read_text())
     assert (made["check"]["baseline"], len(made["history"]["groups"][0]["runs"])) == ("old.json", 6)
