@@ -28,6 +28,7 @@ BASELINE = "benchmarks/results/baseline/baseline_results.json"
 HISTORY = "benchmarks/results/history.db"
 HISTORY_DAYS = 90
 LANES = "benchmarks/results/lanes"
+LANES_DAYS = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Config:
         thresholds: when a slow-down is a warning, and when critical.
         rules: other thresholds and absolute limits for the benchmarks that match a pattern.
         metrics: thresholds, limits and directions of single metrics.
+        lanes_days: how long ``perfcore history prune --lanes`` keeps a run of a lane.
         history: where the history is kept: a file, or the URL of a database.
         history_days: how long ``perfcore history prune`` keeps a run.
         ab_install: the command that installs the project for ``perfcore ab``; None for none.
@@ -60,6 +62,7 @@ class Config:
     lanes_folder: Path = Path(LANES)
     sla: tuple[Target, ...] = ()
     metrics: Mapping[str, MetricRule] = field(default_factory=dict)
+    lanes_days: int = LANES_DAYS
 
 
 def _check_keys(path: Path, place: str, table: Mapping[str, Any], known: Iterable[str]) -> None:
@@ -149,9 +152,20 @@ def _history(path: Path, value: object) -> tuple[str, int]:
     where, days = table.get("url", HISTORY), table.get("days", HISTORY_DAYS)
     if not isinstance(where, str) or not where:
         raise ConfigError(f"{path}: tool.perfcore.history.url: must be a file or a database's URL, not {where!r}")
-    if not isinstance(days, int) or isinstance(days, bool) or not 1 <= days <= 36500:
-        raise ConfigError(f"{path}: tool.perfcore.history.days: must be a whole number from 1 to 36500, not {days!r}")
-    return (where if "://" in where else str(path.parent / where)), days
+    return (where if "://" in where else str(path.parent / where)), _days(path, "history.days", days)
+
+
+def _days(path: Path, key: str, value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 36500:
+        raise ConfigError(f"{path}: tool.perfcore.{key}: must be a whole number from 1 to 36500, not {value!r}")
+    return value
+
+
+def _retention(path: Path, value: object) -> int:
+    """Return for how many days a run of a lane stays."""
+    table = _table(path, "tool.perfcore.retention", value)
+    _check_keys(path, "tool.perfcore.retention", table, ("lanes",))
+    return _days(path, "retention.lanes", table.get("lanes", LANES_DAYS))
 
 
 def _ab_install(path: Path, table: Mapping[str, Any]) -> str | None:
@@ -224,7 +238,7 @@ def read_config(path: Path) -> Config:
         raise ConfigError(f"{path}: not TOML: {error}") from error
     tool = _table(path, "tool", document.get("tool", {}))
     table = _table(path, "tool.perfcore", tool.get("perfcore", {}))
-    _check_keys(path, "tool.perfcore", table, ("ab", "baseline", "thresholds", "history", "lanes", "sla"))
+    _check_keys(path, "tool.perfcore", table, ("ab", "baseline", "thresholds", "history", "lanes", "retention", "sla"))
     limits = _table(path, "tool.perfcore.thresholds", table.get("thresholds", {}))
     _check_keys(path, "tool.perfcore.thresholds", limits, ("warning", "critical", "patterns", "metrics"))
     baseline = table.get("baseline", BASELINE)
@@ -251,4 +265,5 @@ def read_config(path: Path) -> Config:
         path.parent / LANES,
         _sla(path, table.get("sla")),
         _metrics(path, "tool.perfcore.thresholds.metrics", limits.get("metrics", {})),
+        _retention(path, table.get("retention", {})),
     )

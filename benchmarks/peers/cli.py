@@ -31,6 +31,7 @@ TOPICS = (
     "checking",
     "codecs",
     "lanes",
+    "reports",
     "process_metrics",
     "allocations",
 )

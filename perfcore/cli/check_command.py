@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from perfcore.cli import Parser
 from perfcore.cli.options import add_baseline, add_database, add_judging, add_reading, write_json
+from perfcore.report.metrics import change_text, kind_text
 from perfcore.report.text import change, encodable, painted, printable, say, seconds, table, use_colour
 from perfcore.units import format_metric
 
@@ -130,15 +130,17 @@ def _metric_row(verdict: MetricVerdict, advisory: bool) -> tuple[str, ...]:
         printable(verdict.metric),
         format_metric(verdict.metric, verdict.baseline),
         format_metric(verdict.metric, verdict.value),
-        "from zero" if verdict.ratio == math.inf else change(verdict.ratio),
-        "exact" if verdict.exact else "higher is better" if verdict.up else "",
+        change_text(verdict.ratio),
+        kind_text(verdict),
         words + (f": {printable(verdict.reason)}" if verdict.reason else ""),
     )
 
 
-def _say_table(header: Sequence[str], rows: Sequence[Sequence[str]], statuses: Sequence[str]) -> None:
+def _say_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], statuses: Sequence[str], left: Sequence[int] = ()
+) -> None:
     """Print a table in one piece (it may have a thousand rows), each row in the colour of its status."""
-    first, *lines = map(encodable, table(header, rows))
+    first, *lines = map(encodable, table(header, rows, left))
     if use_colour():
         lines = list(map(painted, lines, statuses))
     say("\n".join((first, *lines)))
@@ -155,7 +157,10 @@ def _print_metrics(check: Check) -> None:
     if told:
         header = ("benchmark", "metric", "baseline", "now", "change", "", "verdict")
         _say_table(
-            header, [_metric_row(verdict, check.advisory) for verdict in told], [verdict.status for verdict in told]
+            header,
+            [_metric_row(verdict, check.advisory) for verdict in told],
+            [verdict.status for verdict in told],
+            left=(1, 5),
         )
         say("")
     if check.metrics:

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perfcore.cli import Parser
+from perfcore.cli import Parser, UsageError
 from perfcore.cli.history_export import add_options, export
+from perfcore.cli.lane_files import add_config, configured
 from perfcore.cli.options import add_database, add_reading, days, write_json
 from perfcore.report.text import printable, say, seconds, table
 
@@ -24,6 +25,7 @@ examples:
   perfcore history show 2f85b4d2
   perfcore history export --days 30 --output history.csv
   perfcore history prune --days 90 --dry-run
+  perfcore history prune --lanes
 
 exit codes: 0 done; 2 a file or the database is missing or wrong, and nothing was changed
 """
@@ -33,7 +35,7 @@ _HELP = (
     ("list", "list the runs, the newest first"),
     ("show", "show one run"),
     ("export", "write a row for each benchmark of each run, the oldest first, as CSV or JSON"),
-    ("prune", "remove old runs"),
+    ("prune", "remove old runs: of the history, or with --lanes of the lanes that perfcore run ran"),
 )
 
 
@@ -53,9 +55,19 @@ def parser() -> Parser:
     listing.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many (50; 0 for all)")
     show.add_argument("key", metavar="KEY", help="the beginning of a run's key, as list shows it")
     prune.add_argument(
-        "--days", type=days, metavar="N", help="keep the last N days (default: [tool.perfcore.history] days, else 90)"
+        "--days",
+        type=days,
+        metavar="N",
+        help="keep the last N days (default: [tool.perfcore.history] days, of lanes [tool.perfcore.retention] lanes, "
+        "else 90)",
     )
     prune.add_argument("--dry-run", action="store_true", help="only say how many runs that would remove")
+    prune.add_argument(
+        "--lanes",
+        action="store_true",
+        help="remove old runs of lanes; each lane's newest run and newest results stay, whatever their age",
+    )
+    add_config(prune)
     add_options(exporting)
     for action in (add, listing, show, exporting, prune):
         add_database(action)
@@ -188,7 +200,32 @@ def _show(args: argparse.Namespace) -> int:
     return 0
 
 
+def _prune_lanes(args: argparse.Namespace) -> int:
+    import time
+
+    from perfcore.suite.retention import prune_lanes
+
+    config = configured(args)
+    folder, kept = args.folder or config.lanes_folder, args.days or config.lanes_days
+    found = prune_lanes(folder, kept, now=time.time(), dry_run=args.dry_run)
+    if args.json:
+        document = {"schema": 1, "command": "history prune", "lanes": str(folder), "days": kept}
+        document |= {"removed": [] if args.dry_run else list(map(str, found)), "older": len(found), "exit_code": 0}
+        write_json(document)
+        return 0
+    for path in found if args.dry_run else ():
+        say(printable(str(path)))
+    what = "would be removed" if args.dry_run else "removed"
+    runs = f"{len(found)} {'run' if len(found) == 1 else 'runs'}"
+    say(f"lanes {printable(str(folder))}: {runs} older than {kept:g} days {what}")
+    return 0
+
+
 def _prune(args: argparse.Namespace) -> int:
+    if args.lanes:
+        return _prune_lanes(args)
+    if args.folder is not None or args.config is not None:
+        raise UsageError("--folder and --config are of lanes; add --lanes")
     from perfcore.config import load_config
 
     kept = args.days or load_config().history_days

@@ -52,10 +52,10 @@ def _csv(rows: Iterable[dict[str, Any]]) -> str:
     from perfcore.report.table import safe
 
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text)  # with its own line end, for which a lone CR is quoted too
     writer.writerow(COLUMNS)
     writer.writerows([safe(row[name]) for name in COLUMNS] for row in rows)
-    return text.getvalue().rstrip("\n")
+    return text.getvalue().replace("\r\n", "\n").rstrip("\n")
 
 
 def export(args: argparse.Namespace, history: History) -> int:

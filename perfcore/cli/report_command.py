@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from perfcore.cli import Parser, UsageError
-from perfcore.cli.options import add_judging, add_reading, write_json
+from perfcore.cli.options import add_database, add_judging, add_reading, days, write_json
 from perfcore.report.text import printable, say
 
 if TYPE_CHECKING:
     from perfcore.judge.sla import TargetVerdict
     from perfcore.judge.verdict import Check
+    from perfcore.record.history import History
     from perfcore.record.results import Results
 
 FOLDER = "perfcore-report"
@@ -23,6 +24,7 @@ examples:
   perfcore report results.json
   perfcore report results.json --baseline old.json --output public
   perfcore report results.json --baseline old.json --format github,csv
+  perfcore report results.json --history --days 90
   perfcore ab main --json > ab.json; perfcore report ab.json --format github
 
 files, in the folder of --output: report.html (opens offline), report.csv, report.md, report.json, comment.md (github:
@@ -54,6 +56,14 @@ def parser() -> Parser:
     made.add_argument("results", metavar="RESULTS", help="what pytest --benchmark-json or perfcore ab --json wrote")
     made.add_argument("--baseline", type=Path, metavar="FILE", help="judge against this results file")
     made.add_argument(
+        "--history",
+        action="store_true",
+        help="show how each benchmark developed in the history, and where its level changed; without --baseline the "
+        "verdicts go by the history too",
+    )
+    add_database(made)
+    made.add_argument("--days", type=days, metavar="N", help="of the history, show the N days before the run (365)")
+    made.add_argument(
         "--format", type=_formats, default=["html"], metavar="NAMES", help="names below, with commas between (html)"
     )
     made.add_argument(
@@ -71,25 +81,55 @@ def parser() -> Parser:
     return made
 
 
-def _check(args: argparse.Namespace, results: Results) -> Check | None:
-    from perfcore.config import load_config
-    from perfcore.judge.thresholds import Thresholds
+def _check(args: argparse.Namespace, results: Results, history: History | None) -> Check | None:
+    from perfcore.judge.detector import RegressionDetector
     from perfcore.judge.verdict import check_results
     from perfcore.record.baseline import load_baseline
 
-    if args.baseline is None:
+    if args.baseline is None and history is None:
         return None
-    config = load_config()
-    limits = config.thresholds
+    detector = RegressionDetector.configured(
+        warning=args.warning,
+        critical=args.critical,
+        allow_backend_mismatch=args.allow_backend_mismatch,
+        strict_environment=args.strict_environment,
+    )
+    if args.baseline is None:
+        return None if history is None else detector.check_history(results, history)
     return check_results(
         load_baseline(args.baseline, max_bytes=args.max_size),
         results,
-        Thresholds(args.warning or limits.warning, args.critical or limits.critical),
+        detector.thresholds,
         allow_backend_mismatch=args.allow_backend_mismatch,
         strict_environment=args.strict_environment,
-        rules=config.rules,
-        metrics=config.metrics,
+        rules=detector.rules,
+        metrics=detector.metrics,
     )
+
+
+def _history(args: argparse.Namespace) -> History | None:
+    if not args.history and args.database is None:
+        if args.days is not None:
+            raise UsageError("--days is of the history; ask for it with --history")
+        return None
+    from perfcore.cli.history_command import open_history
+
+    return open_history(args)
+
+
+def _document(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the document of a results file, with its trends where the history is asked for."""
+    from perfcore.record.results import load_results
+    from perfcore.report.model import describe
+
+    results = load_results(args.results, max_bytes=args.max_size)
+    history = _history(args)
+    document = describe(results, _check(args, results, history), _sla(args, results))
+    if history is not None:
+        from perfcore.report.trends import DAYS, add_trends
+
+        add_trends(document, results, history, args.days or DAYS)
+    return document
 
 
 def _sla(args: argparse.Namespace, results: Results) -> tuple[TargetVerdict, ...]:
@@ -103,18 +143,15 @@ def _sla(args: argparse.Namespace, results: Results) -> tuple[TargetVerdict, ...
 
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
-    from perfcore.record.results import load_results
     from perfcore.report.ab import describe_ab, is_ab
-    from perfcore.report.model import describe
     from perfcore.report.write import FORMATS, write_reports
 
     if is_ab(args.results):
-        if args.baseline is not None:
-            raise UsageError(f"{args.results} is a comparison already; leave --baseline out")
+        if args.baseline is not None or args.history or args.database is not None:
+            raise UsageError(f"{args.results} is a comparison already; leave --baseline and --history out")
         document = describe_ab(args.results)
     else:
-        results = load_results(args.results, max_bytes=args.max_size)
-        document = describe(results, _check(args, results), _sla(args, results))
+        document = _document(args)
     if str(args.output) == "-":
         if len(args.format) != 1:
             raise UsageError("--output - prints one format; name one with --format")

@@ -115,6 +115,6 @@ def run(args: argparse.Namespace) -> int:
         )
         for entry in entries
     )
-    for line in table(header, rows):
+    for line in table(header, rows, left=(6,)):
         say(line)
     return 0

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -108,11 +109,19 @@ class RegressionDetector:
         """
         from perfcore.judge.history import EVIDENCE, KEPT_RUNS, judge_history, judge_metrics_by_history
         from perfcore.record.history import environment_key, make_run, method
+        from perfcore.record.series import read_kept, read_series
 
         head = as_results(results)
         this, here = make_run(head), environment_key(head)
         names = [benchmark.fullname for benchmark in head.benchmarks]
-        series = history.series(names, before=this.at, environment=here)
+        groups, series = read_series(history, names, until=math.nextafter(this.at, -math.inf), environment=here)
+        points: dict[str, list[tuple[float, float]]] = {}
+        methods = {benchmark.fullname: method(benchmark) for benchmark in head.benchmarks}
+        for one in series:
+            group = groups[one.group]
+            if self.allow_backend_mismatch or (group.backend, one.method) == (this.backend, methods[one.fullname]):
+                found = zip((group.moments[run] for run in one.runs), one.values, strict=True)
+                points.setdefault(one.fullname, []).extend(found)
         known = set(history.names())
         verdicts: list[Verdict] = []
         metrics: list[MetricVerdict] = []
@@ -120,7 +129,7 @@ class RegressionDetector:
         judged_by = [limits_for(name, self.thresholds, self.rules) for name in names]
         cases = [bool(rules.cases(one, limits)) for one, (limits, _) in zip(head.benchmarks, judged_by, strict=True)]
         wanted = [name for name, some in zip(names, cases, strict=True) if some]
-        kept = history.kept(wanted, before=this.at, environment=here, limit=KEPT_RUNS)
+        kept = read_kept(history, wanted, before=this.at, environment=here, limit=KEPT_RUNS)
         for benchmark, (general, maximum) in zip(head.benchmarks, judged_by, strict=True):
             limits, same = marked(benchmark, general), (this.backend, method(benchmark))
             runs = kept.get(benchmark.fullname, [])
@@ -128,11 +137,7 @@ class RegressionDetector:
             metrics += judge_metrics_by_history(benchmark, limits, rules, [run.figures for run in runs], alike)
             if benchmark.fullname not in known:
                 continue
-            medians = [
-                point.median
-                for point in series[benchmark.fullname]
-                if self.allow_backend_mismatch or (point.backend, point.method) == same
-            ]
+            medians = [value for _, value in sorted(points.get(benchmark.fullname, ()))]
             judged = judge_history(benchmark.fullname, benchmark.median, medians, limits)
             verdicts.append(with_limit(judged, maximum))
         return Check(

@@ -146,9 +146,9 @@ class Trend:
     levels: tuple[LevelChange, ...] = ()
 
 
-def sparkline(values: Sequence[float], width: int = 20) -> str:
-    """Return figures as bars, at most ``width`` of them, each the median of its part."""
-    parts = _parts(values, width)
+def sparkline(values: Sequence[float], width: int = 20, *, last: bool = False) -> str:
+    """Return figures as bars, at most ``width`` of them, each the median of its part, the last one alone if asked."""
+    parts = [*_parts(values[:-1], width - 1), values[-1]] if last and len(values) > 1 else _parts(values, width)
     low, high = min(parts), max(parts)
     span = (high - low) or 1.0
     # What differs by less than a percent is drawn flat: noise should not look like mountains.

@@ -21,7 +21,7 @@ from perfcore.errors import HistoryError
 from perfcore.record import database as db
 from perfcore.record.database import sa  # there, because it says what to install where it is missing
 from perfcore.record.environment import describe
-from perfcore.record.kept import Kept, keep, kept_figure, real
+from perfcore.record.kept import keep, kept_figure, real
 from perfcore.record.results import STOCK, Benchmark, Results
 
 DAY = 86400.0
@@ -184,17 +184,17 @@ class History:
     """
 
     def __init__(self, where: Any, *, create: bool = False) -> None:
-        self._db = db.Database(where, create=create)
+        self.database = db.Database(where, create=create)
 
     @property
     def name(self) -> str:
         """Where it is, without a password."""
-        return self._db.name
+        return self.database.name
 
     def add(self, added: Iterable[Run]) -> int:
         """Add runs, all or none, and return how many were not there yet."""
         new = 0
-        with self._db.writing() as connection:
+        with self.database.writing() as connection:
             for run in added:
                 new += self._add(connection, run)
         return new
@@ -215,7 +215,7 @@ class History:
             return False  # nobody else writes meanwhile: see Database.writing
         number = connection.scalar(db.runs.insert().values(row).returning(db.runs.c.id))
         names = sorted(row["fullname"] for row in run.figures)
-        self._db.insert_new(connection, db.benchmarks, [{"fullname": name} for name in names])
+        self.database.insert_new(connection, db.benchmarks, [{"fullname": name} for name in names])
         numbers = self._numbers(connection, names)
         connection.execute(
             db.figures.insert(),
@@ -247,7 +247,7 @@ class History:
             query = query.where(table.at >= since)
         if environment is not None:
             query = query.where(table.environment == environment)
-        with self._db.reading() as connection:
+        with self.database.reading() as connection:
             return [_run(row) for row in connection.execute(query).mappings()]
 
     def find(self, key: str) -> Run:
@@ -260,7 +260,7 @@ class History:
         if not key.isalnum():
             raise HistoryError(f"{key!r} is no run's key; list them with: perfcore history list")
         table = db.runs.c
-        with self._db.reading() as connection:
+        with self.database.reading() as connection:
             rows = list(connection.execute(sa.select(db.runs).where(table.key.startswith(key)).limit(2)).mappings())
             if len(rows) != 1:
                 what = "more than one run" if rows else "no run"
@@ -276,7 +276,7 @@ class History:
 
     def names(self, pattern: str | None = None) -> list[str]:
         """Return the names of the benchmarks, those that match a shell pattern or hold the text."""
-        with self._db.reading() as connection:
+        with self.database.reading() as connection:
             names = [str(name) for name in connection.scalars(sa.select(db.benchmarks.c.fullname))]
         wanted = (name for name in names if pattern is None or pattern in name or fnmatchcase(name, pattern))
         return sorted(wanted)
@@ -308,7 +308,7 @@ class History:
         if backend is not None:
             conditions.append(run.backend == backend)
         columns = (run.at, kept, run.commit_id, run.environment, run.backend, figure.method)
-        with self._db.reading() as connection:
+        with self.database.reading() as connection:
             for name, number in self._numbers(connection, names).items():
                 query = (
                     sa.select(*columns)
@@ -333,37 +333,16 @@ class History:
             .where(run.at >= (-math.inf if since is None else since))
             .order_by(run.at, run.id, name)
         )
-        with self._db.reading() as connection:
+        with self.database.reading() as connection:
             for row in connection.execution_options(yield_per=1000).execute(query).mappings():
                 if row["fullname"] in wanted:
                     yield dict(row)
-
-    def kept(self, names: Sequence[str], *, before: float, environment: str, limit: int) -> dict[str, list[Kept]]:
-        """Return all figures of the last runs of an environment that have more than columns, the oldest first."""
-        run, figure = db.runs.c, db.figures.c
-        stats = ("median", "mean", "stddev", "min", "max")
-        found: dict[str, list[Kept]] = {name: [] for name in names}
-        with self._db.reading() as connection:
-            for name, number in self._numbers(connection, names).items():
-                query = (
-                    sa.select(run.backend, figure.method, figure.metrics_json, *(figure[one] for one in stats))
-                    .join_from(db.figures, db.runs)
-                    .where(figure.benchmark_id == number, figure.metrics_json.is_not(None))
-                    .where(run.at < before, run.environment == environment)
-                    .order_by(run.at.desc(), run.id.desc())
-                    .limit(limit)
-                )
-                for backend, how, text, *columns in reversed(db.fetch(connection, query)):
-                    known = dict(zip(stats, columns, strict=True))
-                    known["ops"] = 1 / known["mean"] if known["mean"] else None
-                    found[name].append(Kept(backend, how, json.loads(text) | {"stats": known}))
-        return found
 
     def prune(self, days: float, *, now: float | None = None, dry_run: bool = False) -> int:
         """Remove the runs older than so many days, and names that no run has; return how many runs those are."""
         limit = (time.time() if now is None else now) - days * DAY
         old = db.runs.c.at < limit
-        with self._db.writing() as connection:
+        with self.database.writing() as connection:
             count = connection.scalar(sa.select(sa.func.count()).select_from(db.runs).where(old))
             if not dry_run:
                 connection.execute(

@@ -8,11 +8,14 @@ neither Markdown nor HTML nor a mention in them has an effect.
 
 from __future__ import annotations
 
+import html
 import math
 import re
 from collections.abc import Iterable
 from typing import Any
 
+from perfcore.report.metrics import loud_metrics
+from perfcore.report.series import bars
 from perfcore.report.text import change, printable, seconds
 
 MARKER = "<!-- perfcore-report -->"
@@ -40,14 +43,22 @@ def _change(value: float | None) -> str:
     return change(math.nan if value is None else value)
 
 
-def _judged(one: dict[str, Any]) -> str:
+def _judged(one: dict[str, Any], trends: bool) -> str:
     verdict = one["verdict"]
     span = "-"
     if verdict["low"] is not None and verdict["high"] is not None:
         span = f"{_change(verdict['low'])} to {_change(verdict['high'])}"
     return (
         f"| {_SIGNS[verdict['status']]} {verdict['status']} | {escaped(one['fullname'])} "
-        f"| {_time(verdict['baseline_median'])} | {_time(one['median'])} | {_change(verdict['ratio'])} | {span} |\n"
+        f"| {_time(verdict['baseline_median'])} | {_time(one['median'])} | {_change(verdict['ratio'])} | {span} |"
+        + (f" {bars(one)} |\n" if trends else "\n")
+    )
+
+
+def _metric(fullname: str, metric: dict[str, Any]) -> str:
+    return (
+        f"| {_SIGNS[metric['status']]} {metric['status']} | {escaped(fullname)} | {escaped(metric['metric'])} "
+        f"| {metric['baseline_shown']} | {metric['shown']} | {metric['change']} |\n"
     )
 
 
@@ -58,7 +69,8 @@ def _plain(one: dict[str, Any]) -> str:
     )
 
 
-_JUDGED_HEAD = "| verdict | benchmark | baseline | now | change | with the allowance |\n|:--|:--|--:|--:|--:|--:|\n"
+_JUDGED_HEAD = ("| verdict | benchmark | baseline | now | change | with the allowance |", "\n|:--|:--|--:|--:|--:|--:|")
+_METRIC_HEAD = "| verdict | benchmark | metric of a call | baseline | now | change |\n|:--|:--|:--|--:|--:|--:|\n"
 _PLAIN_HEAD = "| benchmark | median | min | p99 | rounds |\n|:--|--:|--:|--:|--:|\n"
 
 
@@ -100,9 +112,31 @@ def _title(document: dict[str, Any]) -> str:
     check, count = document["check"], len(document["benchmarks"])
     if check is None:
         return f"### perfcore: {count} benchmark{'' if count == 1 else 's'}, no baseline\n"
-    found = ", ".join(f"{number} {status}" for status, number in check["counts"].items() if number)
-    ending = "" if not check["counts"]["critical"] else " (advisory)" if check["advisory"] else " – regression"
-    return f"### perfcore: {found or 'nothing in common with the baseline'}{ending}\n"
+    found, ofmetrics = (
+        ", ".join(f"{number} {status}" for status, number in check[counts].items() if number)
+        for counts in ("counts", "metric_counts")
+    )
+    bad = check["counts"]["critical"] + check["metric_counts"]["critical"]
+    ending = "" if not bad else " (advisory)" if check["advisory"] and check["passed"] else " – regression"
+    told = found or f"nothing in common with the {check['against']}"
+    return f"### perfcore: {told}{f'; metrics of calls: {ofmetrics}' if ofmetrics else ''}{ending}\n"
+
+
+def _add_metrics(body: _Body, document: dict[str, Any]) -> None:
+    """Add the verdicts on metrics: what is worse in sight, what is better or undecided folded, the rest counted."""
+    loud = [(one["fullname"], metric) for one in document["benchmarks"] for metric in loud_metrics(one)]
+    loud.sort(key=lambda pair: _WORST_FIRST.index(pair[1]["status"]))
+    calm = [
+        (one["fullname"], metric)
+        for one in document["benchmarks"]
+        for metric in one["metrics"]
+        if metric["status"] in ("undecided", "improvement")
+    ]
+    body.block("", _METRIC_HEAD, (_metric(*pair) for pair in loud))
+    body.block(f"{len(calm)} metrics better or undecided", _METRIC_HEAD, (_metric(*pair) for pair in calm))
+    for name, count in document["check"]["lost_metrics"].items():
+        lacking = f"{count} {'benchmark lacks' if count == 1 else 'benchmarks lack'}"
+        body.add(f"\nNot judged: {escaped(name)}, which {lacking} although the baseline has it.\n")
 
 
 def render_comment(document: dict[str, Any]) -> str:
@@ -116,10 +150,13 @@ def render_comment(document: dict[str, Any]) -> str:
         judged = [one for one in document["benchmarks"] if one["verdict"] is not None]
         # The worst first: by status, then by how much slower; what cannot be compared comes last of its kind.
         judged.sort(key=lambda one: (_WORST_FIRST.index(one["verdict"]["status"]), -(one["verdict"]["ratio"] or 0)))
-        loud = [_judged(one) for one in judged if one["verdict"]["status"] != "ok"]
-        calm = [_judged(one) for one in judged if one["verdict"]["status"] == "ok"]
-        body.block("", _JUDGED_HEAD, loud)
-        body.block(f"{len(calm)} within the limits", _JUDGED_HEAD, calm)
+        trends = "history" in document
+        head = f"{_JUDGED_HEAD[0]}{' trend |' if trends else ''}{_JUDGED_HEAD[1]}{':--|' if trends else ''}\n"
+        loud = [_judged(one, trends) for one in judged if one["verdict"]["status"] != "ok"]
+        calm = [_judged(one, trends) for one in judged if one["verdict"]["status"] == "ok"]
+        body.block("", head, loud)
+        _add_metrics(body, document)
+        body.block(f"{len(calm)} within the limits", head, calm)
         for title, names in (("new, not in the baseline", check["new"]), ("gone", check["gone"])):
             body.block(f"{len(names)} {title}", "", (f"- {escaped(name)}\n" for name in names))
         why = "the environments differ" + (", so the verdicts are advisory" if check["advisory"] else "")
@@ -127,5 +164,5 @@ def render_comment(document: dict[str, Any]) -> str:
     if body.left_out:
         body.parts.append(f"\n{body.left_out} more lines were left out to stay under GitHub's limit.\n")
     if check is not None:
-        body.parts.append(f"\n<sub>{check['evidence']}</sub>\n")
+        body.parts.append(f"\n<sub>{html.escape(printable(check['evidence']))}</sub>\n")
     return "".join(body.parts)

@@ -2,7 +2,7 @@
 """The report in the formats of other tools. Each takes the document of :func:`perfcore.report.model.describe`.
 
 - JUnit XML (the schema that Jenkins and GitLab read): a test case for each benchmark, its median as the time; a
-  critical verdict is a failure, a benchmark that could not be judged is skipped.
+  critical verdict on the time or on a metric of a call is a failure, a benchmark that could not be judged is skipped.
 - OpenMetrics 1.0 text: gauges by benchmark, for a Prometheus push or a textfile collector.
 - github-action-benchmark's ``customSmallerIsBetter``: a list of name, unit, value, range.
 - Bencher's Metric Format (BMF): ``latency`` in nanoseconds with the interval of the median.
@@ -36,6 +36,10 @@ def _attribute(text: str) -> str:
 
 def _outcome(one: dict[str, Any]) -> str:
     verdict = one["verdict"]
+    worse = [metric for metric in one["metrics"] if metric["status"] == "critical"]
+    if worse and (verdict is None or verdict["status"] != "critical"):
+        told = "; ".join(f"{each['metric']} {each['change']}: {each['shown']}" for each in worse)
+        return f'<failure type="regression" message={_attribute(told)}>{escape(_NOT_XML.sub("?", told))}</failure>'
     if one["median"] is None:
         return '<skipped message="no finite median"/>'
     if verdict is None or verdict["status"] in {"ok", "improvement", "warning"}:

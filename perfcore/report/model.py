@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 from perfcore import _core
 from perfcore.measure.pollution import is_polluted
 from perfcore.report.lanes import describe_failed, describe_lane, describe_sla
+from perfcore.report.metrics import describe_metrics
 
 if TYPE_CHECKING:
+    from perfcore.judge.metrics import MetricVerdict
     from perfcore.judge.sla import TargetVerdict
     from perfcore.judge.verdict import Check, Verdict
     from perfcore.record.results import Benchmark, Results
@@ -97,7 +99,13 @@ def _verdict(verdict: Verdict | None) -> dict[str, Any] | None:
     }
 
 
-def _benchmark(benchmark: Benchmark, verdict: Verdict | None, old: Benchmark | None, points: int) -> dict[str, Any]:
+def _benchmark(
+    benchmark: Benchmark,
+    verdict: Verdict | None,
+    metrics: Iterable[MetricVerdict],
+    old: Benchmark | None,
+    points: int,
+) -> dict[str, Any]:
     own = benchmark.perfcore or {}
     flags = own.get("flags")
     interrupted = _number((flags if isinstance(flags, dict) else {}).get("interrupted_rounds"))
@@ -116,6 +124,7 @@ def _benchmark(benchmark: Benchmark, verdict: Verdict | None, old: Benchmark | N
         "interrupted_rounds": interrupted,
         "polluted": is_polluted(interrupted or 0, stats["rounds"] or 0),
         "verdict": _verdict(verdict),
+        "metrics": describe_metrics(benchmark, metrics),
         "sampled": benchmark.data is not None and len(benchmark.data) > 0,
         "quantiles_ns": quantiles(benchmark, points),
         "baseline_quantiles_ns": [] if old is None else quantiles(old, points),
@@ -138,9 +147,10 @@ def describe(results: Results, check: Check | None = None, sla: Iterable[TargetV
         sla: the verdicts on the targets that hold for it.
 
     """
-    from perfcore.judge.verdict import EVIDENCE
-
     verdicts = {} if check is None else {verdict.fullname: verdict for verdict in check.verdicts}
+    metrics: dict[str, list[MetricVerdict]] = {}
+    for judged in () if check is None else check.metrics:
+        metrics.setdefault(judged.fullname, []).append(judged)
     baseline = None if check is None else check.baseline
     old = {} if baseline is None else {one.fullname: one for one in baseline.benchmarks}
     many = max(1, len(results.benchmarks) * (2 if old else 1))
@@ -160,21 +170,26 @@ def describe(results: Results, check: Check | None = None, sla: Iterable[TargetV
         "check": None
         if check is None
         else {
-            "baseline": check.history if baseline is None else baseline.path.name,
+            # Not where the history is: a page or a comment may be public, a database's host is not.
+            "baseline": "the history" if baseline is None else baseline.path.name,
+            "against": "history" if baseline is None else "baseline",
             "baseline_datetime": "" if baseline is None else baseline.datetime,
             "warning": check.thresholds.warning,
             "critical": check.thresholds.critical,
             "counts": check.counts,
+            "metric_counts": check.metric_counts,
+            "lost_metrics": dict(check.lost_metrics),
             "advisory": check.advisory,
             "passed": check.passed,
             "differences": list(check.differences),
             "new": list(check.new),
             "gone": list(check.gone),
-            "evidence": EVIDENCE,
+            "evidence": check.evidence,
         },
         "sla": describe_sla(sla),
         "lanes_failed": describe_failed(results),
         "benchmarks": [
-            _benchmark(one, verdicts.get(one.fullname), old.get(one.fullname), points) for one in results.benchmarks
+            _benchmark(one, verdicts.get(one.fullname), metrics.get(one.fullname, ()), old.get(one.fullname), points)
+            for one in results.benchmarks
         ],
     }

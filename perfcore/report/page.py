@@ -14,8 +14,10 @@ import json
 from importlib.resources import files
 from typing import Any
 
+from perfcore.report.series import packed
 from perfcore.report.text import printable
 
+_PARTS = ("lanes", "metrics", "trends", "page")  # the last one uses the others
 _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
@@ -32,9 +34,17 @@ def embedded(document: Any) -> str:
     return json.dumps(document, separators=(",", ":"), allow_nan=False).translate(_ESCAPES)
 
 
+def _compact(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the document with its trends packed."""
+    if "history" not in document:
+        return document
+    benchmarks = [one | {"trends": [packed(trend) for trend in one["trends"]]} for one in document["benchmarks"]]
+    return document | {"benchmarks": benchmarks}
+
+
 def render_html(document: dict[str, Any]) -> str:
     """Return the document of :func:`perfcore.report.model.describe` as a page."""
-    style, script = _asset("page.css") + _asset("lanes.css"), _asset("lanes.js") + _asset("page.js")
+    style, script = ("".join(_asset(f"{name}.{kind}") for name in _PARTS) for kind in ("css", "js"))
     policy = (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'; form-action 'none'"
     )
@@ -42,7 +52,7 @@ def render_html(document: dict[str, Any]) -> str:
         "policy": html.escape(policy, quote=False),
         "title": html.escape(f"perfcore: {printable(document['source'])}"),
         "style": style,
-        "data": embedded(document),
+        "data": embedded(_compact(document)),
         "script": script,
     }
     # Split first: what is put in one slot is never searched for the next.

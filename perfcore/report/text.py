@@ -16,6 +16,9 @@ _COLOURS = {
     "improvement": "32",
     "ok": "0",
 }
+_GAP = "  "  # between columns
+_LAST = 20  # characters of the last column that have room beside the names
+_LEAST_NAME = 24  # characters of a name that a narrow terminal leaves
 _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
 
@@ -57,7 +60,8 @@ def change(ratio: float) -> str:
         return "-"
     if ratio >= 10:
         return f"x {ratio:.4g}"
-    return f"{(ratio - 1) * 100:+.1f} %"
+    text = f"{(ratio - 1) * 100:+.1f} %"
+    return "+0.0 %" if text == "-0.0 %" else text
 
 
 def use_colour() -> bool:
@@ -70,14 +74,34 @@ def painted(text: str, status: str) -> str:
     return f"\x1b[{_COLOURS[status]}m{text}\x1b[0m" if use_colour() else text
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Return the lines of a table: the first and the last column to the left, the figures between to the right."""
+def _fit(cells: list[list[str]], widths: list[int]) -> None:
+    """Shorten names so that lines fit the terminal, as far as that leaves enough of them: their ends, which differ."""
+    if not sys.stdout.isatty():
+        return
+    import shutil
+
+    # The last column may hold a sentence, which runs over in its own line alone.
+    others = sum(widths[1:-1]) + min(widths[-1], _LAST) + len(_GAP) * (len(widths) - 1)
+    room = shutil.get_terminal_size().columns - others
+    limit = max(_LEAST_NAME, room)
+    for row in cells:
+        if len(row[0]) > limit:
+            row[0] = "…" + row[0][1 - limit :]
+    widths[0] = min(widths[0], limit)
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence[int] = ()) -> list[str]:
+    """Return the lines of a table: the figures to the right; the first and the last column, and ``left``, to the left.
+
+    What is printed on a terminal too narrow for it has its names, in the first column, shortened.
+    """
     cells = [list(header), *map(list, rows)]
-    last = len(header) - 1
+    words = {0, len(header) - 1, *left}
     widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
+    _fit(cells, widths)
     return [
-        "  ".join(
-            cell.ljust(width) if i in (0, last) else cell.rjust(width)
+        _GAP.join(
+            cell.ljust(width) if i in words else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in cells

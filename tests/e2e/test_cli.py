@@ -466,7 +466,8 @@ def on_a_terminal(folder: Path, **environment: str) -> str:
 
 
 def test_colour_on_a_terminal_only(files: Path) -> None:
-    assert "\x1b[31;1mtests/test_x.py::critical" in on_a_terminal(files, TERM="xterm")
+    assert "\x1b[31;1mtests/test_x.py::critical" in on_a_terminal(files, TERM="xterm", COLUMNS="200")
+    assert "\x1b[31;1m…sts/test_x.py::critical" in on_a_terminal(files, TERM="xterm", COLUMNS="80")
     assert "\x1b[" not in on_a_terminal(files, TERM="xterm", NO_COLOR="1")
     assert "\x1b[" not in on_a_terminal(files, TERM="dumb")
 

@@ -48,6 +48,11 @@ def test_where_the_history_is(tmp_path: Path) -> None:
     assert (config.history, config.history_days) == ("postgresql://host/x", 90)
 
 
+def test_how_long_runs_of_lanes_stay(tmp_path: Path) -> None:
+    assert load_config(project(tmp_path, "[tool.perfcore.retention]\n")).lanes_days == 90
+    assert load_config(project(tmp_path, "[tool.perfcore.retention]\nlanes = 7\n")).lanes_days == 7
+
+
 def test_metrics_of_all_benchmarks_and_of_some(tmp_path: Path) -> None:
     config = load_config(
         project(
@@ -92,7 +97,7 @@ def test_no_pyproject_is_all_defaults(tmp_path: Path, monkeypatch: pytest.Monkey
         ("[tool.perfcore]\nbaselin = 1", r"\[tool.perfcore\]: unknown key 'baselin'; did you mean 'baseline'\?"),
         (
             "[tool.perfcore]\nxyz = 1",
-            r"\[tool.perfcore\]: unknown key 'xyz'; known keys: ab, baseline, history, lanes, sla, thresholds",
+            r"\[tool.perfcore\]: unknown key 'xyz'; known keys: ab, baseline, history, lanes, retention, sla, thresh",
         ),
         ("[tool.perfcore.thresholds]\nwarn = 1", r"\[tool.perfcore.thresholds\]: unknown key 'warn'; did you mean"),
         ("[tool.perfcore]\nbaseline = 1", r"tool.perfcore.baseline: must be the path of a file, not 1"),
@@ -108,6 +113,14 @@ def test_no_pyproject_is_all_defaults(tmp_path: Path, monkeypatch: pytest.Monkey
             r"\[tool.perfcore.history\]: unknown key 'path'; known keys: days, url",
         ),
         ("[tool.perfcore.history]\nurl = 5", r"tool.perfcore.history.url: must be a file or a database's URL, not 5"),
+        (
+            "[tool.perfcore.retention]\nlanes = 0",
+            r"tool.perfcore.retention.lanes: must be a whole number from 1 to 36500",
+        ),
+        (
+            "[tool.perfcore.retention]\nlane = 9",
+            r"\[tool.perfcore.retention\]: unknown key 'lane'; did you mean 'lanes'",
+        ),
         ("[tool.perfcore.history]\ndays = 0", r"tool.perfcore.history.days: must be a whole number from 1 to 36500"),
         ("[tool.perfcore.history]\ndays = true", r"tool.perfcore.history.days: must be a whole number"),
         (

@@ -22,6 +22,7 @@ from perfcore.cli import main
 from perfcore.errors import HistoryError, ResultsError, ServiceError
 from perfcore.record.history import History, Run, make_run
 from perfcore.record.results import load_results, parse_results
+from perfcore.record.series import read_kept, read_series
 from perfcore.suite.postgres import Cluster
 
 TESTS = Path(__file__).parent.parent
@@ -96,11 +97,16 @@ def exercise(where: str) -> None:
     name, other = history.names("::m") + history.names("::b")
     assert [point.median for point in history.series([other], metric="max")[other]] == [4e-6]
     assert [point.median for point in history.series([name, other], metric="allocations")[name]] == [7.0]
-    found = history.kept([name, other], before=START + 2 * DAY, environment=measured.environment, limit=5)
+    found = read_kept(history, [name, other], before=START + 2 * DAY, environment=measured.environment, limit=5)
     (kept,) = found[name]
     assert (kept.backend, kept.method, kept.figures["allocations"]) == ("stock", measured.figures[1]["method"], 7)
     assert kept.figures["stats"]["max"] == history.series([name], metric="max")[name][0].median
     assert found[other] == []
+    assert read_kept(history, [name], before=START, environment=measured.environment, limit=5) == {name: []}
+    (group,), series = read_series(history, [name, other, "none"])
+    assert (group.environment, group.moments) == (measured.environment, [START, START + DAY])
+    assert [(one.fullname, one.runs, one.values) for one in series] == [(other, [0], [2e-6]), (name, [1], [1e-6])]
+    assert read_series(history, [name], environment="other") == ([], [])
     assert [(row["fullname"], row["at"]) for row in history.rows("::a")] == [
         ("tests/test_x.py::a", START),
         ("tests/test_x.py::a", START + DAY),

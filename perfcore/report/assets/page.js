@@ -13,7 +13,7 @@
   const visible = (text) => String(text).replace(HIDDEN, (one) => "\\u" + one.codePointAt(0).toString(16).padStart(4, "0"));
 
   function make(tag, attributes, ...children) {
-    const svg = ["svg", "g", "line", "rect", "path", "text", "title"].includes(tag);
+    const svg = ["svg", "g", "line", "rect", "path", "text", "title", "circle"].includes(tag);
     const node = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
     for (const [key, value] of Object.entries(attributes || {})) {
       if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
@@ -35,12 +35,16 @@
   function change(ratio) {
     if (ratio === null || ratio === undefined) return "–";
     if (ratio >= 10) return "×\u202f" + ratio.toPrecision(3);
-    const percent = ((ratio - 1) * 100).toFixed(1);
+    const percent = ((ratio - 1) * 100).toFixed(1).replace(/^-(?=0\.0$)/, "");
     return (percent.startsWith("-") ? "−" + percent.slice(1) : "+" + percent) + "\u202f%";
   }
-  const tools = { make, time, visible };
-  const state = (one) => (one.verdict ? one.verdict.status : data.check ? "new" : null);
   const count = (value, word) => `${value.toLocaleString("en")} ${word}${value === 1 ? "" : "s"}`;
+  // The address of a benchmark within the page, or of a change of its level; an ampersand of a name is escaped in it.
+  const wellFormed = (text) => text.replace(/\p{Cs}/gu, "\ufffd"); // what no address can hold
+  const address = (one, change) => "#" + encodeURIComponent(wellFormed(one.fullname)) + (change ? "&change=" + encodeURIComponent(wellFormed(change)) : "");
+  const link = (one) => make("a", { href: address(one) }, visible(one.name));
+  const tools = { make, time, visible, change, count, address, link, SIGNS, STATES };
+  const state = (one) => (one.verdict ? one.verdict.status : data.check ? "new" : null);
 
   // --- distributions: nanoseconds at evenly spaced probabilities ---
   function quantile(points, p) {
@@ -116,7 +120,7 @@
   }
 
   // --- one benchmark opened ---
-  function panel(one) {
+  function panel(one, wanted) {
     const left = make("div", {}), verdict = one.verdict;
     left.append(make("p", {}, visible(one.fullname)));
     if (one.quantiles_ns.length) {
@@ -134,7 +138,7 @@
     fact("median", time(one.median));
     if (ci) fact(`${(ci.level * 100).toFixed(0)} % interval`, `${time(ci.low)} to ${time(ci.high)}`);
     if (verdict) {
-      fact("baseline", time(verdict.baseline_median));
+      fact(data.check.against, time(verdict.baseline_median));
       if (verdict.ratio !== null) fact("change", `${change(verdict.ratio)} (${change(verdict.low)} to ${change(verdict.high)})`);
     }
     for (const key of ["min", "q1", "q3", "p90", "p95", "p99", "p99.9", "max", "mean"]) fact(key, time(one[key]));
@@ -143,6 +147,7 @@
     if (one.items_per_call && one.median) fact("items per second", Math.round(one.items_per_call / one.median).toLocaleString("en"));
     if (one.interrupted_rounds !== null) fact("interrupted rounds", one.interrupted_rounds.toLocaleString("en"));
     if (one.kernel) fact("kernel", visible(one.kernel));
+    left.append(...METRICS.panel(one, tools), ...TRENDS.panel(one, data, wanted, tools));
     if (one.lane) { left.append(...LANES.lines(one.lane, tools)); LANES.facts(one.lane, fact); }
     return make("div", { class: "panel" }, left, list);
   }
@@ -155,9 +160,10 @@
     { title: "Interval", key: (one) => (one.median_ci ? (one.median_ci.high - one.median_ci.low) / one.median : null) },
     { title: "p99", key: (one) => one.p99 },
   ];
+  if (data.history) COLUMNS.splice(2, 0, { title: "Trend", kind: "left" });
   if (data.check) COLUMNS.push(
     { title: "Change", key: (one) => (one.verdict ? one.verdict.ratio : null), first: -1 },
-    { title: "Verdict", key: (one) => STATES.indexOf(state(one)) });
+    { title: "Verdict", key: (one) => Math.min(STATES.indexOf(state(one)), ...METRICS.loud(one).map((each) => STATES.indexOf(each.status))) });
   function interval(one) {
     if (!one.median_ci || !one.median) return "–";
     const half = ((one.median_ci.high - one.median_ci.low) / 2 / one.median) * 100;
@@ -165,30 +171,43 @@
   }
   function row(one, index) {
     const status = state(one), opener = make("button", { type: "button", "aria-expanded": "false" }, visible(one.name));
-    const name = make("td", { class: "name" }, opener);
+    const name = make("td", { class: "name" }, opener, ...METRICS.badges(one, tools));
     if (one.polluted) name.append(make("small", {}, `${one.interrupted_rounds} of ${one.rounds} rounds were interrupted`));
-    const cells = [name, make("td", { class: "strip" }, strip(one)), make("td", { class: "median" }, time(one.median)),
+    const pictures = [make("td", { class: "strip" }), ...(data.history ? [make("td", { class: "trend" })] : [])];
+    const cells = [name, ...pictures, make("td", { class: "median" }, time(one.median)),
       make("td", { class: "faint wide" }, interval(one)), make("td", { class: "faint wide" }, time(one.p99))];
     if (data.check) cells.push(make("td", { class: `change ${status}` }, change(one.verdict && one.verdict.ratio)),
       make("td", { class: `state left ${status}` }, `${SIGNS[status]} ${status}`));
-    const entry = { one, index, status, row: make("tr", { class: "row" }, ...cells), detail: null, opener,
+    const entry = { one, index, status, states: [status, ...METRICS.loud(one).map((each) => each.status)], pictures, row: make("tr", { class: "row" }, ...cells), detail: null, opener,
       text: `${one.fullname} ${one.group || ""}`.toLowerCase() };
     opener.addEventListener("click", () => toggle(entry, true));
+    drawn.set(entry.row, entry);
     return entry;
   }
-  function toggle(entry, remember) {
+  // Pictures are drawn when they come near the window: of thousands of rows, most are never looked at.
+  function draw(entry) {
+    if (entry.pictures[0].firstChild) return;
+    entry.pictures[0].append(strip(entry.one));
+    if (data.history) entry.pictures[1].append(TRENDS.sparkline(entry.one, tools));
+  }
+  function toggle(entry, remember, wanted) {
     const open = entry.opener.getAttribute("aria-expanded") !== "true";
     entry.opener.setAttribute("aria-expanded", String(open));
     if (open) {
-      entry.detail = make("tr", { class: "detail" }, make("td", { colspan: COLUMNS.length }, panel(entry.one)));
+      entry.detail = make("tr", { class: "detail" }, make("td", { colspan: COLUMNS.length }, panel(entry.one, wanted)));
       entry.row.after(entry.detail);
     } else { entry.detail.remove(); entry.detail = null; }
     if (remember) {
-      try { history.replaceState(null, "", open ? "#" + encodeURIComponent(entry.one.fullname) : "#"); } catch { /* no address to keep */ }
+      try { history.replaceState(null, "", open ? address(entry.one) : "#"); } catch { /* no address to keep */ }
     }
   }
 
-  const entries = data.benchmarks.map(row), table = $("table");
+  const drawn = new Map(), entries = data.benchmarks.map(row), table = $("table");
+  const near = new IntersectionObserver((found) => {
+    for (const each of found) if (each.isIntersecting) { near.unobserve(each.target); draw(drawn.get(each.target)); }
+  }, { rootMargin: "800px" });
+  for (const entry of entries) near.observe(entry.row);
+  addEventListener("beforeprint", () => entries.forEach(draw));
   const view = { state: null, column: data.check ? COLUMNS.length - 1 : null, way: 1 };
   function order(a, b) {
     if (view.column === null) return a.index - b.index;
@@ -200,7 +219,7 @@
   }
   function show() {
     const words = $("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
-    const found = entries.filter((entry) => (!view.state || entry.status === view.state) && words.every((word) => entry.text.includes(word)));
+    const found = entries.filter((entry) => (!view.state || entry.states.includes(view.state)) && words.every((word) => entry.text.includes(word)));
     found.sort(order);
     const groups = new Map();
     for (const entry of found) {
@@ -238,12 +257,15 @@
     $("origin").textContent = origin.filter(Boolean).map(visible).join("  ·  ");
     if (!check) {
       place.append(make("p", { class: "note" }, "No baseline was given, so there are no verdicts: perfcore report RESULTS --baseline FILE."));
-      return;
+      return show;
     }
-    const counts = Object.fromEntries(STATES.map((one) => [one, entries.filter((entry) => entry.status === one).length]));
-    const bad = counts.critical, kind = bad ? "critical" : counts.warning ? "warning" : "improvement";
-    const words = !data.benchmarks.some((one) => one.verdict) ? "Nothing in common with the baseline"
-      : bad ? count(bad, "critical regression") : counts.warning ? `No critical regression, ${count(counts.warning, "warning")}` : "No regression";
+    const counts = Object.fromEntries(STATES.map((one) => [one, entries.filter((entry) => entry.states.includes(one)).length]));
+    const bad = check.counts.critical + check.metric_counts.critical, mild = check.counts.warning + check.metric_counts.warning;
+    const level = bad ? "critical" : "warning", inMetrics = check.metric_counts[level];
+    const ofMetrics = inMetrics ? `: ${check.counts[level]} in time, ${inMetrics} in metrics of calls` : "";
+    const kind = bad ? "critical" : mild ? "warning" : "improvement";
+    const words = !data.benchmarks.some((one) => one.verdict) ? `Nothing in common with the ${check.against}`
+      : bad ? count(bad, "critical regression") + ofMetrics : mild ? `No critical regression, ${count(mild, "warning")}${ofMetrics}` : "No regression";
     place.append(make("p", { class: "verdict" }, make("b", { class: kind }, words),
       ` against ${visible(check.baseline)}${check.baseline_datetime ? " of " + visible(check.baseline_datetime.slice(0, 10)) : ""}`));
     const chips = make("div", { class: "chips", role: "group", "aria-label": "Show one verdict" });
@@ -253,14 +275,16 @@
       show();
     } }, words, make("b", {}, String(number))));
     chip(null, "All", entries.length);
+    const all = chips.firstChild;
     for (const status of STATES) if (counts[status]) chip(status, `${SIGNS[status]} ${status}`, counts[status]);
     place.append(chips);
     if (check.advisory) place.append(make("p", { class: "note" }, "The environments differ, so the verdicts only advise; the differences are listed below."));
     place.append(make("p", { class: "note" }, `Warning from ${+(check.warning * 100).toFixed(2)} % slower, critical from ${+(check.critical * 100).toFixed(2)} %. Evidence: ${check.evidence}.`));
-    place.append(make("p", { class: "note" }, make("span", { class: "key" }), "now", make("span", { class: "key before" }), "baseline; each row has a scale of its own"));
+    if (check.against === "baseline") place.append(make("p", { class: "note" }, make("span", { class: "key" }), "now", make("span", { class: "key before" }), "baseline; each row has a scale of its own"));
     for (const [title, names] of [["Only in the baseline", check.gone], ["Differences of the environments", check.differences]]) {
       if (names.length) $("more").append(make("details", {}, make("summary", {}, `${title} (${names.length})`), make("ul", {}, ...names.map((name) => make("li", {}, visible(name))))));
     }
+    return () => all.click();
   }
   const head = make("tr", {});
   COLUMNS.forEach((column, index) => {
@@ -293,11 +317,22 @@
       $("filter").focus();
     }
   });
-  overview();
-  $("tools").before(...LANES.overview(data, tools));
+  const everything = overview(); // shows every verdict again
+  $("tools").before(...METRICS.overview(data, tools), ...TRENDS.overview(data, tools), ...LANES.overview(data, tools));
   show();
-  let wanted = "";
-  try { wanted = decodeURIComponent(location.hash.slice(1)); } catch { /* no name of ours */ }
-  const linked = wanted && entries.find((entry) => entry.one.fullname === wanted);
-  if (linked) { toggle(linked, false); linked.row.scrollIntoView({ block: "center" }); }
+  // Opens what the address names: a benchmark, or a change of its level.
+  function follow() {
+    let name = "", change = null;
+    try { [name, change = null] = location.hash.slice(1).split("&change=").map(decodeURIComponent); } catch { return; /* no name of ours */ }
+    const linked = name && entries.find((entry) => wellFormed(entry.one.fullname) === name);
+    if (!linked) return;
+    if (!linked.row.isConnected) { $("filter").value = ""; everything(); }
+    if (linked.detail) toggle(linked, false);
+    toggle(linked, false, change);
+    draw(linked);
+    (linked.detail.querySelector(".linked") || linked.row).scrollIntoView({ block: "center" });
+    linked.opener.focus({ preventScroll: true });
+  }
+  addEventListener("hashchange", follow);
+  follow();
 })();

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: MIT
+"""Many benchmarks' medians over the runs of a history, read at once: some 700 000 figures in a second.
+
+:meth:`perfcore.record.history.History.series` asks for one benchmark at a time, which is right for a few. Here the runs
+are read first, then the figures of 500 benchmarks with each query, in the order in which they lie in the table. Runs of
+another environment or backend are another group, for their figures mean something else. Moments are seconds since 1970
+(UTC), figures are seconds; one thread.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+from perfcore.record.database import benchmarks, figures, runs, sa
+from perfcore.record.kept import Kept
+
+if TYPE_CHECKING:
+    from perfcore.record.history import History
+
+_STATS = ("median", "mean", "stddev", "min", "max")
+_CHUNK = 500  # values in one IN (...), under SQLite's least limit of 999
+
+
+@dataclass(slots=True)
+class Group:
+    """The runs of one environment and backend.
+
+    Attributes:
+        environment: digest of the environment.
+        described: that, readable.
+        backend: ``perfcore`` or ``stock``.
+        moments: when each run was measured, ascending.
+        commits: the commit of each, if the history knows it.
+        earlier: how many older runs were left out.
+
+    """
+
+    environment: str
+    described: Mapping[str, Any]
+    backend: str
+    moments: list[float] = field(default_factory=list)
+    commits: list[str | None] = field(default_factory=list)
+    earlier: int = 0
+
+
+@dataclass(slots=True)
+class Series:
+    """The medians of one benchmark that mean the same.
+
+    Attributes:
+        fullname: the benchmark.
+        group: the index of its group.
+        method: how it was measured.
+        runs: the runs that have it, as indices into the group's, ascending.
+        values: their medians, finite and above zero.
+
+    """
+
+    fullname: str
+    group: int
+    method: str
+    runs: list[int] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+
+
+def _read_groups(
+    connection: sa.Connection, since: float, until: float, environment: str | None
+) -> tuple[list[Group], dict[int, tuple[int, int]]]:
+    """Return the groups, and of each run by its number the group and its place there."""
+    run = runs.c
+    query = (
+        sa.select(run.id, run.at, run.commit_id, run.environment, run.environment_json, run.backend)
+        .where(run.at >= since, run.at <= until)
+        .order_by(run.at, run.id)
+    )
+    if environment is not None:
+        query = query.where(run.environment == environment)
+    groups: list[Group] = []
+    known: dict[tuple[str, str], int] = {}
+    places: dict[int, tuple[int, int]] = {}
+    for number, at, commit, key, described, backend in connection.execute(query):
+        index = known.setdefault((key, backend), len(groups))
+        if index == len(groups):
+            groups.append(Group(key, json.loads(described), backend))
+        group = groups[index]
+        places[number] = (index, len(group.moments))
+        group.moments.append(at)
+        group.commits.append(commit)
+    return groups, places
+
+
+def read_series(
+    history: History,
+    names: Sequence[str],
+    *,
+    since: float = -math.inf,
+    until: float = math.inf,
+    environment: str | None = None,
+) -> tuple[list[Group], list[Series]]:
+    """Return the runs from ``since`` to ``until`` in groups, and the medians that they have of some benchmarks.
+
+    With ``environment``, its runs alone.
+
+    Raises:
+        HistoryError: the database cannot be read.
+
+    """
+    made: list[Series] = []
+    with history.database.reading() as connection:
+        groups, places = _read_groups(connection, since, until, environment)
+        if not places:
+            return groups, made
+        for named in _numbered(connection, names):
+            found = _read_figures(connection, list(named), places, (figures.c.median, figures.c.method))
+            made += _gather(found, named, places)
+    return groups, made
+
+
+def read_kept(
+    history: History, names: Sequence[str], *, before: float, environment: str, limit: int
+) -> dict[str, list[Kept]]:
+    """Return all figures of the last runs of an environment that have more than columns, the oldest first.
+
+    Raises:
+        HistoryError: the database cannot be read.
+
+    """
+    columns = (figures.c.metrics_json, figures.c.method, *(figures.c[one] for one in _STATS))
+    rows: dict[str, list[tuple[tuple[float, int], str, Sequence[Any]]]] = {name: [] for name in names}
+    with history.database.reading() as connection:
+        groups, places = _read_groups(connection, -math.inf, math.nextafter(before, -math.inf), environment)
+        for named in _numbered(connection, names) if places else ():
+            for number, run, *values in _read_figures(connection, list(named), places, columns):
+                if run in places:
+                    group, index = places[run]
+                    rows[named[number]].append(((groups[group].moments[index], run), groups[group].backend, values))
+    found: dict[str, list[Kept]] = {}
+    for name, those in rows.items():
+        found[name] = []
+        for _, backend, (text, method, *stats) in sorted(those, key=itemgetter(0))[-limit:]:
+            known = dict(zip(_STATS, stats, strict=True))
+            known["ops"] = 1 / known["mean"] if known["mean"] else None
+            found[name].append(Kept(backend, method, json.loads(text) | {"stats": known}))
+    return found
+
+
+def _numbered(connection: sa.Connection, names: Sequence[str]) -> Iterator[dict[int, str]]:
+    """Give the names of those benchmarks that the history knows by their numbers, some hundreds at a time."""
+    for start in range(0, len(names), _CHUNK):
+        name = benchmarks.c.fullname
+        chosen = sa.select(benchmarks.c.id, name).where(name.in_(names[start : start + _CHUNK]))
+        if named := {int(number): str(found) for number, found in connection.execute(chosen)}:
+            yield named
+
+
+def _read_figures(
+    connection: sa.Connection,
+    numbers: Sequence[int],
+    places: Mapping[int, Any],
+    columns: Sequence[sa.ColumnElement[Any]],
+) -> Iterator[Sequence[Any]]:
+    """Give benchmark, run, and some columns, in the order of the table, where the first column is not null.
+
+    Runs that have no place may be among them.
+    """
+    figure = figures.c
+    query = (
+        sa.select(figure.benchmark_id, figure.run_id, *columns)
+        .where(figure.benchmark_id.in_(numbers), figure.run_id.between(min(places), max(places)))
+        .where(columns[0].is_not(None))
+        .order_by(figure.benchmark_id, figure.run_id)
+    )
+    return iter(connection.execute(query))
+
+
+def _gather(
+    found: Iterable[Sequence[Any]], named: Mapping[int, str], places: Mapping[int, tuple[int, int]]
+) -> list[Series]:
+    """Return the series of rows that are sorted by benchmark and run."""
+    made: dict[tuple[int, int, str], Series] = {}
+    last: tuple[int, int, str] | None = None
+    for number, run, median, method in found:
+        place = places.get(run)
+        if place is None or not 0 < median < math.inf:
+            continue
+        group, index = place
+        key = (number, group, method)
+        if key != last:  # a run is nearly always measured as the one before it was
+            last = key
+            if (series := made.get(key)) is None:
+                series = made[key] = Series(named[number], group, method)
+            runs_of, values = series.runs, series.values
+        runs_of.append(index)
+        values.append(median)
+    for series in made.values():
+        # Runs that were imported later than newer ones have a higher number.
+        if any(before > after for before, after in zip(series.runs, series.runs[1:], strict=False)):
+            pairs = sorted(zip(series.runs, series.values, strict=True))
+            series.runs, series.values = [run for run, _ in pairs], [value for _, value in pairs]
+    return list(made.values())
