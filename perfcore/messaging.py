@@ -8,7 +8,6 @@ The work is done in C (``perfcore._core``); here are the awaiting methods and th
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from queue import Empty, Full
@@ -91,29 +90,8 @@ class Ring(_core.Ring[T], Generic[T]):
 
     __slots__ = ()
 
-    # aget(), aget_many() and aput() are in C, and come here where they must wait. But from 3.12 on an awaitable in C
-    # hands its value over in a StopIteration, which costs more than a coroutine's frame: what returns a value is one.
-
-    if sys.version_info >= (3, 12):
-
-        async def aget(self) -> T:
-            """Get the first item, letting the event loop run while there is none.
-
-            Raises:
-                Closed: the ring is closed and drained.
-
-            """
-            try:
-                return self.get_nowait()
-            except Empty:
-                return await self._aget_later()
-
-        async def aget_many(self, max_items: int | None = None) -> list[T]:
-            """Get what is there, at most ``max_items``, letting the event loop run while there is nothing."""
-            try:
-                return self.get_many(max_items, False)
-            except Empty:
-                return await self._aget_many_later(max_items)
+    # These are in C, and come here where they must wait. To benchmarks they are coroutine functions.
+    __perfcore_coroutines__ = frozenset(("aget", "aget_many", "aput"))
 
     async def _aget_later(self) -> T:
         again = False
