@@ -7,7 +7,6 @@ The work is done in C (``perfcore._core``); here are the awaiting methods and th
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from queue import Empty, Full
@@ -17,6 +16,7 @@ from perfcore import _core
 from perfcore._core import Endpoint, Message, MessageHistory
 from perfcore.errors import Closed, RouteError, SegmentError
 from perfcore.shm import ShmRing
+from perfcore.turns import Turn
 
 __all__ = [
     "Closed",
@@ -39,36 +39,9 @@ T = TypeVar("T")
 Policy = Literal["block", "drop_oldest", "drop_new", "error"]
 
 
-class _Turn:
-    """A coroutine's place in the line for a ring: asleep on a future of its loop, woken from any thread."""
-
-    __slots__ = ("future", "loop")
-
-    def __init__(self) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[None] = self.loop.create_future()
-
-    def __call__(self) -> bool:
-        """Wake the coroutine. Called once, by whoever puts or gets; says whether there is still someone to wake."""
-        if self.future.done():
-            return False
-        if asyncio._get_running_loop() is self.loop:
-            self.future.set_result(None)
-            return True
-        try:
-            self.loop.call_soon_threadsafe(self._wake)
-        except RuntimeError:  # the loop is closed
-            return False
-        return True
-
-    def _wake(self) -> None:
-        if not self.future.done():
-            self.future.set_result(None)
-
-
 async def _wait(ring: _core.Ring[Any], for_get: bool, again: bool) -> None:
     """Sleep until it is our turn; if cancelled, pass the turn on."""
-    turn = _Turn()
+    turn = Turn()
     ring._arm(turn, for_get, again)
     try:
         await turn.future

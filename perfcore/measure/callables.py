@@ -12,8 +12,8 @@ import types
 def is_coroutine_function(function: object) -> bool:
     """Whether calling `function` gives a coroutine: partials, bound methods and async ``__call__`` included.
 
-    A function in C has no mark of its own that says so, and Python 3.11 knows none that a class could set. A type whose
-    methods in C give coroutines therefore names these in ``__perfcore_coroutines__``, as `perfcore.messaging.Ring` does.
+    A function in C bears no mark that says so. A type whose methods in C give coroutines therefore names these in
+    ``__perfcore_coroutines__``, as `perfcore.messaging.Ring` does.
     """
     while isinstance(function, functools.partial):
         function = function.func
