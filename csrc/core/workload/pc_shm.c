@@ -368,6 +368,11 @@ int pc_shm_close(pc_shm *self)
     return 0;
 }
 
+size_t pc_shm_largest(const pc_shm *self)
+{
+    return self->capacity - PC_SHM_RECORD_BYTES;
+}
+
 bool pc_shm_is_empty(const pc_shm *self)
 {
     uint64_t got = atomic_load(&self->header->get.position);
