@@ -220,7 +220,7 @@ fuzz() {
         cannot fuzzing "no clang that links -fsanitize=fuzzer; install clang and its compiler-rt"
         return
     }
-    step "fuzzing, $fuzz_seconds s for each target" tests/fuzz/run.sh "$fuzz_seconds" "$clang"
+    step "fuzzing, $fuzz_seconds s for each target" env PYTHON=".venv-tests-$first/bin/python" tests/fuzz/run.sh "$fuzz_seconds" "$clang"
 }
 
 # Print a clang that can build a fuzz target.

@@ -24,6 +24,7 @@ typedef struct core_state {
     PyTypeObject *ring_type;
     PyTypeObject *priority_ring_type;
     PyTypeObject *ring_await_type;
+    PyObject *ring_await_spare; // one that has ended, for the next; see workload/ring_await.c
     PyTypeObject *endpoint_type;
     PyTypeObject *router_type;
     PyTypeObject *shm_ring_type;
@@ -98,6 +99,9 @@ int pairs_setup(PyObject *module) PC_NODISCARD;
 int rank_setup(PyObject *module) PC_NODISCARD;
 int windowed_setup(PyObject *module) PC_NODISCARD;
 int levels_setup(PyObject *module) PC_NODISCARD;
+
+// Free the spare of the rings' awaitables.
+void ring_await_clear(core_state *state);
 
 // What the codecs keep in the state.
 int codec_traverse(core_state *state, visitproc visit, void *arg) PC_NODISCARD;

@@ -69,6 +69,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->ring_type);
     Py_VISIT(state->priority_ring_type);
     Py_VISIT(state->ring_await_type);
+    Py_VISIT(state->ring_await_spare);
     Py_VISIT(state->queue_full);
     Py_VISIT(state->endpoint_type);
     Py_VISIT(state->router_type);
@@ -101,6 +102,7 @@ static int module_clear(PyObject *module)
     codec_clear(state);
     Py_CLEAR(state->ring_type);
     Py_CLEAR(state->priority_ring_type);
+    ring_await_clear(state);
     Py_CLEAR(state->ring_await_type);
     Py_CLEAR(state->queue_full);
     Py_CLEAR(state->endpoint_type);

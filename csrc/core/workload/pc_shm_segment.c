@@ -356,11 +356,6 @@ int pc_shm_open(const char *name, size_t wanted, uint32_t tag, pc_shm **result)
 
 // --- using and leaving ---
 
-void pc_shm_after_fork(pc_shm *self)
-{
-    pc_shm_users_add(self); // the parent's entry stays the parent's
-}
-
 void pc_shm_release(pc_shm *self)
 {
     if (self->fd < 0)
@@ -399,9 +394,4 @@ uint32_t pc_shm_tag(const pc_shm *self)
 const char *pc_shm_name(const pc_shm *self)
 {
     return self->name;
-}
-
-size_t pc_shm_largest(const pc_shm *self)
-{
-    return self->capacity - PC_SHM_RECORD_BYTES;
 }
