@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The expressions of GitHub's workflows, as much of them as ours use.
 
-``${{ github.ref == 'refs/heads/main' && inputs.quick }}``: literals, contexts with dots and brackets, comparisons, ``!``,
-``&&``, ``||``, parentheses, the status functions, ``contains``, ``startsWith``, ``endsWith`` and ``format``. What is not
-known is an error, never an empty string. Source: GitHub's "Evaluate expressions in workflows and actions"; the loose
-comparison and the truth of values are those written there.
+``${{ github.ref == 'refs/heads/main' && inputs.quick }}``: literals, contexts with dots and brackets, comparisons,
+``!``, ``&&``, ``||``, parentheses, the status functions, ``contains``, ``startsWith``, ``endsWith`` and ``format``.
+What is not known is an error, never an empty string. Source: GitHub's "Evaluate expressions in workflows and actions";
+the loose comparison and the truth of values are those written there.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """One job of a workflow, its steps in order, on this machine instead of GitHub's.
 
-``run:`` steps are run as the runner does: in bash, with the environment of workflow, job and step, with the files behind
-GITHUB_OUTPUT, GITHUB_ENV, GITHUB_PATH and GITHUB_STEP_SUMMARY, under the job's time limit. Local composite actions are
-gone into. Other people's actions are never fetched: for those in ``STAND_INS`` there is one of ours that does on this
-disk what the workflow counts on; every other one is skipped, and both are said.
+``run:`` steps are run as the runner does: in bash, with the environment of workflow, job and step, with the files
+behind GITHUB_OUTPUT, GITHUB_ENV, GITHUB_PATH and GITHUB_STEP_SUMMARY, under the job's time limit. Local composite
+actions are gone into. Other people's actions are never fetched: for those in ``STAND_INS`` there is one of ours that
+does on this disk what the workflow counts on; every other one is skipped. Both are said.
 """
 
 from __future__ import annotations
@@ -233,8 +233,10 @@ class Job:
             *sorted(glob.glob(f"{Path.home()}/.pyenv/versions/{version}.*/bin/python")),
         ):
             probe = "import sys; print('%d.%d' % sys.version_info[:2])"
-            found = shutil.which(candidate)
-            if found and subprocess.run([found, "-c", probe], capture_output=True, text=True).stdout.strip() == version:
+            if (found := shutil.which(candidate)) is None:
+                continue
+            said = subprocess.run([found, "-c", probe], capture_output=True, text=True, check=False)
+            if said.stdout.strip() == version:
                 subprocess.run([found, "-m", "venv", str(venv)], check=True)
                 self.path.append(str(venv / "bin"))
                 return f"a virtual environment of {found}"

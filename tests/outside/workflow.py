@@ -6,15 +6,14 @@
     python tests/outside/workflow.py .github/workflows/ci.yml --job test --matrix python=3.12
 
 What is committed counts, not the working tree. ``--list`` says which steps an event would run. apt-get is not called
-(``--apt`` calls it); see `runner` for what else stands in for GitHub. Exit code: 0 every job passed, 1 one failed, 2 the
-workflow could not be run, with one line on stderr.
+(``--apt`` calls it); see `runner` for what else stands in for GitHub. Exit code: 0 every job passed, 1 one failed, 2
+the workflow could not be run, with one line on stderr.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import subprocess
 import sys
 import tempfile
