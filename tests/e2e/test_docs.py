@@ -79,7 +79,7 @@ def commands() -> list[object]:
         for line in block.values[0].splitlines():  # type: ignore[attr-defined]
             words = shlex.split(line, comments=True)
             if words and words[0] == "perfcore":
-                end = next((at for at, word in enumerate(words) if word in {"|", ">", ">>", "&&"}), len(words))
+                end = next((at for at, word in enumerate(words) if word in {"|", "||", ">", ">>", "&&"}), len(words))
                 found.append(pytest.param(words[1:end], id=f"{block.id}: {' '.join(words[1:end])}"))  # type: ignore[attr-defined]
     return found
 

@@ -189,8 +189,8 @@ def test_performance_by_event(repository: Path, capsys: pytest.CaptureFixture[st
     [
         ("ci.yml", "push", 2),
         ("ci.yml", "pull_request", 2),
-        ("sanitize.yml", "schedule", 2),
-        ("sanitize.yml", "workflow_dispatch", 2),
+        ("sanitize.yml", "schedule", 4),
+        ("sanitize.yml", "workflow_dispatch", 4),
         ("wheels.yml", "pull_request", 3),
         ("performance-comment.yml", "workflow_run", 1),
     ],
