@@ -14,8 +14,9 @@ work=${WORK:-$(mktemp -d)}
 mkdir -p "$work/bin" && cd "$work"
 echo "in $work"
 ln -sf "$python" bin/python3
+mkdir -p origin && ln -sfn "$root" origin/perfcore # the clone is called as the address ends
 awk '/^## / { at = /From a clone to a caught regression/ } at && /^```$/ { exit } at && inside; /^```sh$/ { inside = at }' \
-    "$root/README.md" | sed "s#https://github.com/OWNER/perfcore#$root#" >lines.sh
+    "$root/README.md" | sed "s#https://github.com/OWNER/perfcore#$work/origin/perfcore#" >lines.sh
 grep -q 'perfcore ab' lines.sh || { echo "the README has no such lines" >&2 && exit 2; }
 
 # One command is what bash reads as one: the lines of a here-document belong to it.
@@ -42,7 +43,7 @@ while IFS= read -r line <&3; do
     status=$?
     set -eu
     printf -- '-- exit code %d, %d s\n' "$status" $((SECONDS - start))
-    [ "$status" -eq "$wanted" ] || { echo "-- expected exit code $wanted" && unexpected=1; }
+    [ "$status" -eq "$wanted" ] || { echo "-- expected exit code $wanted" && unexpected=1 && break; }
     command=
 done 3<lines.sh
 printf '\nin all: %d s: %s\n' $((SECONDS - began)) "$([ "$unexpected" -eq 0 ] && echo "as the README says" || echo FAILED)"
