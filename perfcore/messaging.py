@@ -96,12 +96,11 @@ class Ring(_core.Ring[T], Generic[T]):
 
     if sys.version_info >= (3, 12):
 
+        # The docstrings are those of the C methods, which Python 3.11 has in their place.
         async def aget(self) -> T:
             """Get the first item, letting the event loop run while there is none.
 
-            Raises:
-                Closed: the ring is closed and drained.
-
+            Raises Closed when the ring is closed and drained.
             """
             try:
                 return self.get_nowait()
@@ -109,7 +108,7 @@ class Ring(_core.Ring[T], Generic[T]):
                 return await self._aget_later()
 
         async def aget_many(self, max_items: int | None = None) -> list[T]:
-            """Get what is there, at most ``max_items``, letting the event loop run while there is nothing."""
+            """Get what is there, at most max_items, letting the event loop run while there is nothing."""
             try:
                 return self.get_many(max_items, False)
             except Empty:
