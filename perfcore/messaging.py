@@ -95,7 +95,6 @@ class Ring(_core.Ring[T], Generic[T]):
     # hands its value over in a StopIteration, which costs more than a coroutine's frame: what returns a value is one.
 
     if sys.version_info >= (3, 12):
-
         # The docstrings are those of the C methods, which Python 3.11 has in their place.
         async def aget(self) -> T:
             """Get the first item, letting the event loop run while there is none.
