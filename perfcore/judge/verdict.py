@@ -155,7 +155,7 @@ def _kernel(benchmark: Benchmark) -> str:
     return str((benchmark.perfcore or {}).get("kernel", STOCK))
 
 
-def _sides(baseline: Benchmark, head: Benchmark) -> list[tuple[float, float, float]]:
+def _sides(baseline: Benchmark, head: Benchmark) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
     """Return both sides' (median, MAD, IQR).
 
     A function that becomes slower than the least time of a round is measured one call at a time from then on. What
@@ -167,7 +167,7 @@ def _sides(baseline: Benchmark, head: Benchmark) -> list[tuple[float, float, flo
         at = kernels.index("vectorcall")
         median, mad, iqr = sides[at]
         sides[at] = median, mad + _ONE_CALL_S / MAD_SCALE, iqr + _ONE_CALL_S * IQR_SCALE
-    return sides
+    return sides[0], sides[1]
 
 
 def _mismatch(baseline: Benchmark, head: Benchmark, backends: tuple[str, str]) -> str:

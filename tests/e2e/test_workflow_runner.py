@@ -145,6 +145,12 @@ def test_a_whole_workflow(repository: Path, capfd: pytest.CaptureFixture[str]) -
     assert "7 run: skipped" in out
     assert [path.name for path in (work / "shared/artifacts").rglob("never*")] == ["never-a"]
     assert "refs/pull/7/merge, all of its history" in out
+    # A second run keeps the caches of the first, not its artifacts.
+    (work / "shared/caches/kept").mkdir()
+    again = [flow, "--source", str(repository), "--work", str(work / "again"), "--shared", str(work / "shared")]
+    assert workflow.main([*again, "--matrix", "row=a"]) == 0
+    assert [path.name for path in (work / "shared/caches").iterdir()] == ["kept"]
+    assert [path.name for path in (work / "shared").glob("*.md")] == ["summary-first-a.md"]
 
 
 def test_wrong_usage(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -126,6 +127,9 @@ def run(options: argparse.Namespace, work: Path) -> bool:
         raise UsageError(f"there is no job {', '.join(sorted(unknown))}")
     origin, github = prepare(options, work)
     shared = (options.shared or work / "shared").resolve()
+    if options.event != "workflow_run" and not options.list:  # that one takes what the run before it has left
+        for old in (shared / "artifacts", *shared.glob("summary-*.md")):
+            shutil.rmtree(old) if old.is_dir() else old.unlink(missing_ok=True)
     (shared / "artifacts").mkdir(parents=True, exist_ok=True)
     (shared / "caches").mkdir(exist_ok=True)
     results: dict[str, bool] = {}
@@ -216,7 +220,9 @@ def parser() -> argparse.ArgumentParser:
         "--env", action="append", default=[], metavar="NAME=VALUE", help="one more variable for all steps"
     )
     made.add_argument("--work", type=Path, help="a folder for everything, which must not exist (a new one, kept)")
-    made.add_argument("--shared", type=Path, help="the folder of artifacts and caches, to use those of a run before")
+    made.add_argument(
+        "--shared", type=Path, help="the folder of caches, artifacts and summaries, to use the caches of a run before"
+    )
     made.add_argument("--apt", action="store_true", help="call apt-get and sudo where the steps do")
     made.add_argument("--list", action="store_true", help="only say which steps would run")
     return made
