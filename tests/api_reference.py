@@ -69,7 +69,11 @@ def modules(name: str) -> list[ModuleType]:
 def definitions(file: Path) -> dict[str, ast.AST]:
     """Return what a source file, or a stub, defines at its top, by name."""
     found: dict[str, ast.AST] = {}
+    before: Any = None
     for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and before is not None:
+            before.said = inspect.cleandoc(str(node.value.value))  # the text below a constant
+        before = node
         if isinstance(node, ast.ClassDef | Function):
             found[node.name] = node
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
@@ -150,14 +154,21 @@ def foreign(value: Any) -> str:
     return f"{value.__module__.lstrip('_')}.{value.__qualname__}"
 
 
+def docstring(one: Entry) -> str:
+    """Return what is said of a name: a class's or a function's own docstring, or the text below a constant."""
+    if isinstance(one.node, ast.ClassDef | Function):
+        return inspect.getdoc(one.value) or ""
+    return str(getattr(one.node, "said", ""))
+
+
 def summary(one: Entry) -> str:
     """Return what the index says of a name: the docstring's first paragraph, or what it stands for."""
     if one.node is None:
         return f"`{foreign(one.value)}`"
-    if not callable(one.value) or not inspect.getdoc(one.value) or isinstance(one.node, ast.Assign | ast.AnnAssign):
+    if not (said := docstring(one)):
         value = ast.unparse(getattr(one.node, "value", one.node))
         return f"`{value}`".replace("|", "\\|") if len(value) <= 80 else ""
-    text = (inspect.getdoc(one.value) or "").partition("\n\n")[0].replace("\n", " ")
+    text = said.partition("\n\n")[0].replace("\n", " ")
     return re.sub(ROLE, r"\1", text).replace("|", "\\|")
 
 
@@ -213,7 +224,7 @@ def section(one: Entry, home: bool) -> str:
     else:  # another library's, under our name, such as queue.Full
         head = f"{one.name} = {foreign(one.value)}"
     parts.append(f"```py\n{head}\n```\n")
-    if said := markdown(inspect.getdoc(one.value) if callable(one.value) and one.node is not None else None):
+    if said := markdown(docstring(one)):
         parts.append(f"{said}\n")
     if inspect.isclass(one.value):
         parts += members(one.value)
