@@ -112,7 +112,9 @@ def test_the_reference_says_something_of_every_name() -> None:
     text = api_reference.GUIDE.joinpath("api.md").read_text(encoding="utf-8")
     assert [line for line in text.splitlines() if line.startswith("| [") and line.endswith("|  |")] == []
     for path in api_reference.GUIDE.glob("api/*.md"):
-        bare = re.findall(r"^```py\n(.*)\n```\n\n(?=```py|#|\Z)", path.read_text(encoding="utf-8"), re.MULTILINE)
+        text = path.read_text(encoding="utf-8")
+        assert re.findall(r"^- `\w+: [^`]*`$", text, re.MULTILINE) == [], path.name  # a property
+        bare = re.findall(r"^```py\n(.*)\n```\n\n(?=```py|#|\Z)", text, re.MULTILINE)
         # What has no docstring: another name for something (Policy = ..., Full = queue.Full).
         assert [head for head in bare if " = " not in head] == [], path.name
 
