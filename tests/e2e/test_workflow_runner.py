@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from results_files import benchmark, write
 
 pytest.importorskip("ruamel.yaml")
 ROOT = Path(__file__).resolve().parents[2]
 OUTSIDE = ROOT / "tests/outside"
 sys.path.insert(0, str(OUTSIDE))
 import expressions  # noqa: E402
+import runner  # noqa: E402
 import workflow  # noqa: E402
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
@@ -207,3 +209,63 @@ def test_the_others_by_event(
     said = steps(name, event, repository, capsys)
     assert said.count("\n== ") == jobs
     assert "skipped" not in said.replace("4 actions/upload-artifact: skipped", "")  # sanitize keeps what failed
+
+
+# What stands for a checkout after its benchmarks: their script only notes how it was called.
+SCRIPT = """\
+#!/bin/sh
+printf '%s\\n' "$*"
+mkdir -p benchmarks/results/dashboard && touch benchmarks/results/dashboard/report.html
+cp measured.json benchmarks/results/latest.json
+"""
+
+
+def test_the_steps_of_the_benchmark_job(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every step of performance.yml after the measuring, with the real perfcore, for a push, a dispatch and a fork."""
+    monkeypatch.setitem(runner.STAND_INS, "actions/setup-python", lambda job, given: "this Python")
+    folder, shared = tmp_path / "repository", tmp_path / "shared"
+    for name, content in {
+        ".venv/bin/perfcore": f'#!/bin/sh\nexec {sys.executable} -P -m perfcore "$@"\n',
+        "benchmarks/run_performance_benchmarks.sh": SCRIPT,
+    }.items():
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_text(content)
+        (folder / name).chmod(0o755)
+
+    def run(median: float, event: str, *more: str) -> str:
+        write(folder / "measured.json", benchmark("a", median=median), benchmark("b"))
+        who = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.org", "-c", "commit.gpgsign=false"]
+        for words in (
+            ["init", "-q", "-b", "main"],
+            ["add", "-A"],
+            ["commit", "-qm", "Faster [profile]", "--allow-empty"],
+        ):
+            subprocess.run(["git", *who, *words], cwd=folder, check=True, capture_output=True)
+        arguments = ["--event", event, "--job", "benchmark", "--matrix", "python=3.12", "--shared", str(shared)]
+        arguments += ["--source", str(folder), "--work", str(tmp_path / event), "--base", "HEAD", *more]
+        code = workflow.main([str(ROOT / ".github/workflows/performance.yml"), *arguments])
+        out = capfd.readouterr().out
+        assert code == 0, out
+        return out
+
+    def stored() -> str:
+        newest = max((shared / "caches").iterdir(), key=lambda path: path.stat().st_mtime)
+        return (newest / "baseline.json").read_text()
+
+    out = run(1e-6, "push")
+    assert "--python 3.12 --quick --profile\n" in out
+    assert "no stored baseline yet" in out
+    assert "1 run added" in out
+    first = stored()
+    given = ["--input", "filter=a", "--input", "update_baseline=true"]
+    out = run(2e-6, "workflow_dispatch", *given)
+    assert "--python 3.12 --filter a\n" in out
+    assert "::warning::slower than the stored baseline" in out
+    assert stored() == first, "a filtered run makes no baseline"
+    assert (shared / "artifacts/dashboard-3.12/report.html").exists()
+    out = run(2e-6, "pull_request")
+    assert "--python 3.12 --quick\n" in out
+    assert "6 Baseline and history: skipped" in out
+    assert len(list((shared / "caches").iterdir())) == 2
