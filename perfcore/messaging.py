@@ -187,7 +187,7 @@ class ObjectPool(Generic[T]):
         return len(self._lent)
 
     def acquire(self, block: bool = True, timeout: float | None = None) -> T:
-        """Lend an object, waiting for one to come back where all are lent.
+        """Lend an object, waiting where all are lent for one to come back: `timeout` seconds, or for ever (None).
 
         Raises:
             queue.Empty: none came in time.
