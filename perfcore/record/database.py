@@ -9,6 +9,7 @@ SQLite runs in WAL mode, where readers never wait. Times are seconds, moments ar
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sqlite3
 import time
@@ -32,6 +33,10 @@ __all__ = ["SCHEMA", "Database", "benchmarks", "figures", "metadata", "runs", "s
 SCHEMA = 1
 BUSY_SECONDS = 30.0
 _LOCK = 0x70657266  # the key of the advisory lock that PostgreSQL's writers take; SQLite has BEGIN IMMEDIATE
+
+# What these say of a connection that is lost comes as a HistoryError too; without a handler it would go to stderr.
+for _logger in ("psycopg", "sqlalchemy.pool"):
+    logging.getLogger(_logger).addHandler(logging.NullHandler())
 
 metadata = sa.MetaData()
 
