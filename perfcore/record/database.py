@@ -9,7 +9,9 @@ SQLite runs in WAL mode, where readers never wait. Times are seconds, moments ar
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
+import math
 import os
 import sqlite3
 import time
@@ -28,7 +30,19 @@ except ImportError:
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
-__all__ = ["SCHEMA", "Database", "benchmarks", "figures", "metadata", "runs", "sa", "schema"]
+__all__ = [
+    "SCHEMA",
+    "Database",
+    "benchmarks",
+    "figures",
+    "metadata",
+    "read_figures",
+    "read_object",
+    "real",
+    "runs",
+    "sa",
+    "schema",
+]
 
 SCHEMA = 1
 BUSY_SECONDS = 30.0
@@ -40,28 +54,124 @@ for _logger in ("psycopg", "sqlalchemy.pool"):
 
 metadata = sa.MetaData()
 
+
+def _damaged(what: str, value: object) -> HistoryError:
+    shown = repr(value)
+    return HistoryError(
+        f"the history is damaged: {what} holds {shown[:60]}{'…' * (len(shown) > 60)}; restore it from a copy, or begin "
+        "a new one"
+    )
+
+
+# SQLite keeps in any column whatever somebody puts there, so all that is read is looked at.
+
+
+class _Text(sa.TypeDecorator[str]):
+    impl = sa.String
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: object) -> str | None:
+        """Let text pass."""
+        if value is None or isinstance(value, str):
+            return value
+        raise _damaged("a column of texts", value)
+
+
+class _Figure(sa.TypeDecorator[float]):
+    impl = sa.Double
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: object) -> float | None:
+        """Let numbers pass."""
+        if value is None or isinstance(value, float):
+            return value
+        if isinstance(value, int):
+            return float(value)
+        raise _damaged("a column of figures", value)
+
+
+class _Moment(_Figure):
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: object) -> float | None:
+        """Let moments pass that a calendar has: of the years 1 to 9999."""
+        found = super().process_result_value(value, dialect)
+        if found is None or not -62135596800.0 <= found < 253402300800.0:
+            raise _damaged("the moment of a run", value)
+        return found
+
+
+class _Count(sa.TypeDecorator[int]):
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: object) -> int | None:
+        """Let whole numbers pass."""
+        if value is None or isinstance(value, int):
+            return value
+        raise _damaged("a column of counts", value)
+
+
+def read_object(text: str | None) -> dict[str, Any]:
+    """Return the object that a column's JSON holds; an empty one where there is none.
+
+    Raises:
+        HistoryError: it holds something else.
+
+    """
+    try:
+        found = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise _damaged("a column of JSON objects", text)
+    return found
+
+
+def real(value: object) -> float | None:
+    """Return a finite number as a float; None for all else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def read_figures(text: str | None) -> dict[str, float]:
+    """Return those values of a column's JSON object that are finite numbers, by name.
+
+    Raises:
+        HistoryError: as :func:`read_object`.
+
+    """
+    found = ((name, real(value)) for name, value in read_object(text).items())
+    return {name: value for name, value in found if value is not None}
+
+
 schema = sa.Table("perfcore_schema", metadata, sa.Column("version", sa.Integer, primary_key=True, autoincrement=False))
 
 runs = sa.Table(
     "perfcore_runs",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("key", sa.String(64), nullable=False, unique=True),
-    sa.Column("at", sa.Double, nullable=False, index=True),
-    sa.Column("commit_id", sa.Text),
-    sa.Column("branch", sa.Text),
-    sa.Column("environment", sa.String(16), nullable=False),
-    sa.Column("environment_json", sa.Text, nullable=False),
-    sa.Column("backend", sa.Text, nullable=False),
-    sa.Column("python", sa.Text),
-    sa.Column("file", sa.Text, nullable=False),
+    sa.Column("key", _Text(64), nullable=False, unique=True),
+    sa.Column("at", _Moment, nullable=False, index=True),
+    sa.Column("commit_id", _Text),
+    sa.Column("branch", _Text),
+    sa.Column("environment", _Text(16), nullable=False),
+    sa.Column("environment_json", _Text, nullable=False),
+    sa.Column("backend", _Text, nullable=False),
+    sa.Column("python", _Text),
+    sa.Column("file", _Text, nullable=False),
 )
 
 benchmarks = sa.Table(
     "perfcore_benchmarks",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("fullname", sa.Text, nullable=False, unique=True),
+    sa.Column("fullname", _Text, nullable=False, unique=True),
 )
 
 figures = sa.Table(
@@ -69,11 +179,11 @@ figures = sa.Table(
     metadata,
     sa.Column("benchmark_id", sa.ForeignKey("perfcore_benchmarks.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("run_id", sa.ForeignKey("perfcore_runs.id", ondelete="CASCADE"), primary_key=True, index=True),
-    *(sa.Column(name, sa.Double) for name in ("median", "median_low", "median_high", "mean", "stddev", "min", "max")),
-    sa.Column("rounds", sa.BigInteger),
-    sa.Column("iterations", sa.BigInteger),
-    sa.Column("method", sa.Text, nullable=False),
-    sa.Column("metrics_json", sa.Text),
+    *(sa.Column(name, _Figure) for name in ("median", "median_low", "median_high", "mean", "stddev", "min", "max")),
+    sa.Column("rounds", _Count),
+    sa.Column("iterations", _Count),
+    sa.Column("method", _Text, nullable=False),
+    sa.Column("metrics_json", _Text),
     sqlite_with_rowid=False,
 )
 
@@ -153,7 +263,7 @@ class Database:
         """Turn what goes wrong with the database into one line."""
         try:
             yield
-        except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
+        except (sa.exc.SQLAlchemyError, sqlite3.Error, UnicodeDecodeError) as error:
             cause = getattr(error, "orig", None) or error
             text = " ".join(str(cause).split()) or type(cause).__name__
             raise HistoryError(f"{self.name}: {text}; nothing was changed") from error

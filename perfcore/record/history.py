@@ -81,17 +81,6 @@ def _text(value: object) -> str | None:
     return value.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _real(value: object) -> float | None:
-    """Return a finite number as a float; None for all else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
-
-
 def _count(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else None
 
@@ -133,12 +122,12 @@ def _figures(benchmark: Benchmark) -> dict[str, Any]:
     low, high = interval[:2] if isinstance(interval, list) and len(interval) >= 2 else (None, None)
     metrics = own.get("metrics")
     row: dict[str, Any] = {
-        name: _real(benchmark.stats.get(name)) for name in ("median", "mean", "stddev", "min", "max")
+        name: db.real(benchmark.stats.get(name)) for name in ("median", "mean", "stddev", "min", "max")
     }
     return row | {
         "fullname": _text(benchmark.fullname) or "?",
-        "median_low": _real(low),
-        "median_high": _real(high),
+        "median_low": db.real(low),
+        "median_high": db.real(high),
         "rounds": _count(benchmark.stats.get("rounds")),
         "iterations": _count(benchmark.iterations),
         "method": method(benchmark),
@@ -359,7 +348,7 @@ class History:
                     .order_by(run.at.desc(), run.id.desc())
                     .limit(limit)
                 )
-                found[name] = [json.loads(text) for text in connection.scalars(query)][::-1]
+                found[name] = [db.read_figures(text) for text in connection.scalars(query)][::-1]
         return found
 
     def prune(self, days: float, *, now: float | None = None, dry_run: bool = False) -> int:
@@ -380,7 +369,7 @@ class History:
 
 def _of_metric(metric: str, points: Sequence[Point]) -> list[Point]:
     """Return points with the metric's figure, of points with all of them as JSON."""
-    figures = (_real(json.loads(str(point.median)).get(metric)) for point in points)
+    figures = (db.read_figures(str(point.median)).get(metric) for point in points)
     return [point._replace(median=value) for point, value in zip(points, figures, strict=True) if value is not None]
 
 
@@ -391,7 +380,7 @@ def _run(row: Mapping[Any, Any], figures: Sequence[Mapping[str, Any]] = ()) -> R
         commit=row["commit_id"],
         branch=row["branch"],
         environment=row["environment"],
-        described=json.loads(row["environment_json"]),
+        described=db.read_object(row["environment_json"]),
         backend=row["backend"],
         python=row["python"],
         file=row["file"],
