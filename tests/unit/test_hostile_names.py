@@ -181,7 +181,7 @@ def test_names_of_lanes_are_no_paths(tmp_path: Path, name: str) -> None:
     "name", sorted({*HOSTILE_PATHS} - {".", ".."})
 )  # a ring's file has a prefix, so these are names
 def test_names_of_rings_are_no_paths(name: str) -> None:
-    with pytest.raises(ValueError, match="name|null character"):
+    with pytest.raises(ValueError, match=r"name|null character"):
         ShmRing(name)
 
 
