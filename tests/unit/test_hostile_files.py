@@ -29,7 +29,7 @@ from perfcore.suite.store import RunFolder
 
 pytest.importorskip("sqlalchemy", reason="SQLAlchemy is not installed")
 
-MUTATIONS = int(os.environ.get("PERFCORE_MUTATIONS", "12"))
+MUTATIONS = int(os.environ.get("PERFCORE_MUTATIONS", "8"))
 LANE = {
     "name": "l",
     "status": "completed",

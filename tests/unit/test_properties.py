@@ -30,7 +30,7 @@ from perfcore.record.baseline import load_baseline, previous_path, write_baselin
 from perfcore.record.merge import merge_results
 from perfcore.record.results import parse_results
 
-EXAMPLES = int(os.environ.get("PERFCORE_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("PERFCORE_EXAMPLES", "20"))
 few = settings(max_examples=EXAMPLES, deadline=None)
 SEVERITY = ("improvement", "ok", "undecided", "warning", "critical")
 
@@ -354,4 +354,4 @@ class StoresAgainstModel(RuleBasedStateMachine):
 
 
 TestStoresAgainstModel = StoresAgainstModel.TestCase
-TestStoresAgainstModel.settings = settings(max_examples=max(3, EXAMPLES // 8), stateful_step_count=12, deadline=None)
+TestStoresAgainstModel.settings = settings(max_examples=max(4, EXAMPLES // 8), stateful_step_count=12, deadline=None)
