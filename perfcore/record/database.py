@@ -15,7 +15,7 @@ import math
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,53 +63,71 @@ def _damaged(what: str, value: object) -> HistoryError:
     )
 
 
-# SQLite keeps in any column whatever somebody puts there, so all that is read is looked at.
+# SQLite keeps in any column whatever somebody puts there, so all that is read is looked at: by plain functions, since
+# a trend has ten thousand values.
+
+
+def _as_text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise _damaged("a column of texts", value)
+
+
+def _as_figure(value: Any) -> float | None:
+    if value is None or isinstance(value, float):
+        return value
+    if isinstance(value, int):
+        return float(value)
+    raise _damaged("a column of figures", value)
+
+
+def _as_moment(value: Any) -> float:
+    found = _as_figure(value)
+    if found is None or not -62135596800.0 <= found < 253402300800.0:  # the years 1 to 9999
+        raise _damaged("the moment of a run", value)
+    return found
+
+
+def _as_count(value: Any) -> int | None:
+    if value is None or isinstance(value, int):
+        return value
+    raise _damaged("a column of counts", value)
 
 
 class _Text(sa.TypeDecorator[str]):
     impl = sa.String
     cache_ok = True
 
-    def process_result_value(self, value: Any, dialect: object) -> str | None:
+    def result_processor(self, dialect: object, coltype: object) -> Callable[[Any], str | None]:
         """Let text pass."""
-        if value is None or isinstance(value, str):
-            return value
-        raise _damaged("a column of texts", value)
+        return _as_text
 
 
 class _Figure(sa.TypeDecorator[float]):
     impl = sa.Double
     cache_ok = True
 
-    def process_result_value(self, value: Any, dialect: object) -> float | None:
+    def result_processor(self, dialect: object, coltype: object) -> Callable[[Any], float | None]:
         """Let numbers pass."""
-        if value is None or isinstance(value, float):
-            return value
-        if isinstance(value, int):
-            return float(value)
-        raise _damaged("a column of figures", value)
+        return _as_figure
 
 
-class _Moment(_Figure):
+class _Moment(sa.TypeDecorator[float]):
+    impl = sa.Double
     cache_ok = True
 
-    def process_result_value(self, value: Any, dialect: object) -> float | None:
-        """Let moments pass that a calendar has: of the years 1 to 9999."""
-        found = super().process_result_value(value, dialect)
-        if found is None or not -62135596800.0 <= found < 253402300800.0:
-            raise _damaged("the moment of a run", value)
-        return found
+    def result_processor(self, dialect: object, coltype: object) -> Callable[[Any], float | None]:
+        """Let moments pass that a calendar has."""
+        return _as_moment
 
 
 class _Count(sa.TypeDecorator[int]):
     impl = sa.BigInteger
     cache_ok = True
 
-    def process_result_value(self, value: Any, dialect: object) -> int | None:
+    def result_processor(self, dialect: object, coltype: object) -> Callable[[Any], int | None]:
         """Let whole numbers pass."""
-        if value is None or isinstance(value, int):
-            return value
-        raise _damaged("a column of counts", value)
+        return _as_count
 
 
 def read_object(text: str | None) -> dict[str, Any]:
