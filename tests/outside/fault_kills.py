@@ -222,8 +222,9 @@ def server_stopped(folder: Path, stops: int, source: random.Random, cluster: Clu
     before = {int(run.file.removesuffix(".json")) for run in History(cluster.url).runs()}
 
     def work(say: Say) -> None:
-        history = History(cluster.url)
         try:
+            history = History(cluster.url)
+            say("ready")
             for number in count(max(before | acknowledged, default=-1) + 2):
                 history.add([made(number)])
                 say(number)
@@ -232,11 +233,13 @@ def server_stopped(folder: Path, stops: int, source: random.Random, cluster: Clu
 
     for _ in range(stops):
         pid, reader = fork(work)
+        first = os.read(reader, 6)
         time.sleep(source.uniform(0, 0.3))
         cluster.stop()
         words, status = ended(pid, reader)
         cluster.start()
         row.tried += 1
+        row.must(first == b"ready\n", f"the writer does not begin: {words}")
         row.must(status == 0 and words[-1:] == ["refused"], f"the writer ended with {status}: {words[-1:]}")
         acknowledged.update(int(word) for word in words if word.isdigit())
         intact(row, cluster.url, before | acknowledged, row.tried)
