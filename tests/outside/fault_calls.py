@@ -98,7 +98,7 @@ def content(path: Path) -> object:
         return None
     if path.suffix == ".db":
         try:
-            return tuple((run.file, run.count) for run in History(path).runs())
+            return tuple((run.file, run.count) for run in History(path).runs()) or None  # one without runs is as good
         except PerfcoreError as error:  # an empty file, which the next command makes a history of
             return None if "no history yet" in str(error) else str(error)
     return path.read_bytes()
