@@ -356,7 +356,7 @@ class History:
 
 def _of_metric(metric: str, points: Sequence[Point]) -> list[Point]:
     """Return points with the metric's figure, of points with all of them as JSON."""
-    figures = (kept_figure(json.loads(str(point.median)), metric) for point in points)
+    figures = (kept_figure(db.read_object(str(point.median)), metric) for point in points)
     return [point._replace(median=value) for point, value in zip(points, figures, strict=True) if value is not None]
 
 
@@ -367,7 +367,7 @@ def _run(row: Mapping[Any, Any], figures: Sequence[Mapping[str, Any]] = ()) -> R
         commit=row["commit_id"],
         branch=row["branch"],
         environment=row["environment"],
-        described=json.loads(row["environment_json"]),
+        described=db.read_object(row["environment_json"]),
         backend=row["backend"],
         python=row["python"],
         file=row["file"],

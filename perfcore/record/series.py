@@ -9,14 +9,13 @@ another environment or backend are another group, for their figures mean somethi
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from perfcore.record.database import benchmarks, figures, runs, sa
+from perfcore.record.database import benchmarks, figures, read_object, runs, sa
 from perfcore.record.kept import Kept
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def _read_groups(
     for number, at, commit, key, described, backend in connection.execute(query):
         index = known.setdefault((key, backend), len(groups))
         if index == len(groups):
-            groups.append(Group(key, json.loads(described), backend))
+            groups.append(Group(key, read_object(described), backend))
         group = groups[index]
         places[number] = (index, len(group.moments))
         group.moments.append(at)
@@ -145,7 +144,7 @@ def read_kept(
         for _, backend, (text, method, *stats) in sorted(those, key=itemgetter(0))[-limit:]:
             known = dict(zip(_STATS, stats, strict=True))
             known["ops"] = 1 / known["mean"] if known["mean"] else None
-            found[name].append(Kept(backend, method, json.loads(text) | {"stats": known}))
+            found[name].append(Kept(backend, method, read_object(text) | {"stats": known}))
     return found
 
 
