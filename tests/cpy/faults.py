@@ -64,7 +64,7 @@ def fork() -> list[str]:
         thread = threading.Thread(target=keep_busy)
         thread.start()
         try:
-            for _ in range(4):
+            for _ in range(2):
                 pid = os.fork()
                 if pid == 0:
                     child_of(at_rest, make, name)
