@@ -340,18 +340,16 @@ def test_the_interpreter_ends_with_threads_that_wait() -> None:
 def test_a_callback_that_fills_the_ring_itself_does_not_push_it_over_its_limit() -> None:
     ring: Ring[int] = Ring(1)
     ring.put(1)
-    waiting = threading.Thread(target=ring.put, args=(3,))
 
     def fill_and_decline() -> bool:
         ring.put_nowait(2)
         return False
 
     ring._arm(fill_and_decline, False, True)
-    waiting.start()
-    while not ring_has_putter(ring):
-        time.sleep(0.001)
+    thread = start(ring.put, 3)
+    wait_until(lambda: waiting(thread))
     assert ring.get() == 1
     assert ring.qsize() == 1
     assert ring.get() == 2
-    assert ring.get(timeout=20) == 3
-    waiting.join(20)
+    assert ring.get(timeout=JOIN) == 3
+    finish(thread)
