@@ -68,7 +68,7 @@ def look(thing: Any) -> None:
     for name in ATTRIBUTES[kind]:
         getattr(thing, name)
         _seen.add(f"{kind.__name__}.{name}")
-    repr(thing), sys.getsizeof(thing), bool(thing), thing == thing  # noqa: B015, PLR0124
+    repr(thing), sys.getsizeof(thing), bool(thing), thing == thing
     gc.get_referents(thing)
     with contextlib.suppress(TypeError):
         len(thing)
@@ -297,7 +297,9 @@ def tracker() -> Use:
 
 @case
 def results() -> Use:
-    text = json.dumps({"benchmarks": [{"name": "é", "stats": {"data": [1.5, 2, 3e-9]}, "no": [None, True, {}]}]}).encode()
+    text = json.dumps(
+        {"benchmarks": [{"name": "é", "stats": {"data": [1.5, 2, 3e-9]}, "no": [None, True, {}]}]}
+    ).encode()
     wrong = (b"", b"{", b"[1,]", b'{"a":1,"a":2}', b"\xff", b"[" * 5000, b'["' + b"x" * 5000)
 
     def use() -> None:
@@ -478,7 +480,7 @@ def awaiting() -> Use:
             await asyncio.sleep(0)
             lost.cancel()
             await ring.aput(object())
-            await asyncio.wait_for(getter, LONG)
+            await getter
             await ring.aput(object())
             await ring.aget()
             # From 3.12 on these stand aside for coroutines in Python; see messaging.py.
@@ -502,7 +504,10 @@ def awaiting() -> Use:
             loop = quiet_loop()
             raise
 
-    weakref.finalize(use, lambda: loop.close()).atexit = False  # a daemon thread may be running it then
+    def end() -> None:
+        loop.close()
+
+    weakref.finalize(use, end).atexit = False  # a daemon thread may be running it then
     return use
 
 

@@ -43,7 +43,7 @@ def child_of(use: Callable[[], object], make: Callable[[], Callable[[], object]]
         del use
         gc.collect()
         status = 0
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - whatever it is, the parent hears of it
         print(f"in the child, {name}:\n{traceback.format_exc()}", file=sys.stderr)
     finally:
         os._exit(status)
@@ -117,7 +117,7 @@ def signals() -> list[str]:
                     use()
                 except Storm:
                     pass
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001 - the same
                     armed = False
                     wrong.append(f"{name}: {error!r}")
                     break
