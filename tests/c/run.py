@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Build and run the C unit tests: each ``tests/c/test_*.c`` with the core alone, under ASan and UBSan.
 
-A first line ``// link: FLAG...`` adds linker flags, also that of a header in this folder which the test includes:
+First lines ``// link: FLAG...`` add linker flags, also those of a header in this folder which the test includes:
 ``failing_malloc.h`` wraps malloc, calloc and realloc that way.
 
     python tests/c/run.py [NAME-PART...] [--cc CC] [--no-sanitize | --coverage]
@@ -10,6 +10,7 @@ A first line ``// link: FLAG...`` adds linker flags, also that of a header in th
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import re
 import shlex
@@ -45,8 +46,8 @@ def run(command: list[str]) -> subprocess.CompletedProcess[str]:
 
 def link_flags(source: Path) -> list[str]:
     text = source.read_text(encoding="utf-8")
-    first = text.splitlines()[0]
-    own = shlex.split(first.removeprefix("// link:")) if first.startswith("// link:") else []
+    lines = itertools.takewhile(lambda line: line.startswith("// link:"), text.splitlines())
+    own = [flag for line in lines for flag in shlex.split(line.removeprefix("// link:"))]
     headers = [HERE / name for name in re.findall(r'^#include "(\w+\.h)"$', text, re.MULTILINE)]
     return own + [flag for header in headers if header.exists() for flag in link_flags(header)]
 
