@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Every public entry of the C code against every fault: nothing leaks, crashes, hangs or is lost.
+"""Every public entry of _core and _memtrace against every fault: nothing leaks, crashes, hangs or is lost.
 
 The uses are in entries.py, the faults that want a process of their own in faults.py. An entry that is new and in no use
 fails the first test here; one that is in a use meets every fault.
