@@ -57,9 +57,11 @@ static int despike(work *w)
     }
     double typical, unused;
     const int status = pc_robust_mad(w->residuals, n, &typical, &unused);
+    if (status < 0)
+        return status;
     for (size_t i = 0; i < n; i++)
         w->residuals[i] = w->residuals[i] > SPIKE * 1.4826 * typical ? w->workspace[i] : w->values[i];
-    return status;
+    return 0;
 }
 
 static int make_ranks(work *w)

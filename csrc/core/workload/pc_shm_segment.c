@@ -349,8 +349,10 @@ int pc_shm_open(const char *name, size_t wanted, uint32_t tag, pc_shm **result)
     if (status < 0)
         return status;
     status = pc_shm_attach(fd, result);
-    if (status < 0)
+    if (status < 0) {
+        (void)remove_unused(fd, path); // what was made for nobody would keep its memory until the next sweep
         (void)close(fd);
+    }
     return status;
 }
 
