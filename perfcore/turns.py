@@ -72,7 +72,10 @@ class Lookout:
     def __init__(self, ring: _core.ShmRing[Any], for_get: bool) -> None:
         self._ring = weakref.ref(ring)
         self._for_get = for_get
-        self._changed = threading.Condition(threading.Lock())
+        try:
+            self._changed = threading.Condition(threading.Lock())
+        except RuntimeError as error:  # what CPython says where there is no memory for a lock
+            raise MemoryError(str(error)) from error
         self._line: deque[Turn] = deque()
         self._awake: Turn | None = None  # woken, and has not had its turn
         self._is_manned = False

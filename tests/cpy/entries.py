@@ -455,6 +455,8 @@ def shm_ring() -> Use:
         with _core.ShmRing[Any](size=4096) as bare:
             bare._bind(str.encode, None, bytes.decode)
             bare.put("x")
+            bare._watch(True, bare._position(True))  # there is one to get, so it returns at once
+            bare._pass_on(True)
             bare.get()
             bare.detach()
             bare._forked()
