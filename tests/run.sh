@@ -212,6 +212,17 @@ test_sanitized() {
         run_pytest "sanitized $version $malloc" "$ROOT/.venv-tests-$version/bin/python" "${files[@]}" -p no:cacheprovider
 }
 
+# The C tests once more: those with threads under TSan, and all under valgrind, which sees what is read before it is set.
+test_c_at_length() {
+    local python=.venv-tests-$1/bin/python
+    step "C tests under TSan" "$python" tests/c/run.py --under thread
+    if command -v valgrind >/dev/null; then
+        step "C tests under valgrind" "$python" tests/c/run.py --under valgrind
+    else
+        cannot "C tests under valgrind" "no valgrind; install it"
+    fi
+}
+
 # --- coverage ----------------------------------------------------------------------------------------------------
 
 # The tests on a build with gcov, under coverage.py; what both saw is printed after. The tables are this step's result:
@@ -223,7 +234,7 @@ measure_coverage() {
     mkdir -p "$data"
     copy_sources "$source"
     PERFCORE_COVERAGE=1 quietly "$python" -m pip install -q --no-build-isolation --no-deps --target "$site" "$source" || return 1
-    "$python" tests/c/run.py --coverage || return 1
+    "$python" tests/c/run.py --under coverage || return 1
     PERFCORE_TEST_INSTALLED=$site PYTHONPATH=$site COVERAGE_FILE=$data/python \
         run_pytest "coverage $version" "$python" -m coverage run --rcfile="$ROOT/tests/coverage.ini" -m pytest tests ||
         note "some tests fail under coverage.py: what they would have run is missing below"
@@ -377,6 +388,7 @@ if [ ${#built[@]} -gt 0 ]; then
         step "coverage $first" measure_coverage "$first"
     elif [ "$mode" != quick ] && [ "$mode" != soak ]; then
         step "C tests" ".venv-tests-$first/bin/python" tests/c/run.py
+        [ "$mode" = sanitize ] && test_c_at_length "$first"
         sanitized=("$first")
         [ "$mode" = sanitize ] && sanitized=("${built[@]}")
         for version in "${sanitized[@]}"; do

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Build and run the C unit tests: each ``tests/c/test_*.c`` with the core alone, under ASan and UBSan.
+"""Build and run the C unit tests: each ``tests/c/test_*.c`` with the core alone, under a checker.
 
 First lines ``// link: FLAG...`` add linker flags, also those of a header in this folder which the test includes:
-``failing_malloc.h`` wraps malloc, calloc and realloc that way.
+``failing_malloc.h`` wraps malloc, calloc and realloc that way. A line ``// not under CHECKER: WHY`` leaves a test out.
 
-    python tests/c/run.py [NAME-PART...] [--cc CC] [--no-sanitize | --coverage]
+    python tests/c/run.py [NAME-PART...] [--cc CC] [--under CHECKER]
+
+Checkers: address (ASan and UBSan; the default), thread (TSan, of the tests that have threads), valgrind (memcheck),
+coverage (gcov; see coverage.py).
 """
 
 from __future__ import annotations
@@ -25,22 +28,30 @@ WARNINGS = shlex.split(
     "-Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef "
     "-Wvla -Wformat=2 -Wpointer-arith -Wdouble-promotion -Wcast-qual -Werror"
 )
-SANITIZE = shlex.split(
-    "-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -fstrict-overflow"
-)
-# As setup.py's PERFCORE_COVERAGE: the same branches, so that both can be added.
-COVERAGE = shlex.split("--coverage -O0 -DNDEBUG")
+CHECKERS = {
+    "address": [
+        *WARNINGS,
+        *shlex.split("-fsanitize=address,undefined -fno-sanitize-recover=undefined"),
+        *shlex.split("-fno-omit-frame-pointer -fstrict-overflow"),
+    ],
+    "thread": ["-fsanitize=thread", "-fno-omit-frame-pointer"],
+    "valgrind": [],
+    # As setup.py's PERFCORE_COVERAGE: the same branches, so that both can be added.
+    "coverage": shlex.split("--coverage -O0 -DNDEBUG"),
+}
+VALGRIND = shlex.split("valgrind -q --error-exitcode=9 --leak-check=full --show-leak-kinds=definite,indirect")
 ENVIRONMENT = {
     **os.environ,
     "ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1:allocator_may_return_null=1",
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+    "TSAN_OPTIONS": "halt_on_error=1",
     "LSAN_OPTIONS": f"suppressions={ROOT / 'tests' / 'lsan.supp'}:print_suppressions=0",
 }
 
 
 def run(command: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, errors="replace", check=False, timeout=600
+        command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, errors="replace", check=False, timeout=1200
     )
 
 
@@ -52,23 +63,28 @@ def link_flags(source: Path) -> list[str]:
     return own + [flag for header in headers if header.exists() for flag in link_flags(header)]
 
 
+def belongs(source: Path, checker: str) -> bool:
+    """Whether a test is of those that this checker looks at."""
+    text = source.read_text(encoding="utf-8")
+    if checker == "thread" and not re.search(r'^#include (<pthread|"measure/pc_sampler)', text, re.MULTILINE):
+        return False
+    return f"// not under {checker}: " not in text
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="run only the tests whose file name contains one of these")
     parser.add_argument("--cc", default=os.environ.get("CC", "gcc"), help="the compiler (default: $CC or gcc)")
-    parser.add_argument("--no-sanitize", action="store_true", help="without sanitizers, e.g. for valgrind")
-    parser.add_argument("--coverage", action="store_true", help="with gcov in place of sanitizers; see coverage.py")
+    parser.add_argument("--under", choices=CHECKERS, default="address", help="the checker (default: address)")
     options = parser.parse_args()
 
-    build = ROOT / ".build" / ("c-coverage" if options.coverage else "c")
+    build = ROOT / ".build" / f"c-{options.under}"
     build.mkdir(parents=True, exist_ok=True)
     for data in build.glob("*.gcda"):
         data.unlink()
     cflags = [options.cc, "-std=c11", "-O1", "-g", "-ffp-contract=off", "-D_GNU_SOURCE", "-Icsrc/core", "-Itests/c"]
-    if options.coverage:
-        cflags += COVERAGE
-    else:
-        cflags += WARNINGS + ([] if options.no_sanitize else SANITIZE)
+    cflags += CHECKERS[options.under]
+    under = VALGRIND if options.under == "valgrind" else []
     packages = ["libcjson", "libproc2"]
     cflags += run(["pkg-config", "--cflags", *packages]).stdout.split()
     libraries = [*run(["pkg-config", "--libs", *packages]).stdout.split(), "-lm", "-pthread"]
@@ -91,10 +107,10 @@ def main() -> int:
         program = build / source.stem
         done = run([*cflags, "-o", str(program), str(source), *objects, *link_flags(source), *libraries])
         if done.returncode == 0:
-            done = run([str(program)])
+            done = run([*under, str(program)])
         return done.returncode == 0, done.stdout + done.stderr
 
-    tests = sorted(HERE.glob("test_*.c"))
+    tests = [test for test in sorted(HERE.glob("test_*.c")) if belongs(test, options.under)]
     if options.names:
         tests = [test for test in tests if any(name in test.name for name in options.names)]
     if not tests:

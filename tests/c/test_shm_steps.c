@@ -3,6 +3,8 @@
 // through; whenever the shared memory has changed, a copy of it is taken, as the kernel would leave it to the others,
 // and must be a ring that goes on: the message was put (got) whole or not at all, once, and counted right. Some of
 // those deaths are then died, by SIGKILL.
+// not under valgrind: it steps through machine instructions by ptrace.
+// not under thread: the same.
 #include "check.h"
 
 #include <linux/futex.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The statistics of the core: known results, order statistics against a sort, exact sums against __int128, refusals,
 // and every allocation failing once. Equality with pytest-benchmark is tested from Python.
+// not under valgrind: its long double has 64 bits, and the exact sums are checked against one of 80.
 #include "check.h"
 #include "failing_malloc.h"
 
