@@ -25,7 +25,7 @@ examples:
   perfcore report results.json --baseline old.json --output public
   perfcore report results.json --baseline old.json --format github,csv
   perfcore report results.json --history --days 90
-  perfcore report results.json --use use.json --flamegraph routing.txt --flamegraph codecs.txt
+  perfcore report results.json --use use.json --flamegraph time.json --flamegraph heap.json
   perfcore ab main --json > ab.json; perfcore report ab.json --format github
 
 files, in the folder of --output: report.html (opens offline), report.csv, report.md, report.json, comment.md (github:
@@ -92,8 +92,8 @@ def parser() -> Parser:
         action="append",
         default=[],
         metavar="FILE",
-        help="draw these call stacks: what perfcore flamegraph --output FILE.txt (folded) or FILE.json wrote; can be "
-        "given again",
+        help="draw these call stacks: what perfcore flamegraph --output FILE.json (or .txt, folded) or perfcore heap "
+        "--flamegraph FILE.json wrote; can be given again",
     )
     add_judging(made)
     add_reading(made)
