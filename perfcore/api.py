@@ -16,6 +16,7 @@ from perfcore.judge.stats import Interval, Summary, summarize
 from perfcore.judge.stop import MedianPrecision
 from perfcore.measure import clock
 from perfcore.measure.calibration import Calibration, calibrate
+from perfcore.measure.pollution import is_polluted
 from perfcore.measure.runner import Runner, make_runner, pause_tracers
 from perfcore.units import format_seconds
 
@@ -88,8 +89,8 @@ class Measurement:
             f", min {format_seconds(summary.min)}, p99 {format_seconds(summary.p99)}, "
             f"{self.rounds} rounds of {self.iterations} calls, {self.kernel}"
         )
-        if (share := self.flags["interrupted_rounds"] / max(1, self.rounds)) > 0.1:
-            text += f"; {share:.0%} of the rounds were interrupted"
+        if is_polluted(interrupted := self.flags["interrupted_rounds"], self.rounds):
+            text += f"; {interrupted / self.rounds:.0%} of the rounds were interrupted"
         return text
 
     def _repr_html_(self) -> str:

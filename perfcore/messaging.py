@@ -7,8 +7,6 @@ The work is done in C (``perfcore._core``); here are the awaiting methods and th
 
 from __future__ import annotations
 
-import asyncio
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from queue import Empty, Full
@@ -18,6 +16,7 @@ from perfcore import _core
 from perfcore._core import Endpoint, Message, MessageHistory
 from perfcore.errors import Closed, RouteError, SegmentError
 from perfcore.shm import ShmRing
+from perfcore.turns import Turn
 
 __all__ = [
     "Closed",
@@ -40,36 +39,9 @@ T = TypeVar("T")
 Policy = Literal["block", "drop_oldest", "drop_new", "error"]
 
 
-class _Turn:
-    """A coroutine's place in the line for a ring: asleep on a future of its loop, woken from any thread."""
-
-    __slots__ = ("future", "loop")
-
-    def __init__(self) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[None] = self.loop.create_future()
-
-    def __call__(self) -> bool:
-        """Wake the coroutine. Called once, by whoever puts or gets; says whether there is still someone to wake."""
-        if self.future.done():
-            return False
-        if asyncio._get_running_loop() is self.loop:
-            self.future.set_result(None)
-            return True
-        try:
-            self.loop.call_soon_threadsafe(self._wake)
-        except RuntimeError:  # the loop is closed
-            return False
-        return True
-
-    def _wake(self) -> None:
-        if not self.future.done():
-            self.future.set_result(None)
-
-
 async def _wait(ring: _core.Ring[Any], for_get: bool, again: bool) -> None:
     """Sleep until it is our turn; if cancelled, pass the turn on."""
-    turn = _Turn()
+    turn = Turn()
     ring._arm(turn, for_get, again)
     try:
         await turn.future
@@ -91,29 +63,8 @@ class Ring(_core.Ring[T], Generic[T]):
 
     __slots__ = ()
 
-    # aget(), aget_many() and aput() are in C, and come here where they must wait. But from 3.12 on an awaitable in C
-    # hands its value over in a StopIteration, which costs more than a coroutine's frame: what returns a value is one.
-
-    if sys.version_info >= (3, 12):
-
-        async def aget(self) -> T:
-            """Get the first item, letting the event loop run while there is none.
-
-            Raises:
-                Closed: the ring is closed and drained.
-
-            """
-            try:
-                return self.get_nowait()
-            except Empty:
-                return await self._aget_later()
-
-        async def aget_many(self, max_items: int | None = None) -> list[T]:
-            """Get what is there, at most ``max_items``, letting the event loop run while there is nothing."""
-            try:
-                return self.get_many(max_items, False)
-            except Empty:
-                return await self._aget_many_later(max_items)
+    # These are in C, and come here where they must wait. To benchmarks they are coroutine functions.
+    __perfcore_coroutines__ = frozenset(("aget", "aget_many", "aput"))
 
     async def _aget_later(self) -> T:
         again = False
@@ -236,7 +187,7 @@ class ObjectPool(Generic[T]):
         return len(self._lent)
 
     def acquire(self, block: bool = True, timeout: float | None = None) -> T:
-        """Lend an object, waiting for one to come back where all are lent.
+        """Lend an object, waiting where all are lent for one to come back: `timeout` seconds, or for ever (None).
 
         Raises:
             queue.Empty: none came in time.

@@ -9,9 +9,12 @@ from __future__ import annotations
 import os
 import pickle
 import weakref
+from queue import Empty, Full
 from typing import Any, Generic, Literal, Self, TypeVar
 
 from perfcore import _core
+from perfcore.errors import Closed
+from perfcore.turns import Lookout
 
 __all__ = ["ShmRing"]
 
@@ -49,6 +52,9 @@ class ShmRing(_core.ShmRing[T], Generic[T]):
     takes along: the items of the one call it was in, and those it had not yet worked on. ``users()`` says who is alive,
     ``recoveries`` how often a death in the middle of a put or a get was repaired.
 
+    On an event loop, ``aget``, ``aget_many``, ``aput`` and ``async for`` let the loop run while they wait, which a
+    thread does for them; those that are cancelled have taken nothing.
+
     As with multiprocessing, what a ring carries is trusted: it is open to processes of the same user alone.
 
     Raises:
@@ -56,7 +62,7 @@ class ShmRing(_core.ShmRing[T], Generic[T]):
 
     """
 
-    __slots__ = ()
+    __slots__ = ("_getters", "_putters")
 
     def __new__(cls, name: str | None = None, size: int = 1 << 20, *, codec: CodecName | None = None) -> Self:
         """Open or make a ring."""
@@ -79,6 +85,7 @@ class ShmRing(_core.ShmRing[T], Generic[T]):
             self._bind(_core.msgpack_dumps, None, _core.msgpack_loads)
         else:
             self._bind(_core.json_dumps, None, _core.json_loads)
+        self._man()
         _rings.add(self)
         if self.name is not None:
             from multiprocessing import util
@@ -86,6 +93,46 @@ class ShmRing(_core.ShmRing[T], Generic[T]):
             _release_at_exit(self)
             util.register_after_fork(self, _release_at_exit)
         return self
+
+    def _man(self) -> None:
+        """Have places for coroutines to wait; in the child of a fork new ones, without the parent's."""
+        self._getters, self._putters = Lookout(self, True), Lookout(self, False)
+
+    async def aget(self) -> T:
+        """Get the first item, letting the event loop run while there is none.
+
+        Raises:
+            Closed: the ring is closed and drained.
+
+        """
+        try:
+            return self.get_nowait()
+        except Empty:
+            return await self._getters.wait(self, self.get_nowait, Empty)
+
+    async def aget_many(self, max_items: int | None = None) -> list[T]:
+        """Get what is there, at most ``max_items``, letting the event loop run while there is nothing."""
+        try:
+            return self.get_many(max_items, False)
+        except Empty:
+            return await self._getters.wait(self, lambda: self.get_many(max_items, False), Empty)
+
+    async def aput(self, item: T) -> None:
+        """Put an item, letting the event loop run while there is no room for it."""
+        try:
+            self.put_nowait(item)
+        except Full:
+            await self._putters.wait(self, lambda: self.put_nowait(item), Full)
+
+    def __aiter__(self) -> Self:
+        """Iterate over the items to come, until the ring is closed and drained."""
+        return self
+
+    async def __anext__(self) -> T:
+        try:
+            return await self.aget()
+        except Closed:
+            raise StopAsyncIteration from None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle for another process of multiprocessing, to which the file descriptor is passed."""
@@ -129,6 +176,7 @@ def _release_at_exit(ring: ShmRing[Any]) -> None:
 def _after_fork() -> None:
     for ring in list(_rings):
         ring._forked()
+        ring._man()
 
 
 os.register_at_fork(after_in_child=_after_fork)

@@ -11,7 +11,8 @@ SUPPORTED=(3.11 3.12)
 
 usage() {
     cat <<'TEXT'
-usage: tests/run.sh [--only 3.11|3.12] [--quick | --sanitize] [--fuzz-seconds N] [-- PYTEST-ARGUMENT...]
+usage: tests/run.sh [--only 3.11|3.12] [--quick | --sanitize | --coverage | --soak SECONDS] [--fuzz-seconds N]
+                    [-- PYTEST-ARGUMENT...]
 
 Installs the system packages that are missing (with sudo where not root), builds perfcore as a user's `pip install .`
 does, and runs the tests on every one of Python 3.11 and 3.12 found; then, once, the checks of the code itself.
@@ -19,6 +20,9 @@ does, and runs the tests on every one of Python 3.11 and 3.12 found; then, once,
   --only VERSION    this Python only; it is an error when it is not there
   --quick           build and pytest only: no checks, no sanitizers, no fuzzing
   --sanitize        only what runs under sanitizers (C tests, pytest on every Python, fuzzing), at length
+  --soak SECONDS    build, and sample, track and read for so long on each Python: nothing may grow; nothing else is run
+  --coverage        only what runs, of the lines and branches of the C code and of the Python code: the C tests and
+                    pytest on the first Python found, on a build with gcov; prints a table by file
   --fuzz-seconds N  time for each fuzz target (default 20; with --sanitize 120)
   -- ARGUMENTS      passed to pytest, e.g.  tests/run.sh --quick -- -k samples -x
 
@@ -30,6 +34,7 @@ versions=("${SUPPORTED[@]}")
 only=
 mode=all
 fuzz_seconds=
+soak_seconds=
 pytest_args=()
 while [ $# -gt 0 ]; do
     case $1 in
@@ -41,6 +46,13 @@ while [ $# -gt 0 ]; do
         ;;
     --quick) mode=quick ;;
     --sanitize) mode=sanitize ;;
+    --soak)
+        mode=soak
+        soak_seconds=${2:-}
+        [[ $soak_seconds =~ ^[1-9][0-9]*$ ]] || die "--soak takes a number of seconds"
+        shift
+        ;;
+    --coverage) mode=coverage ;;
     --fuzz-seconds)
         fuzz_seconds=${2:-}
         [[ $fuzz_seconds =~ ^[1-9][0-9]*$ ]] || die "--fuzz-seconds takes a number of seconds"
@@ -144,12 +156,13 @@ build() {
 # -P keeps the checkout off sys.path, where the source package without its extension would shadow the installed one;
 # tests/unit/test_build.py checks that with PERFCORE_TEST_INSTALLED.
 run_pytest() {
-    local name=$1 python=$2 log status=0
+    local name=$1 python=$2 log status=0 module=(-m pytest)
     shift 2
+    [ "$1" = -m ] && module=()
     mkdir -p .build/logs
     log=.build/logs/pytest-${name//[^a-z0-9.]/-}.log
     # A shell starts what runs in the background with Ctrl-C ignored, and there are tests of Ctrl-C.
-    env --default-signal=INT "$python" -P -m pytest "$@" ${pytest_args[@]+"${pytest_args[@]}"} 2>&1 | tee "$log" || status=$?
+    env --default-signal=INT "$python" -P ${module[@]+"${module[@]}"} "$@" ${pytest_args[@]+"${pytest_args[@]}"} 2>&1 | tee "$log" || status=$?
     return "$status"
 }
 
@@ -199,6 +212,26 @@ test_sanitized() {
         run_pytest "sanitized $version $malloc" "$ROOT/.venv-tests-$version/bin/python" "${files[@]}" -p no:cacheprovider
 }
 
+# --- coverage ----------------------------------------------------------------------------------------------------
+
+# The tests on a build with gcov, under coverage.py; what both saw is printed after. The tables are this step's result:
+# a test that fails under a tracer is reported by pytest, and by the everyday run if it is a real failure.
+measure_coverage() {
+    local version=$1 python=$ROOT/.venv-tests-$1/bin/python site=$ROOT/.build/coverage-$1
+    local source=.build/source-coverage-$1 data=$ROOT/.build/coverage-data
+    rm -rf "$site" "$data"
+    mkdir -p "$data"
+    copy_sources "$source"
+    PERFCORE_COVERAGE=1 quietly "$python" -m pip install -q --no-build-isolation --no-deps --target "$site" "$source" || return 1
+    "$python" tests/c/run.py --coverage || return 1
+    PERFCORE_TEST_INSTALLED=$site PYTHONPATH=$site COVERAGE_FILE=$data/python \
+        run_pytest "coverage $version" "$python" -m coverage run --rcfile="$ROOT/tests/coverage.ini" -m pytest tests ||
+        note "some tests fail under coverage.py: what they would have run is missing below"
+    COVERAGE_FILE=$data/python "$python" -m coverage combine -q "$data" &&
+        COVERAGE_FILE=$data/python "$python" -m coverage report --rcfile=tests/coverage.ini
+    "$python" tests/coverage.py .build/c-coverage "$source" --missing
+}
+
 fuzz() {
     local clang
     clang=$(find_fuzzer) || {
@@ -212,7 +245,7 @@ fuzz() {
         cannot fuzzing "no clang that links -fsanitize=fuzzer; install clang and its compiler-rt"
         return
     }
-    step "fuzzing, $fuzz_seconds s for each target" tests/fuzz/run.sh "$fuzz_seconds" "$clang"
+    step "fuzzing, $fuzz_seconds s for each target" env PYTHON=".venv-tests-$first/bin/python" tests/fuzz/run.sh "$fuzz_seconds" "$clang"
 }
 
 # Print a clang that can build a fuzz target.
@@ -325,7 +358,11 @@ for version in "${found[@]}"; do
     [ -f ".venv-tests-$version/.built" ] && built+=("$version")
 done
 rm -f .build/logs/pytest-*.log
-if [ "$mode" != sanitize ] && [ ${#built[@]} -gt 0 ]; then
+if [ "$mode" = soak ]; then
+    for version in "${built[@]}"; do
+        step "soak $version" ".venv-tests-$version/bin/python" -P tests/soak.py --seconds "$soak_seconds"
+    done
+elif [ "$mode" != sanitize ] && [ "$mode" != coverage ] && [ ${#built[@]} -gt 0 ]; then
     steps=()
     for version in "${built[@]}"; do
         steps+=("pytest $version=test_installed $version")
@@ -336,7 +373,9 @@ fi
 if [ ${#built[@]} -gt 0 ]; then
     first=${built[0]}
     [ "$mode" = all ] && checks "$first"
-    if [ "$mode" != quick ]; then
+    if [ "$mode" = coverage ]; then
+        step "coverage $first" measure_coverage "$first"
+    elif [ "$mode" != quick ] && [ "$mode" != soak ]; then
         step "C tests" ".venv-tests-$first/bin/python" tests/c/run.py
         sanitized=("$first")
         [ "$mode" = sanitize ] && sanitized=("${built[@]}")

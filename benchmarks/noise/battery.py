@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from perfcore import __version__
+from perfcore.errors import SuiteError
 from perfcore.judge.pairs import PairRule, Track
 from perfcore.record.environment import COMPARED, environment
 from perfcore.suite.ab import Plan, compare_sides
@@ -31,7 +32,13 @@ WORKLOADS = Path(__file__).resolve().parent / "workloads.py"
 KINDS = ("cpu", "alloc", "memory", "text")
 LOADS = ("quiet", "busy")
 Record = dict[str, Any]
-_SPIN = [sys.executable, "-I", "-S", "-c", "while True: pass"]
+# Keeps a processor busy for as long as the battery is there, even where that is killed.
+_SPIN = """
+import os, sys
+while os.getppid() == int(sys.argv[1]):
+    for _ in range(100_000):
+        pass
+"""
 
 
 def environment_here() -> dict[str, Any]:
@@ -91,6 +98,8 @@ class Log:
                 record = json.loads(line)
             except ValueError:
                 continue
+            if not isinstance(record, dict) or not isinstance(record.get("settings"), dict):
+                raise LogError(f"{path}:{number}: no comparison of the battery; name another log")
             if record["settings"] != self._settings:
                 differ = [name for name, value in self._settings.items() if record["settings"].get(name) != value]
                 raise LogError(f"{path}:{number}: measured with other settings ({', '.join(differ)}); name another log")
@@ -117,7 +126,8 @@ def load(name: str) -> Iterator[list[subprocess.Popen[bytes]]]:
     processes: list[subprocess.Popen[bytes]] = []
     try:
         if name == "busy":
-            processes.extend(subprocess.Popen(_SPIN) for _ in os.sched_getaffinity(0))
+            words = [sys.executable, "-I", "-S", "-c", _SPIN, str(os.getpid())]
+            processes.extend(subprocess.Popen(words) for _ in os.sched_getaffinity(0))
         yield processes
     finally:
         for process in processes:
@@ -148,6 +158,8 @@ def compare_once(condition: Condition, settings: Settings) -> Record | None:
             report = compare_sides(sides, Plan(rule=rule, arguments=tuple(arguments), seed=seed))
     if report.interrupted:
         return None
+    if not report.tracks:
+        raise SuiteError(f"no workload could be compared: {'; '.join(report.notes) or 'none was found'}")
     return {
         "condition": asdict(condition),
         "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

@@ -115,7 +115,8 @@ def lines(found: dict[str, Any]) -> list[str]:
         for one in found["suites_with_false_alarms"]
     )
     said.append(
-        f"counts, and the {100 * found['level']:.3g} % interval of their share (Clopper-Pearson); seconds: of "
-        "measuring one benchmark on both sides, without the start of processes"
+        f"counts, and the {100 * found['level']:.3g} % interval of their share (Clopper-Pearson, as if "
+        "those of one suite were independent); seconds: of measuring one benchmark on both sides, without the start of "
+        "processes"
     )
     return said

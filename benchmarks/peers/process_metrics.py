@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import statistics
 import subprocess
 import sys
 import threading
@@ -11,7 +12,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from benchmarks.peers import kernel_floor
 from benchmarks.peers.harness import OURS, Case, Context, row
+from benchmarks.peers.kernel_floor import FLOOR
 from benchmarks.peers.spread import AtMost, TimesLess
 
 PSUTIL = "psutil"
@@ -46,7 +49,7 @@ def psutil_snapshot(process: Any) -> Callable[[], object]:
 
 @row("process-metrics", unit="µs", peers=(PSUTIL,))
 def process_metrics(context: Context) -> Iterator[Case]:
-    """Measure one reading of this process's memory, and of all that a snapshot holds."""
+    """Measure one reading of this process's memory beside the kernel's part of it, and a whole snapshot."""
     from perfcore._core import Process
 
     ours = Process()
@@ -63,7 +66,14 @@ def process_metrics(context: Context) -> Iterator[Case]:
         calls["snapshot: memory, CPU, switches, I/O, fds, threads"][PSUTIL] = psutil_snapshot(process)
     for (name, contenders), factor in zip(calls.items(), (12, 14), strict=True):
         makers = {who: lambda call=call: microseconds(call, count) for who, call in contenders.items()}  # type: ignore[misc]
-        yield Case(name, context.interleave(makers), {PSUTIL: TimesLess(factor)} if context.has(PSUTIL) else {})
+        if name == "RSS" and kernel_floor.is_known():
+            makers[FLOOR] = lambda: kernel_floor.statm_us(count)
+        figures = context.interleave(makers)
+        note = ""
+        if FLOOR in figures and PSUTIL in figures:
+            most = statistics.median(figures[PSUTIL]) / statistics.median(figures[FLOOR])
+            note = f"nothing that reads statm can be more than {most:.1f} times faster than psutil here"
+        yield Case(name, figures, {PSUTIL: TimesLess(factor)} if context.has(PSUTIL) else {}, note=note)
 
 
 @contextlib.contextmanager
@@ -152,9 +162,11 @@ def sampler(context: Context) -> Iterator[Case]:
     repeats = max(2, context.repeats // 3)
     targets = {OURS: AtMost(1 / 0.9)} | ({PSUTIL: TimesLess(8)} if context.has(PSUTIL) else {})
     yield Case("every 1 ms, main thread busy", context.interleave(makers, repeats), targets)
-    yield Case(
-        "CPU at 1 ms", {OURS: [sampler_cpu(seconds) for _ in range(repeats)]}, {OURS: AtMost(2)}, unit="% of a core"
-    )
+    makers = {OURS: lambda: sampler_cpu(seconds)}
+    if kernel_floor.is_known():
+        makers[FLOOR] = lambda: kernel_floor.sleeper_percent(seconds)
+    note = "the other wakes up as often, and reads statm alone"
+    yield Case("CPU at 1 ms", context.interleave(makers, repeats), {OURS: AtMost(2)}, note, "% of a core")
 
 
 def sampler_cpu(seconds: float) -> float:

@@ -24,6 +24,7 @@ typedef struct core_state {
     PyTypeObject *ring_type;
     PyTypeObject *priority_ring_type;
     PyTypeObject *ring_await_type;
+    PyObject *ring_await_spare; // one that has ended, for the next; see workload/ring_await.c
     PyTypeObject *endpoint_type;
     PyTypeObject *router_type;
     PyTypeObject *shm_ring_type;
@@ -70,6 +71,9 @@ PyObject *core_raise_errno(int status);
 // Make a heap type in `module`, add it under its name, and store it in *slot. 0, or -1 with an exception.
 int core_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **slot) PC_NODISCARD;
 
+// Add a tuple of `count` names to the module, as its attribute `attribute`. 0, or -1 with an exception.
+int core_add_names(PyObject *module, const char *attribute, int count, const char *(*name_of)(int)) PC_NODISCARD;
+
 // One for each file of bindings: add its types and functions to the module. 0, or -1 with an exception.
 int clock_setup(PyObject *module) PC_NODISCARD;
 int codec_setup(PyObject *module) PC_NODISCARD;
@@ -95,6 +99,9 @@ int pairs_setup(PyObject *module) PC_NODISCARD;
 int rank_setup(PyObject *module) PC_NODISCARD;
 int windowed_setup(PyObject *module) PC_NODISCARD;
 int levels_setup(PyObject *module) PC_NODISCARD;
+
+// Free the spare of the rings' awaitables.
+void ring_await_clear(core_state *state);
 
 // What the codecs keep in the state.
 int codec_traverse(core_state *state, visitproc visit, void *arg) PC_NODISCARD;

@@ -20,6 +20,23 @@ int core_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **slot)
     return PyModule_AddType(module, *slot);
 }
 
+int core_add_names(PyObject *module, const char *attribute, int count, const char *(*name_of)(int))
+{
+    PyObject *names = PyTuple_New(count);
+    for (int i = 0; names != NULL && i < count; i++) {
+        PyObject *name = PyUnicode_FromString(name_of(i));
+        if (name == NULL)
+            Py_CLEAR(names);
+        else
+            PyTuple_SET_ITEM(names, i, name);
+    }
+    if (names == NULL)
+        return -1;
+    int status = PyModule_AddObjectRef(module, attribute, names);
+    Py_DECREF(names);
+    return status;
+}
+
 static int module_exec(PyObject *module)
 {
     static int (*const setups[])(PyObject *) = {
@@ -52,6 +69,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->ring_type);
     Py_VISIT(state->priority_ring_type);
     Py_VISIT(state->ring_await_type);
+    Py_VISIT(state->ring_await_spare);
     Py_VISIT(state->queue_full);
     Py_VISIT(state->endpoint_type);
     Py_VISIT(state->router_type);
@@ -84,6 +102,7 @@ static int module_clear(PyObject *module)
     codec_clear(state);
     Py_CLEAR(state->ring_type);
     Py_CLEAR(state->priority_ring_type);
+    ring_await_clear(state);
     Py_CLEAR(state->ring_await_type);
     Py_CLEAR(state->queue_full);
     Py_CLEAR(state->endpoint_type);

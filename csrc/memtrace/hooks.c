@@ -369,7 +369,7 @@ int hooks_open(bool sites)
         return -1;
     }
     if (open_counts == 0) {
-        pc_allocmap_clear(&sizes);
+        pc_allocmap_begin(&sizes);
         atomic_store_explicit(&count.shared, several_interpreters(), memory_order_relaxed);
         if (install() < 0)
             return -1;
@@ -391,6 +391,6 @@ void hooks_close(bool sites)
     atomic_store_explicit(&mode, open_counts == 0 ? OFF : open_sites > 0 ? SITES : COUNTS, memory_order_release);
     if (open_counts == 0) {
         uninstall();
-        pc_allocmap_clear(&sizes); // gives the pages back
+        pc_allocmap_clear(&sizes);
     }
 }

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from perfcore.cli import Parser
 from perfcore.cli.options import add_baseline, add_database, add_judging, add_reading, write_json
 from perfcore.report.metrics import change_text, kind_text
-from perfcore.report.text import change, painted, printable, say, seconds, table
+from perfcore.report.text import change, encodable, painted, printable, say, seconds, table, use_colour
 from perfcore.units import format_metric
 
 if TYPE_CHECKING:
@@ -135,6 +136,16 @@ def _metric_row(verdict: MetricVerdict, advisory: bool) -> tuple[str, ...]:
     )
 
 
+def _say_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], statuses: Sequence[str], left: Sequence[int] = ()
+) -> None:
+    """Print a table in one piece (it may have a thousand rows), each row in the colour of its status."""
+    first, *lines = map(encodable, table(header, rows, left))
+    if use_colour():
+        lines = list(map(painted, lines, statuses))
+    say("\n".join((first, *lines)))
+
+
 def _print_metrics(check: Check) -> None:
     """Print the metrics that are not ok, the worst first, and count the others."""
     from perfcore.judge.verdict import STATUSES
@@ -145,10 +156,12 @@ def _print_metrics(check: Check) -> None:
     )
     if told:
         header = ("benchmark", "metric", "baseline", "now", "change", "", "verdict")
-        lines = table(header, (_metric_row(verdict, check.advisory) for verdict in told), left=(1, 5))
-        say(lines[0])
-        for verdict, line in zip(told, lines[1:], strict=True):
-            say(painted(line, verdict.status))
+        _say_table(
+            header,
+            [_metric_row(verdict, check.advisory) for verdict in told],
+            [verdict.status for verdict in told],
+            left=(1, 5),
+        )
         say("")
     if check.metrics:
         counts = ", ".join(f"{count} {status}" for status, count in check.metric_counts.items() if count)
@@ -165,10 +178,8 @@ def print_check(check: Check) -> None:
 
     verdicts = sorted(check.verdicts, key=lambda verdict: STATUSES.index(verdict.status))
     header = ("benchmark", "baseline", "now", "change", "with the allowance", "verdict")
-    lines = table(header, (_row(verdict, check.advisory) for verdict in verdicts))
-    say(lines[0])
-    for verdict, line in zip(verdicts, lines[1:], strict=True):
-        say(painted(line, verdict.status))
+    rows = [_row(verdict, check.advisory) for verdict in verdicts]
+    _say_table(header, rows, [verdict.status for verdict in verdicts])
     say("")
     _print_metrics(check)
     other = "history" if check.baseline is None else "baseline"

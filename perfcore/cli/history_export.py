@@ -42,7 +42,9 @@ def _row(kept: dict[str, Any]) -> dict[str, Any]:
     """Return a row of the history by the names of ``COLUMNS``; None where it does not tell."""
     from datetime import UTC, datetime
 
-    metrics = json.loads(kept["metrics_json"] or "{}")
+    from perfcore.record.database import read_object
+
+    metrics = read_object(kept["metrics_json"])
     made = {name: kept[name] for name in (*_RUN[2:], "fullname", *_FIGURES)}
     moment = datetime.fromtimestamp(kept["at"], UTC).isoformat()
     return {"datetime": moment, "run": kept["key"]} | made | {name: metrics.get(name) for name in _METRICS}

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -95,6 +94,8 @@ def add_judging(parser: argparse.ArgumentParser) -> None:
 
 def write_json(document: dict[str, Any]) -> None:
     """Print a document as JSON; figures that are not finite become null."""
+    import json
+
     say(json.dumps(_finite(document), indent=2, allow_nan=False))
 
 

@@ -8,12 +8,14 @@ in ``csrc/core/judge``: ``pc_windowed.h`` and ``pc_levels.h``.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import os
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from perfcore import _core
 from perfcore.judge.rank import Values, as_doubles
 
-__all__ = ["ChangePoint", "LevelChange", "WindowedSeries", "find_levels", "find_windowed"]
+__all__ = ["ChangePoint", "LevelChange", "WindowedSeries", "find_levels", "find_levels_of_each", "find_windowed"]
 
 
 class ChangePoint(NamedTuple):
@@ -121,3 +123,35 @@ def find_levels(
     """
     changes = _core.find_levels(as_doubles(values), min_length, false_alarm, max_pvalue, min_magnitude, seed)
     return list(map(LevelChange._make, changes))
+
+
+def find_levels_of_each(
+    series: Iterable[Values], *, threads: int | None = None, **options: Any
+) -> list[list[LevelChange]]:
+    """Return the changes of level of many series, in their order, searched at once: the search does not hold the GIL.
+
+    Args:
+        series: The series.
+        threads: How many to search at a time; by default as many as there are usable processors.
+        options: Those of `find_levels`, for every series.
+
+    Raises:
+        ValueError: As of `find_levels`, or fewer than one thread.
+
+    """
+    wanted = len(os.sched_getaffinity(0)) if threads is None else threads
+    if wanted < 1:
+        raise ValueError(f"threads must be 1 or more, not {wanted}")
+    these = list(series)
+    if wanted == 1 or len(these) < 2:
+        return [find_levels(one, **options) for one in these]
+    from concurrent.futures import ThreadPoolExecutor
+
+    count = min(wanted, len(these))
+    with ThreadPoolExecutor(count, "perfcore-levels") as pool:
+        # A share for each thread, one in every `count` series: handing over each of a thousand would take its time.
+        shares = pool.map(lambda first: [find_levels(one, **options) for one in these[first::count]], range(count))
+        found: list[list[LevelChange]] = [[] for _ in these]
+        for first, share in enumerate(shares):
+            found[first::count] = share
+    return found

@@ -107,9 +107,9 @@ class RegressionDetector:
             PerfcoreError: the file or the history cannot be read.
 
         """
-        from perfcore.judge.history import EVIDENCE, MAX_RUNS, judge_history, judge_metrics_by_history
+        from perfcore.judge.history import EVIDENCE, KEPT_RUNS, judge_history, judge_metrics_by_history
         from perfcore.record.history import environment_key, make_run, method
-        from perfcore.record.series import read_metrics, read_series
+        from perfcore.record.series import read_kept, read_series
 
         head = as_results(results)
         this, here = make_run(head), environment_key(head)
@@ -122,15 +122,19 @@ class RegressionDetector:
             if self.allow_backend_mismatch or (group.backend, one.method) == (this.backend, methods[one.fullname]):
                 found = zip((group.moments[run] for run in one.runs), one.values, strict=True)
                 points.setdefault(one.fullname, []).extend(found)
-        measured = read_metrics(history, names, before=this.at, environment=here, limit=MAX_RUNS)
         known = set(history.names())
         verdicts: list[Verdict] = []
         metrics: list[MetricVerdict] = []
         rules = MetricRules(self.metrics, self.rules)
-        for benchmark in head.benchmarks:
-            limits, maximum = limits_for(benchmark.fullname, self.thresholds, self.rules)
-            limits = marked(benchmark, limits)
-            metrics += judge_metrics_by_history(benchmark, limits, rules, measured[benchmark.fullname])
+        judged_by = [limits_for(name, self.thresholds, self.rules) for name in names]
+        cases = [bool(rules.cases(one, limits)) for one, (limits, _) in zip(head.benchmarks, judged_by, strict=True)]
+        wanted = [name for name, some in zip(names, cases, strict=True) if some]
+        kept = read_kept(history, wanted, before=this.at, environment=here, limit=KEPT_RUNS)
+        for benchmark, (general, maximum) in zip(head.benchmarks, judged_by, strict=True):
+            limits, same = marked(benchmark, general), (this.backend, method(benchmark))
+            runs = kept.get(benchmark.fullname, [])
+            alike = [run.figures for run in runs if self.allow_backend_mismatch or (run.backend, run.method) == same]
+            metrics += judge_metrics_by_history(benchmark, limits, rules, [run.figures for run in runs], alike)
             if benchmark.fullname not in known:
                 continue
             medians = [value for _, value in sorted(points.get(benchmark.fullname, ()))]

@@ -18,13 +18,15 @@ from typing import Any
 
 from perfcore import _core
 from perfcore.judge.changepoint import LevelChange, find_levels
-from perfcore.judge.metrics import MetricRules, MetricVerdict, Outcome, figure, is_steady
+from perfcore.judge.metrics import JUDGED, MetricRules, MetricVerdict, Outcome, figure, is_steady, of_call
 from perfcore.judge.thresholds import Thresholds, percent
 from perfcore.judge.verdict import Verdict
+from perfcore.record.kept import kept_figure
 from perfcore.record.results import Benchmark
 
 MIN_RUNS = 10
 MAX_RUNS = 50  # the latest; what lies further back is another program by now
+KEPT_RUNS = 200  # that are looked through for a metric, which not every run need have
 LEVEL = 0.99  # of the prediction interval, both sides together
 EVIDENCE = f"medians; allowance from how the last runs of the same environment differ ({LEVEL:.0%} prediction interval)"
 
@@ -77,7 +79,11 @@ def judge_history(fullname: str, value: float, history: Sequence[float], thresho
 
 
 def judge_metrics_by_history(
-    head: Benchmark, thresholds: Thresholds, rules: MetricRules, runs: Sequence[Mapping[str, Any]]
+    head: Benchmark,
+    thresholds: Thresholds,
+    rules: MetricRules,
+    runs: Sequence[Mapping[str, Any]],
+    alike: Sequence[Mapping[str, Any]] | None = None,
 ) -> list[MetricVerdict]:
     """Judge the metrics of one benchmark by those of earlier runs of the same environment.
 
@@ -87,15 +93,18 @@ def judge_metrics_by_history(
         head: what to judge.
         thresholds: those of the benchmark, for what has none of its own.
         rules: what holds for metrics.
-        runs: the metrics of the earlier runs, the oldest first.
+        runs: the figures of the earlier runs, the oldest first, as the history keeps them.
+        alike: those of the runs that were measured the same way, which all but metrics of calls are judged by.
 
     """
     made = []
     for case in rules.cases(head, thresholds):
         value = figure(head, case.metric)
-        found = [float(run[case.metric]) for run in runs if isinstance(run.get(case.metric), int | float)]
         if value is None:
             continue
+        those = runs if alike is None or case.metric in JUDGED else alike
+        here = of_call(head, case.metric)
+        found = [known for run in those if (known := kept_figure(run, case.metric, of_call=here)) is not None]
         before = found[-1] if found else None
         if before is None:
             outcome = Outcome("undecided", reason="the history does not have it", comparable=False)

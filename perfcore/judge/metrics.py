@@ -2,8 +2,9 @@
 """The verdicts on what a benchmark costs besides the median of its time: memory, allocations, processor time, rates.
 
 A metric is known by its key in the results file: what ``--perfcore-metrics`` measured (``perfcore.metrics``), a
-statistic (``mean``, ``p99``, ``ops``), or a number that the test put into ``extra_info``. Those of ``JUDGED`` are
-judged wherever both files have them, all others where ``[tool.perfcore.thresholds.metrics]`` names them.
+statistic (``mean``, ``p99``, ``ops``), or a number that the test put into ``extra_info`` (``latency_ns.p99`` is that
+of an object there). Those of ``JUDGED`` are judged wherever both files have them, all others where
+``[tool.perfcore.thresholds.metrics]`` names them: what a test counts need not be better when it grows or shrinks.
 
 Exact metrics are the same in every run of the same code, so any change of one counts, by its direction. The others are
 compared as medians are, by csrc/core/judge/pc_verdict.h: sizes and instructions without an allowance, times and rates
@@ -20,6 +21,7 @@ from typing import Any, NamedTuple
 
 from perfcore import _core
 from perfcore.judge.thresholds import MetricRule, Rule, Thresholds, metric_rule, percent
+from perfcore.record.kept import look_up
 from perfcore.record.results import Benchmark
 from perfcore.units import format_metric, unit_of
 
@@ -80,14 +82,20 @@ def is_steady(metric: str) -> bool:
     return metric == "instructions" or unit_of(metric) == "B"
 
 
+def of_call(benchmark: Benchmark, metric: str) -> bool:
+    """Whether a benchmark's figure of this name is one of calls, that ``--perfcore-metrics`` measured."""
+    measured = (benchmark.perfcore or {}).get("metrics")
+    return isinstance(measured, dict) and metric in measured
+
+
 def figure(benchmark: Benchmark, metric: str) -> float | None:
     """Return a metric's figure; None where the file has none."""
     own = benchmark.perfcore or {}
-    for source in (own.get("metrics"), benchmark.stats, own.get("percentiles"), benchmark.extra_info):
-        value = source.get(metric) if isinstance(source, dict) else None
-        if type(value) is int or type(value) is float:
-            return float(value)  # finite: the reader refuses all else
-    return None
+    measured = own.get("metrics")
+    value = measured.get(metric) if isinstance(measured, dict) else None
+    if type(value) is int or type(value) is float:
+        return float(value)  # finite: the reader refuses all else
+    return look_up(metric, (benchmark.stats, own.get("percentiles"), benchmark.extra_info))
 
 
 def _spread(benchmark: Benchmark) -> float:
@@ -247,17 +255,22 @@ def judge_metrics(
 
     """
     made = []
+    spreads = None  # of the rounds, which most metrics do without
     for case in rules.cases(head, thresholds):
         value = figure(head, case.metric)
         if value is None:
             continue
-        before = None if old is None else figure(old, case.metric)
+        # What a test counted under the name of a metric of calls is something else.
+        alike = old is not None and of_call(old, case.metric) == of_call(head, case.metric)
+        before = figure(old, case.metric) if old is not None and alike else None
         if old is None or before is None:
             outcome = Outcome("undecided", reason="the baseline does not have it", comparable=False)
         elif mismatch and case.metric not in JUDGED:
             outcome = Outcome("undecided", reason=mismatch, comparable=False)
+        elif value == before:
+            outcome = Outcome("ok", 1.0, 0.0)
         else:
-            spreads = (math.nan, math.nan) if case.exact else (_spread(old), _spread(head))
+            spreads = spreads or (_spread(old), _spread(head))
             outcome = case.compare(before, value, spreads)
         verdict = case.verdict(head.fullname, before, value, outcome)
         if before is not None or verdict.over_limit:

@@ -145,11 +145,15 @@ def parse_limit(metric: str, value: object) -> float:
     if unit == "B":
         try:
             return float(parse_bytes(value))  # type: ignore[arg-type]
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             raise ConfigError(f"{value!r} is no size; write it like 10 MB or 64 KiB") from None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    number = math.nan
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):
+            number = float(value)
+    if not math.isfinite(number):
         raise ConfigError(f"{value!r} is no number; {metric} has no unit")
-    return float(value)
+    return number
 
 
 def percent(fraction: float) -> str:

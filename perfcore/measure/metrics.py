@@ -56,8 +56,8 @@ class MetricsCollector:
         print(collector.aggregate()["rss_bytes"].max)
 
     The thread in C never takes the GIL and is taken out of this process's figures. Memory and the number of processes
-    are sampled at every interval; threads, files and rates every 10 ms at most, CPU every 50 ms, and the run queue
-    (100 % is one thread that waits for a processor all the time) every 100 ms.
+    are sampled at every interval; threads, files and rates every 10 ms at most, CPU every 50 ms, and the network
+    and the run queue (100 % is one thread that waits for a processor all the time) every 100 ms.
     Network figures are those of the process's whole network namespace, without the loopback interface. A collector does
     not run on in a forked child (and Python 3.12 warns of a fork while it runs, as with any thread).
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
+from perfcore.measure.pollution import is_polluted
+
 if TYPE_CHECKING:
     from perfcore.measure.call_metrics import CallMetrics
     from perfcore.measure.runner import Runner
-
-# More than this share of interrupted rounds, and the summary names the benchmark.
-POLLUTED_SHARE = 0.1
 
 
 class Record:
@@ -44,7 +43,7 @@ class Record:
     def polluted(self) -> bool:
         """Whether too many rounds were interrupted for the figures to be trusted as they stand."""
         rounds = len(self.metadata.stats.data)
-        return bool(rounds) and self.flags.get("interrupted_rounds", 0) > POLLUTED_SHARE * rounds
+        return is_polluted(self.flags.get("interrupted_rounds", 0), rounds)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the benchmark's own "perfcore" entry."""

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from perfcore import __version__
+from perfcore.measure.pollution import POLLUTED_SHARE
 from perfcore.pytest_plugin.compat import Stock
 from perfcore.pytest_plugin.options import Options
-from perfcore.pytest_plugin.record import POLLUTED_SHARE, Record
+from perfcore.pytest_plugin.record import Record
 from perfcore.units import format_bytes
 
 _CLOCK_NAMES = {0: "CLOCK_REALTIME", 1: "CLOCK_MONOTONIC", 2: "CLOCK_PROCESS_CPUTIME_ID", 3: "CLOCK_THREAD_CPUTIME_ID"}

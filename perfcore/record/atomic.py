@@ -1,15 +1,27 @@
 # SPDX-License-Identifier: MIT
-"""Writing a file so that a reader sees the old one or the new one, whole, even after a crash or a power cut."""
+"""Writing a file so that a reader sees the old one or the new one, whole, even after a crash or a power cut.
+
+A writer holds a lock on its temporary file for as long as that has its temporary name, and the lock ends with the
+process. So whoever gets the lock knows that the writer was killed, and the first write of a process into a folder
+removes what such writers left there.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
-import tempfile
+import stat
+import time
 from pathlib import Path
 
 from perfcore.errors import ResultsError
+
+_SUFFIX = ".perfcore.tmp"
+# Where locks are not seen by other machines (some network mounts), a writer there has this long for one file.
+_STALE_S = 60.0
+_swept: set[Path] = set()
 
 
 def _sync_folder(folder: Path) -> None:
@@ -35,11 +47,56 @@ def _mode_for(path: Path) -> int:
         return 0o644
 
 
+def _remove_stale(path: str) -> None:
+    """Remove a temporary file if nobody is writing it any more."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or time.time() - found.st_mtime < _STALE_S:
+            return
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(found, os.lstat(path)):
+            os.unlink(path)
+    finally:
+        os.close(descriptor)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the temporary files that killed writers left in a folder; once in a process, as a folder may be large."""
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        stale = [one.path for one in entries if one.name.startswith(".") and one.name.endswith(_SUFFIX)]
+        for path in stale:
+            with contextlib.suppress(OSError):  # it is locked, another's, or gone
+                _remove_stale(path)
+
+
+def _temporary(target: Path) -> tuple[int, str]:
+    """Make and lock a temporary file beside ``target``."""
+    import tempfile  # here, because who only reads a baseline need not load it
+
+    while True:
+        descriptor, path = tempfile.mkstemp(prefix=f".{target.name[:100]}.", suffix=_SUFFIX, dir=target.parent)
+        try:
+            with contextlib.suppress(OSError):  # no locks on this file system, so nobody sweeps it either
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if os.fstat(descriptor).st_nlink:  # else one that sweeps was there between the two calls
+                return descriptor, path
+        except BaseException:
+            os.close(descriptor)
+            os.unlink(path)
+            raise
+        os.close(descriptor)
+
+
 def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
     """Replace the content of ``path`` by ``data``.
 
     The bytes go to a temporary file in the same folder, are synced to disk and renamed over ``path``. The mode is
-    that of the file that is replaced, or the umask's for a new one; a symbolic link is followed, not replaced.
+    that of the file that is replaced, or the umask's for a new one; a symbolic link is followed, not replaced. A kill
+    leaves at most the temporary file, hidden, which a later write into the folder removes.
 
     Raises:
         ResultsError: the folder is missing, not writable or full; ``path`` is as it was and nothing is left beside it.
@@ -51,14 +108,15 @@ def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         mode = _mode_for(target)
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name[:100]}.", suffix=".tmp", dir=target.parent)
+        _sweep(target.parent)
+        descriptor, temporary = _temporary(target)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
-        os.replace(temporary, target)
-        temporary = None
+            os.replace(temporary, target)  # before the lock ends
+            temporary = None
     except OSError as error:
         raise ResultsError(f"{os.fspath(path)}: cannot write: {error.strerror or error}") from error
     finally:

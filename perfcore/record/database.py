@@ -9,10 +9,12 @@ SQLite runs in WAL mode, where readers never wait. Times are seconds, moments ar
 from __future__ import annotations
 
 import contextlib
+import json
+import logging
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,13 +29,117 @@ except ImportError:
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
-__all__ = ["SCHEMA", "Database", "benchmarks", "figures", "metadata", "runs", "sa", "schema"]
+__all__ = ["SCHEMA", "Database", "benchmarks", "fetch", "figures", "metadata", "read_object", "runs", "sa", "schema"]
 
 SCHEMA = 1
 BUSY_SECONDS = 30.0
 _LOCK = 0x70657266  # the key of the advisory lock that PostgreSQL's writers take; SQLite has BEGIN IMMEDIATE
 
+# What these say of a connection that is lost comes as a HistoryError too; without a handler it would go to stderr.
+for _logger in ("psycopg", "sqlalchemy.pool"):
+    logging.getLogger(_logger).addHandler(logging.NullHandler())
+
 metadata = sa.MetaData()
+
+
+def _damaged(what: str, value: object) -> HistoryError:
+    shown = repr(value)
+    return HistoryError(
+        f"the history is damaged: {what} holds {shown[:60]}{'…' * (len(shown) > 60)}; restore it from a copy, or begin "
+        "a new one"
+    )
+
+
+# SQLite keeps in any column whatever somebody puts there, so all that is read is looked at: by plain functions, since
+# a trend has ten thousand values.
+
+
+def _as_text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise _damaged("a column of texts", value)
+
+
+def _as_figure(value: Any) -> float | None:
+    if value is None or isinstance(value, float):
+        return value
+    if isinstance(value, int):
+        return float(value)
+    raise _damaged("a column of figures", value)
+
+
+def _as_moment(value: Any) -> float:
+    found = _as_figure(value)
+    if found is None or not -62135596800.0 <= found < 253402300800.0:  # the years 1 to 9999
+        raise _damaged("the moment of a run", value)
+    return found
+
+
+def _as_count(value: Any) -> int | None:
+    if value is None or isinstance(value, int):
+        return value
+    raise _damaged("a column of counts", value)
+
+
+class _Text(sa.TypeDecorator[str]):
+    impl = sa.String
+    cache_ok = True
+
+    def result_processor(self, dialect: object, coltype: object) -> Callable[[Any], str | None]:
+        """Let text pass."""
+        return _as_text
+
+
+class _Figure(sa.TypeDecorator[float]):
+    impl = sa.Double
+    cache_ok = True
+
+    def result_processor(self, dialect: object, coltype: object) -> Callable[[Any], float | None]:
+        """Let numbers pass."""
+        return _as_figure
+
+
+class _Moment(sa.TypeDecorator[float]):
+    impl = sa.Double
+    cache_ok = True
+
+    def result_processor(self, dialect: object, coltype: object) -> Callable[[Any], float | None]:
+        """Let moments pass that a calendar has."""
+        return _as_moment
+
+
+class _Count(sa.TypeDecorator[int]):
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def result_processor(self, dialect: object, coltype: object) -> Callable[[Any], int | None]:
+        """Let whole numbers pass."""
+        return _as_count
+
+
+_LOOKS: dict[type, Callable[[Any], Any]] = {
+    _Text: _as_text,
+    _Figure: _as_figure,
+    _Moment: _as_moment,
+    _Count: _as_count,
+}
+
+
+def read_object(text: str | None) -> dict[str, Any]:
+    """Return the object that a column's JSON holds; an empty one where there is none.
+
+    Raises:
+        HistoryError: it holds something else.
+
+    """
+    try:
+        found = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise _damaged("a column of JSON objects", text)
+    return found
+
 
 schema = sa.Table("perfcore_schema", metadata, sa.Column("version", sa.Integer, primary_key=True, autoincrement=False))
 
@@ -41,22 +147,22 @@ runs = sa.Table(
     "perfcore_runs",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("key", sa.String(64), nullable=False, unique=True),
-    sa.Column("at", sa.Double, nullable=False, index=True),
-    sa.Column("commit_id", sa.Text),
-    sa.Column("branch", sa.Text),
-    sa.Column("environment", sa.String(16), nullable=False),
-    sa.Column("environment_json", sa.Text, nullable=False),
-    sa.Column("backend", sa.Text, nullable=False),
-    sa.Column("python", sa.Text),
-    sa.Column("file", sa.Text, nullable=False),
+    sa.Column("key", _Text(64), nullable=False, unique=True),
+    sa.Column("at", _Moment, nullable=False, index=True),
+    sa.Column("commit_id", _Text),
+    sa.Column("branch", _Text),
+    sa.Column("environment", _Text(16), nullable=False),
+    sa.Column("environment_json", _Text, nullable=False),
+    sa.Column("backend", _Text, nullable=False),
+    sa.Column("python", _Text),
+    sa.Column("file", _Text, nullable=False),
 )
 
 benchmarks = sa.Table(
     "perfcore_benchmarks",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("fullname", sa.Text, nullable=False, unique=True),
+    sa.Column("fullname", _Text, nullable=False, unique=True),
 )
 
 figures = sa.Table(
@@ -64,11 +170,11 @@ figures = sa.Table(
     metadata,
     sa.Column("benchmark_id", sa.ForeignKey("perfcore_benchmarks.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("run_id", sa.ForeignKey("perfcore_runs.id", ondelete="CASCADE"), primary_key=True, index=True),
-    *(sa.Column(name, sa.Double) for name in ("median", "median_low", "median_high", "mean", "stddev", "min", "max")),
-    sa.Column("rounds", sa.BigInteger),
-    sa.Column("iterations", sa.BigInteger),
-    sa.Column("method", sa.Text, nullable=False),
-    sa.Column("metrics_json", sa.Text),
+    *(sa.Column(name, _Figure) for name in ("median", "median_low", "median_high", "mean", "stddev", "min", "max")),
+    sa.Column("rounds", _Count),
+    sa.Column("iterations", _Count),
+    sa.Column("method", _Text, nullable=False),
+    sa.Column("metrics_json", _Text),
     sqlite_with_rowid=False,
 )
 
@@ -148,7 +254,7 @@ class Database:
         """Turn what goes wrong with the database into one line."""
         try:
             yield
-        except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
+        except (sa.exc.SQLAlchemyError, sqlite3.Error, UnicodeDecodeError) as error:
             cause = getattr(error, "orig", None) or error
             text = " ".join(str(cause).split()) or type(cause).__name__
             raise HistoryError(f"{self.name}: {text}; nothing was changed") from error
@@ -193,6 +299,19 @@ class Database:
                 f"{self.name}: its tables are of version {version}, and this perfcore reads {SCHEMA}; "
                 "use it with a newer perfcore"
             )
+
+
+def fetch(connection: Connection, query: sa.Select[Any]) -> list[tuple[Any, ...]]:
+    """Return a query's rows, for the many of a series: SQLAlchemy's own rows cost as much as reading them does.
+
+    Values are looked at as its column types do it, a column at a time.
+    """
+    cursor = connection.execute(query).cursor
+    columns: list[Any] = [] if cursor is None else list(zip(*cursor.fetchall(), strict=True))
+    for index, column in enumerate(query.selected_columns if columns else ()):
+        if (look := _LOOKS.get(type(column.type))) is not None:
+            columns[index] = map(look, columns[index])
+    return list(zip(*columns, strict=True))
 
 
 def _write_ahead(file: Path) -> None:

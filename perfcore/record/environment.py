@@ -7,7 +7,6 @@ Only what stays the same from run to run is in it: no MHz, no bogomips, no host 
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,6 +34,8 @@ def _processor() -> str:
                     return value.strip()
     except OSError:
         pass  # no /proc in this container
+    import platform
+
     return platform.processor() or platform.machine()
 
 
@@ -45,6 +46,8 @@ def environment() -> dict[str, Any]:
         A flat dict of strings, except ``cores`` (int): the processors that this process may run on.
 
     """
+    import platform  # here, because who only compares files need not load it
+
     return {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)),

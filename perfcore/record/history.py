@@ -21,6 +21,7 @@ from perfcore.errors import HistoryError
 from perfcore.record import database as db
 from perfcore.record.database import sa  # there, because it says what to install where it is missing
 from perfcore.record.environment import describe
+from perfcore.record.kept import keep, kept_figure, real
 from perfcore.record.results import STOCK, Benchmark, Results
 
 DAY = 86400.0
@@ -81,17 +82,6 @@ def _text(value: object) -> str | None:
     return value.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _real(value: object) -> float | None:
-    """Return a finite number as a float; None for all else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
-
-
 def _count(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else None
 
@@ -131,19 +121,23 @@ def _figures(benchmark: Benchmark) -> dict[str, Any]:
     if isinstance(interval, Mapping):
         interval = [interval.get("low"), interval.get("high")]
     low, high = interval[:2] if isinstance(interval, list) and len(interval) >= 2 else (None, None)
-    metrics = own.get("metrics")
-    row: dict[str, Any] = {
-        name: _real(benchmark.stats.get(name)) for name in ("median", "mean", "stddev", "min", "max")
-    }
+    row: dict[str, Any] = {name: real(benchmark.stats.get(name)) for name in ("median", "mean", "stddev", "min", "max")}
     return row | {
         "fullname": _text(benchmark.fullname) or "?",
-        "median_low": _real(low),
-        "median_high": _real(high),
+        "median_low": real(low),
+        "median_high": real(high),
         "rounds": _count(benchmark.stats.get("rounds")),
         "iterations": _count(benchmark.iterations),
         "method": method(benchmark),
-        "metrics_json": json.dumps(metrics, sort_keys=True, default=str) if isinstance(metrics, Mapping) else None,
+        "metrics_json": keep(benchmark),
     }
+
+
+def _identity(row: dict[str, Any], benchmark: Benchmark) -> dict[str, Any]:
+    """Return what a run is known by: what was kept from the start, so that a run added long ago is still known."""
+    metrics = (benchmark.perfcore or {}).get("metrics")
+    known = json.dumps(metrics, sort_keys=True, default=str) if isinstance(metrics, Mapping) else None
+    return row | {"metrics_json": known}
 
 
 def make_run(results: Results) -> Run:
@@ -160,7 +154,8 @@ def make_run(results: Results) -> Run:
     described = describe(results)
     commit, branch = _text(results.commit_info.get("id")), _text(results.commit_info.get("branch"))
     environment = environment_key(results)
-    content = [at, commit, branch, environment, results.backend, sorted(rows, key=lambda row: row["fullname"])]
+    known = sorted(map(_identity, rows, results.benchmarks), key=lambda row: row["fullname"])
+    content = [at, commit, branch, environment, results.backend, known]
     return Run(
         key=hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest(),
         at=at,
@@ -298,7 +293,7 @@ class History:
     ) -> dict[str, list[Point]]:
         """Return the benchmarks' medians, the oldest first. What has no finite median is left out.
 
-        Instead of the median, ``metric`` may name the mean, stddev, min or max, or a metric of calls.
+        Instead of the median, ``metric`` may name the mean, stddev, min or max, or what `kept_figure` finds.
         """
         run, figure = db.runs.c, db.figures.c
         kept = figure[metric] if metric in _COLUMNS else figure.metrics_json
@@ -321,7 +316,7 @@ class History:
                     .where(figure.benchmark_id == number, *conditions)
                     .order_by(run.at, run.id)
                 )
-                points[name] = list(map(Point._make, connection.execute(query)))
+                points[name] = list(map(Point._make, db.fetch(connection, query)))
         if metric in _COLUMNS:
             return points
         return {name: _of_metric(metric, found) for name, found in points.items()}
@@ -361,7 +356,7 @@ class History:
 
 def _of_metric(metric: str, points: Sequence[Point]) -> list[Point]:
     """Return points with the metric's figure, of points with all of them as JSON."""
-    figures = (_real(json.loads(str(point.median)).get(metric)) for point in points)
+    figures = (kept_figure(db.read_object(str(point.median)), metric) for point in points)
     return [point._replace(median=value) for point, value in zip(points, figures, strict=True) if value is not None]
 
 
@@ -372,7 +367,7 @@ def _run(row: Mapping[Any, Any], figures: Sequence[Mapping[str, Any]] = ()) -> R
         commit=row["commit_id"],
         branch=row["branch"],
         environment=row["environment"],
-        described=json.loads(row["environment_json"]),
+        described=db.read_object(row["environment_json"]),
         backend=row["backend"],
         python=row["python"],
         file=row["file"],

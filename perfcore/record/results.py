@@ -23,7 +23,10 @@ SCHEMA = 1
 STOCK = "stock"
 
 _SAVE_AGAIN = "save it again with --benchmark-json"
-_NUMBERS = ("median", "min", "max", "mean", "stddev", "iqr", "q1", "q3", "ops", "total", "rounds", "iterations")
+_NUMBERS = frozenset(
+    ("median", "min", "max", "mean", "stddev", "iqr", "q1", "q3", "ops", "total", "rounds", "iterations")
+)
+_PLAIN = {float, int}
 
 _T = TypeVar("_T")
 
@@ -132,9 +135,12 @@ class _Reader:
         place = f"{where}.stats"
         if "median" not in stats:
             raise self.wrong(f"{place}.median", "the key is missing")
-        for key in _NUMBERS:
-            if key in stats and type(stats[key]) not in (float, int):
-                self.number(stats, place, key)
+        data = self.samples(stats, place)
+        stats.pop("data", None)  # nobody else has this dict
+        if not _PLAIN.issuperset(map(type, stats.values())):
+            for key in stats:
+                if key in _NUMBERS:
+                    self.number(stats, place, key)
         iterations = stats.get("iterations", item.get("iterations", 1))
         if not isinstance(iterations, int) or isinstance(iterations, bool) or iterations < 1:
             raise self.wrong(f"{place}.iterations", "must be a positive integer")
@@ -146,9 +152,9 @@ class _Reader:
             fullname=fullname,
             group=self.optional(item, where, "group", str, "a string or null"),
             params=self.optional(item, where, "params", dict, "an object or null"),
-            stats={key: value for key, value in stats.items() if key != "data"},
+            stats=stats,
             iterations=iterations,
-            data=self.samples(stats, place),
+            data=data,
             extra_info=self.mapping(item, where, "extra_info"),
             options=self.mapping(item, where, "options"),
             perfcore=own,

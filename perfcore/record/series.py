@@ -9,17 +9,19 @@ another environment or backend are another group, for their figures mean somethi
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from perfcore.record.database import benchmarks, figures, runs, sa
+from perfcore.record.database import benchmarks, figures, read_object, runs, sa
+from perfcore.record.kept import Kept
 
 if TYPE_CHECKING:
     from perfcore.record.history import History
 
+_STATS = ("median", "mean", "stddev", "min", "max")
 _CHUNK = 500  # values in one IN (...), under SQLite's least limit of 999
 
 
@@ -83,7 +85,7 @@ def _read_groups(
     for number, at, commit, key, described, backend in connection.execute(query):
         index = known.setdefault((key, backend), len(groups))
         if index == len(groups):
-            groups.append(Group(key, json.loads(described), backend))
+            groups.append(Group(key, read_object(described), backend))
         group = groups[index]
         places[number] = (index, len(group.moments))
         group.moments.append(at)
@@ -118,24 +120,32 @@ def read_series(
     return groups, made
 
 
-def read_metrics(
+def read_kept(
     history: History, names: Sequence[str], *, before: float, environment: str, limit: int
-) -> dict[str, list[dict[str, Any]]]:
-    """Return the metrics of calls that the last runs of an environment have of each benchmark, the oldest first.
+) -> dict[str, list[Kept]]:
+    """Return all figures of the last runs of an environment that have more than columns, the oldest first.
 
     Raises:
         HistoryError: the database cannot be read.
 
     """
-    texts: dict[str, list[tuple[tuple[float, int], str]]] = {name: [] for name in names}
+    columns = (figures.c.metrics_json, figures.c.method, *(figures.c[one] for one in _STATS))
+    rows: dict[str, list[tuple[tuple[float, int], str, Sequence[Any]]]] = {name: [] for name in names}
     with history.database.reading() as connection:
         groups, places = _read_groups(connection, -math.inf, math.nextafter(before, -math.inf), environment)
         for named in _numbered(connection, names) if places else ():
-            for number, run, text in _read_figures(connection, list(named), places, (figures.c.metrics_json,)):
+            for number, run, *values in _read_figures(connection, list(named), places, columns):
                 if run in places:
                     group, index = places[run]
-                    texts[named[number]].append(((groups[group].moments[index], run), text))
-    return {name: [json.loads(text) for _, text in sorted(found)[-limit:]] for name, found in texts.items()}
+                    rows[named[number]].append(((groups[group].moments[index], run), groups[group].backend, values))
+    found: dict[str, list[Kept]] = {}
+    for name, those in rows.items():
+        found[name] = []
+        for _, backend, (text, method, *stats) in sorted(those, key=itemgetter(0))[-limit:]:
+            known = dict(zip(_STATS, stats, strict=True))
+            known["ops"] = 1 / known["mean"] if known["mean"] else None
+            found[name].append(Kept(backend, method, read_object(text) | {"stats": known}))
+    return found
 
 
 def _numbered(connection: sa.Connection, names: Sequence[str]) -> Iterator[dict[int, str]]:

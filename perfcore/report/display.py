@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from perfcore.measure.pollution import is_polluted
 from perfcore.report.text import change, seconds
 
 if TYPE_CHECKING:
@@ -73,9 +74,8 @@ _HEAD = "<tr><th></th><th>median</th><th>95 % interval</th><th>min</th><th>p99</
 def measurement_html(measurement: Measurement) -> str:
     """Return a measurement as HTML: its figures and its distribution."""
     note = ""
-    share = measurement.flags["interrupted_rounds"] / max(1, measurement.rounds)
-    if share > 0.1:
-        note = f"<div>{share:.0%} of the rounds were interrupted</div>"
+    if is_polluted(interrupted := measurement.flags["interrupted_rounds"], measurement.rounds):
+        note = f"<div>{interrupted / measurement.rounds:.0%} of the rounds were interrupted</div>"
     samples = measurement.samples.tolist()
     return f"<div><table>{_HEAD}{_row(measurement)}</table>{_histogram([samples]) if samples else ''}{note}</div>"
 

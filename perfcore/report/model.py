@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from perfcore import _core
+from perfcore.measure.pollution import is_polluted
 from perfcore.report.lanes import describe_failed, describe_lane, describe_sla
 from perfcore.report.metrics import describe_metrics
 
@@ -26,7 +27,6 @@ SCHEMA = 1
 MOST_POINTS = 200  # of one distribution
 LEAST_POINTS = 32
 ALL_POINTS = 100_000  # of all of them together, which keeps a page of a thousand benchmarks under two megabytes
-POLLUTED_SHARE = 0.1  # of the rounds were interrupted: the figures are flagged
 
 _STATS = ("min", "q1", "median", "q3", "max", "mean", "stddev", "rounds")
 _PERCENTILES = ("p90", "p95", "p99", "p99.9")
@@ -122,7 +122,7 @@ def _benchmark(
         "kernel": own.get("kernel") if isinstance(own.get("kernel"), str) else None,
         "items_per_call": _number(extra.get("items_per_call")) if isinstance(extra, dict) else None,
         "interrupted_rounds": interrupted,
-        "polluted": bool(interrupted and interrupted > POLLUTED_SHARE * (stats["rounds"] or 0)),
+        "polluted": is_polluted(interrupted or 0, stats["rounds"] or 0),
         "verdict": _verdict(verdict),
         "metrics": describe_metrics(benchmark, metrics),
         "sampled": benchmark.data is not None and len(benchmark.data) > 0,

@@ -92,7 +92,8 @@ def parse_time(value: object, most: float, least: float = 0.0) -> float:
     """
     seconds = 0.0
     if isinstance(value, int | float) and not isinstance(value, bool):
-        seconds = float(value)
+        with suppress(OverflowError):
+            seconds = float(value)
     elif isinstance(value, str) and (found := re.fullmatch(r"\s*([0-9.]+)\s*(min|h)\s*", value)):
         with suppress(ValueError):
             seconds = float(found[1]) * (60 if found[2] == "min" else 3600)

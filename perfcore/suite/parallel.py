@@ -29,7 +29,9 @@ class ParallelBenchmark(AgentBenchmark):
             benchmark.benchmark_thread_pool_sizes(agent_count=10, max_workers_options=[1, 2, 4, 8, None], steps=20)
             benchmark.print_summary()
 
-    Each ``benchmark_`` method returns its results and adds them to ``results``.
+    Each ``benchmark_`` method returns its results and adds them to ``results``. The arguments are those of
+    `AgentBenchmark`; ``action_delay`` is the seconds that an answer of the loopback server takes (None: ``delay``'s),
+    and means nothing to a user's agents.
     """
 
     def benchmark_thread_pool_sizes(
@@ -115,6 +117,10 @@ class ParallelBenchmark(AgentBenchmark):
 
         Who sends to whom is drawn from the seed. ``consistent`` says whether every agent got exactly the messages for
         it, each once; it is None where agents keep no ``inbox``. An inbox may have dropped the oldest.
+
+        Raises:
+            SuiteError: there are fewer than 2 agents, or no interactions.
+
         """
         count = auto_workers(agent_count) if workers is None else workers
         draw = random.Random(self.seed)  # noqa: S311 - a schedule, no secret
@@ -215,7 +221,7 @@ class ParallelBenchmark(AgentBenchmark):
 
         The model's answers are errors 503; the user's agents are made to raise before they act. Which fail is drawn
         from the seed. ``accounted`` says whether every attempt has its outcome, and every failure was meant: as many as
-        the server, or the seed, made fail.
+        the server, or the seed, made fail. ``error_rate`` is the share of steps that fail, from 0 to 1.
         """
         if self.loopback:
             with ChatServer((0.0, 0.002), error_rate, self.seed) as server:

@@ -21,7 +21,9 @@ class PerformanceBenchmark(AgentBenchmark):
             benchmark.print_summary()
             benchmark.export_results("results.json")
 
-    Each ``benchmark_`` method returns its results and adds them to ``results``.
+    Each ``benchmark_`` method returns its results and adds them to ``results``. The arguments are those of
+    `AgentBenchmark`; ``action_delay`` is the seconds that an answer of the loopback server takes (None: ``delay``'s),
+    and means nothing to a user's agents.
     """
 
     def run_benchmark(

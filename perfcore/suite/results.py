@@ -96,7 +96,7 @@ class AgentBenchmark:
         return self._server
 
     def agents(self, count: int, delay: float | None = None) -> list[Agent]:
-        """Spawn agents; ``delay`` is what each answer of the loopback server is to take."""
+        """Spawn agents; ``delay`` is the seconds that each answer of the loopback server is to take."""
         if self.factory is not None:
             return spawn(self.factory, count)
         return spawn(chat_agents(self.server.url if self.loopback else None, delay=delay), count)
@@ -125,7 +125,7 @@ class AgentBenchmark:
         return result, run
 
     def run(self, name: str, count: int, steps: int, *, delay: float | None = None, **options: Any) -> BenchmarkResult:
-        """Spawn agents, measure them, and dismiss them."""
+        """Spawn agents, measure them, and dismiss them; ``delay`` as of `agents`, ``options`` as of `measure`."""
         agents = self.agents(count, delay)
         try:
             return self.measure(name, agents, steps, **options)[0]

@@ -206,7 +206,9 @@ class Workspace:
                 pip.chmod(0o755)
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
         shared = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
-        lines = [f"import site; site.addsitedir({path!r})\n" for path in shared]
+        # With site's own record of what is there, an isolated build (pip's) finds these folders and leaves them out: an
+        # old setuptools of this process's would else stand before the one that the build asks for.
+        lines = [f"import site; site.addsitedir({path!r}, locals().get('known_paths'))\n" for path in shared]
         (venv / "lib" / version / "site-packages" / "zz_perfcore_ab.pth").write_text("".join(lines), encoding="utf-8")
         try:
             built = run_program(
@@ -217,7 +219,7 @@ class Workspace:
         except OSError as error:
             raise SuiteError(f"{name}: `{self._install}` cannot be run: {error.strerror}") from error
         if built.code:
-            said = last_lines(built.errors, 6)
+            said = last_lines(built.errors.partition("[end of output]")[0], 6)  # below it pip speaks of itself
             raise SuiteError(f"{name}: {label}: `{self._install}` failed with exit code {built.code}: {said}")
         return str(python)
 

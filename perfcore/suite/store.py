@@ -30,18 +30,67 @@ FOLDER = "benchmarks/results/lanes"
 RUN, RESULTS = "run.json", "results.json"
 _ANEW = "start anew, without --resume"
 
+_REAL = (int, float, type(None))
+_MOST = 1e300  # with larger figures, sums and squares are infinite
+# What later steps take from the two files: a key's type, or of an object its keys.
+_RUN_SHAPE: dict[str, Any] = {
+    "status": str,
+    "started": str,
+    "lane": {"digest": str, "words": str},
+    "system": {
+        "machine_info": dict,
+        "commit_info": dict,
+        "version": str,
+        "environment": {"cores": int},
+        "memory_bytes": int,
+    },
+}
+_ITERATION_SHAPE: dict[str, Any] = {"index": int, "status": str, "reason": str}
+_COMPLETED_SHAPE: dict[str, Any] = {"seconds": (int, float), "resources": {"sampled": dict}}
 
-def _read(path: Path) -> dict[str, Any]:
+
+def _misshapen(document: Mapping[str, Any], shape: Mapping[str, Any], place: str = "") -> str:
+    """Return the first key that is missing or of a wrong type; nothing where all is well."""
+    for key, wanted in shape.items():
+        value = document.get(key)
+        nested = isinstance(wanted, dict)
+        if not isinstance(value, dict if nested else wanted) or isinstance(value, bool):
+            return place + key
+        if nested and (found := _misshapen(value, wanted, f"{place}{key}.")):
+            return found
+    return ""
+
+
+def _wrong_figure(report: Mapping[str, Any]) -> str:
+    """Return which key of a completed iteration is missing or no figure; nothing where all is well."""
+    if report["status"] != "completed":
+        return ""
+    if wrong := _misshapen(report, _COMPLETED_SHAPE):
+        return wrong
+    resources = dict(report["resources"])
+    sampled = resources.pop("sampled")
+    resources |= {f"sampled.{name}": one.get("max") if isinstance(one, dict) else "" for name, one in sampled.items()}
+    for name, value in resources.items():
+        if not isinstance(value, _REAL) or isinstance(value, bool) or (value is not None and not abs(value) < _MOST):
+            return f"resources.{name}"
+    if not isinstance(report.get("timeline") or {}, dict):
+        return "timeline"
+    return "" if 1e-9 <= report["seconds"] < _MOST else "seconds"
+
+
+def _read(path: Path, shape: Mapping[str, Any]) -> dict[str, Any]:
     try:
         document = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise ResultsError(f"{path}: no such file; {_ANEW}") from None
     except OSError as error:
         raise ResultsError(f"{path}: cannot read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ResultsError(f"{path}: not JSON: {error}; {_ANEW}") from None
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise ResultsError(f"{path}: not of this version of perfcore; {_ANEW}")
+    if wrong := _misshapen(document, shape) or (_wrong_figure(document) if shape is _ITERATION_SHAPE else ""):
+        raise ResultsError(f"{path}: damaged: {wrong} is missing or wrong; {_ANEW}")
     return document
 
 
@@ -114,7 +163,7 @@ class RunFolder:
         runs = _runs(root / lane.name)
         if not runs:
             return None
-        run = _read(runs[-1] / RUN)
+        run = _read(runs[-1] / RUN, _RUN_SHAPE)
         if run["status"] != "running":
             return None
         if run["lane"]["digest"] != lane.digest:
@@ -150,14 +199,16 @@ class RunFolder:
         """Return the iterations that have ended, by number, without their time lines."""
         found = {}
         for path in sorted(self.path.glob("iteration-*.json")):
-            report = _read(path)
+            report = _read(path, _ITERATION_SHAPE)
             report.pop("timeline", None)
-            found[int(report["index"])] = report
+            if path.name != f"iteration-{report['index']:04}.json":
+                raise ResultsError(f"{path}: damaged: index is another one's; {_ANEW}")
+            found[report["index"]] = report
         return found
 
     def timeline(self, index: int) -> dict[str, Any]:
         """Return the time line of an iteration; empty if it has none."""
-        return dict(_read(self.path / f"iteration-{index:04}.json").get("timeline") or {})
+        return dict(_read(self.path / f"iteration-{index:04}.json", _ITERATION_SHAPE).get("timeline") or {})
 
     def save_results(self, document: Mapping[str, Any]) -> Path:
         """Write the results file, and return where."""

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: MIT
 """Build and run the C unit tests: each ``tests/c/test_*.c`` with the core alone, under ASan and UBSan.
 
-A first line ``// link: FLAG...`` adds linker flags, e.g. ``-Wl,--wrap=malloc`` for a test that makes allocations fail.
+First lines ``// link: FLAG...`` add linker flags, also those of a header in this folder which the test includes:
+``failing_malloc.h`` wraps malloc, calloc and realloc that way.
 
-    python tests/c/run.py [NAME-PART...] [--cc CC] [--no-sanitize]
+    python tests/c/run.py [NAME-PART...] [--cc CC] [--no-sanitize | --coverage]
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -25,6 +28,8 @@ WARNINGS = shlex.split(
 SANITIZE = shlex.split(
     "-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -fstrict-overflow"
 )
+# As setup.py's PERFCORE_COVERAGE: the same branches, so that both can be added.
+COVERAGE = shlex.split("--coverage -O0 -DNDEBUG")
 ENVIRONMENT = {
     **os.environ,
     "ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1:allocator_may_return_null=1",
@@ -40,8 +45,11 @@ def run(command: list[str]) -> subprocess.CompletedProcess[str]:
 
 
 def link_flags(source: Path) -> list[str]:
-    first = source.read_text(encoding="utf-8").splitlines()[0]
-    return shlex.split(first.removeprefix("// link:")) if first.startswith("// link:") else []
+    text = source.read_text(encoding="utf-8")
+    lines = itertools.takewhile(lambda line: line.startswith("// link:"), text.splitlines())
+    own = [flag for line in lines for flag in shlex.split(line.removeprefix("// link:"))]
+    headers = [HERE / name for name in re.findall(r'^#include "(\w+\.h)"$', text, re.MULTILINE)]
+    return own + [flag for header in headers if header.exists() for flag in link_flags(header)]
 
 
 def main() -> int:
@@ -49,12 +57,18 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="run only the tests whose file name contains one of these")
     parser.add_argument("--cc", default=os.environ.get("CC", "gcc"), help="the compiler (default: $CC or gcc)")
     parser.add_argument("--no-sanitize", action="store_true", help="without sanitizers, e.g. for valgrind")
+    parser.add_argument("--coverage", action="store_true", help="with gcov in place of sanitizers; see coverage.py")
     options = parser.parse_args()
 
-    build = ROOT / ".build" / "c"
+    build = ROOT / ".build" / ("c-coverage" if options.coverage else "c")
     build.mkdir(parents=True, exist_ok=True)
+    for data in build.glob("*.gcda"):
+        data.unlink()
     cflags = [options.cc, "-std=c11", "-O1", "-g", "-ffp-contract=off", "-D_GNU_SOURCE", "-Icsrc/core", "-Itests/c"]
-    cflags += WARNINGS + ([] if options.no_sanitize else SANITIZE)
+    if options.coverage:
+        cflags += COVERAGE
+    else:
+        cflags += WARNINGS + ([] if options.no_sanitize else SANITIZE)
     packages = ["libcjson", "libproc2"]
     cflags += run(["pkg-config", "--cflags", *packages]).stdout.split()
     libraries = [*run(["pkg-config", "--libs", *packages]).stdout.split(), "-lm", "-pthread"]

@@ -1,13 +1,15 @@
-// link: -Wl,--wrap=mmap -Wl,--wrap=calloc
+// link: -Wl,--wrap=mmap
 // SPDX-License-Identifier: MIT
 // pc_allocmap and pc_alloccount: every size, both sides of a leaf's end, wrong addresses, every mapping failing once,
 // and threads that come and go.
 #include "check.h"
+#include "failing_malloc.h"
 
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/pc_alloc.h"
 #include "measure/pc_alloccount.h"
@@ -15,26 +17,10 @@
 
 void *__real_mmap(void *address, size_t bytes, int protection, int flags, int file, off_t offset);
 void *__wrap_mmap(void *address, size_t bytes, int protection, int flags, int file, off_t offset);
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-
-static long fail_after = -1; // mappings and allocations that still succeed; -1: all do
-
-static bool fails(void)
-{
-    if (fail_after < 0)
-        return false;
-    return fail_after == 0 || fail_after-- == 0;
-}
 
 void *__wrap_mmap(void *address, size_t bytes, int protection, int flags, int file, off_t offset)
 {
-    return fails() ? MAP_FAILED : __real_mmap(address, bytes, protection, flags, file, offset);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
+    return allocation_fails(bytes) ? MAP_FAILED : __real_mmap(address, bytes, protection, flags, file, offset);
 }
 
 // The map reads and writes its own entries alone, so any address does.
@@ -118,22 +104,62 @@ static void test_out_of_memory(void)
 {
     pc_allocmap map;
     for (long n = 0; n < 2; n++) {
-        fail_after = n;
+        fail_at = n;
         CHECK(pc_allocmap_init(&map) == -ENOMEM);
-        fail_after = -1;
+        fail_at = -1;
     }
     CHECK(pc_allocmap_init(&map) == 0);
     size_t number;
-    fail_after = 0;
+    fail_at = 0;
     CHECK(!pc_allocmap_put(&map, at(3 * LEAF), 8));
-    fail_after = -1;
+    fail_at = -1;
     CHECK(!pc_allocmap_take(&map, at(3 * LEAF), &number));
     CHECK(gives_back(&map, 3 * LEAF, 8)); // the next time there is memory
-    fail_after = 1;                       // the head's leaf, but not the tail's
+    fail_at = 1;                          // the head's leaf, but not the tail's
     CHECK(!pc_allocmap_put(&map, at(8 * LEAF - 32), 1 << 20));
-    fail_after = -1;
+    fail_at = -1;
     CHECK(!pc_allocmap_take(&map, at(8 * LEAF - 32), &number));
     CHECK(gives_back(&map, 8 * LEAF - 32, 1 << 20));
+    pc_allocmap_destroy(&map);
+}
+
+// Put a block into each of `count` pages of the map, every `step`-th of a leaf, and clear it.
+static void fill_and_clear(pc_allocmap *map, size_t leaf, size_t step, size_t count)
+{
+    const uintptr_t covered = (uintptr_t)sysconf(_SC_PAGESIZE) / sizeof(pc_allocmap_entry) * 16; // by a page
+    bool put = true;
+    for (size_t i = 0; i < count; i++)
+        put = put && pc_allocmap_put(map, at(leaf * LEAF + i * step * covered), 8);
+    CHECK(put);
+    pc_allocmap_clear(map);
+}
+
+static void test_remembered_pages(void)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    pc_allocmap map;
+    size_t number;
+    CHECK(pc_allocmap_init(&map) == 0);
+    pc_allocmap_clear(&map);
+    CHECK(map.run_count == 0);
+    fill_and_clear(&map, 3, 2, 10); // small gaps belong to the run
+    CHECK(map.run_count == 1 && map.runs[0].bytes == 19 * page);
+    pc_allocmap_begin(&map);
+    CHECK(!pc_allocmap_take(&map, at(3 * LEAF), &number) && gives_back(&map, 3 * LEAF, 8));
+    CHECK(pc_allocmap_put(&map, at(3 * LEAF), 8)); // a thread that comes late
+    pc_allocmap_begin(&map);
+    CHECK(!pc_allocmap_take(&map, at(3 * LEAF), &number) && map.run_count == 1);
+    pc_allocmap_clear(&map); // pages that were asked for are in use
+    CHECK(map.run_count == 1 && map.runs[0].bytes == 19 * page);
+    fill_and_clear(&map, 3, 20, 100); // more runs than there is room for
+    CHECK(map.run_count == PC_ALLOCMAP_RUNS && map.runs[5].bytes == page);
+    pc_allocmap_destroy(&map);
+    CHECK(pc_allocmap_init(&map) == 0);
+    fill_and_clear(&map, 4, 1, 3 * (4 << 20) / 2 / page); // more pages than are kept
+    size_t bytes = 0;
+    for (size_t i = 0; i < map.run_count; i++)
+        bytes += map.runs[i].bytes;
+    CHECK(bytes == 4 << 20);
     pc_allocmap_destroy(&map);
 }
 
@@ -150,9 +176,9 @@ static void free_records(pc_alloccount *count)
 static void test_counts(void)
 {
     static pc_alloccount count;
-    fail_after = 0;
+    fail_at = 0;
     CHECK(pc_alloccount_join(&count, 1) == NULL);
-    fail_after = -1;
+    fail_at = -1;
     pc_alloc_thread *first = pc_alloccount_join(&count, 11), *second = pc_alloccount_join(&count, 12);
     CHECK(first != NULL && second != NULL && first != second);
     pc_alloc_thread_add(first, PC_ALLOC_ALLOCATIONS, 3);
@@ -249,6 +275,7 @@ int main(void)
     test_neighbours_and_clear();
     test_refused_addresses();
     test_out_of_memory();
+    test_remembered_pages();
     test_counts();
     test_threads();
     return CHECK_EXIT();

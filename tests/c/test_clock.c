@@ -1,23 +1,9 @@
-// link: -Wl,--wrap=malloc
 // SPDX-License-Identifier: MIT
 // The clock's own cost and step.
 #include "check.h"
+#include "failing_malloc.h"
 
 #include "measure/pc_clock.h"
-
-static bool fail_next;
-
-void *__real_malloc(size_t bytes);
-void *__wrap_malloc(size_t bytes);
-
-void *__wrap_malloc(size_t bytes)
-{
-    if (fail_next) {
-        fail_next = false;
-        return NULL;
-    }
-    return __real_malloc(bytes);
-}
 
 int main(void)
 {
@@ -37,7 +23,7 @@ int main(void)
     CHECK(single_ns >= 0.0);
 
     double untouched = 42.0;
-    fail_next = true;
+    fail_at = 0;
     CHECK(pc_clock_pair_ns(CLOCK_MONOTONIC, 10, &untouched) == -ENOMEM);
     CHECK(untouched == 42.0);
 

@@ -1,8 +1,8 @@
-// link: -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc
 // SPDX-License-Identifier: MIT
 // pc_out, pc_json_text, pc_number_write, pc_msgpack: strings and numbers to text and back, nothing read behind the end
 // (every text lies at the end of a block of its own), and every allocation failing once.
 #include "check.h"
+#include "failing_malloc.h"
 
 #include <limits.h>
 #include <math.h>
@@ -13,35 +13,6 @@
 #include "record/pc_number_write.h"
 #include "workload/pc_json_text.h"
 #include "workload/pc_msgpack.h"
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *block, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *block, size_t size);
-
-static long fail_at = -1; // which allocation from now fails; -1: none
-
-static bool fails(void)
-{
-    return fail_at >= 0 && fail_at-- == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *block, size_t size)
-{
-    return fails() ? NULL : __real_realloc(block, size);
-}
 
 // A copy with a NUL behind it and nothing more, so that ASan sees a byte too far.
 static char *exact_copy(const char *text, size_t length)

@@ -1,7 +1,7 @@
-// link: -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc
 // SPDX-License-Identifier: MIT
 // pc_history against a plain array that is searched from one end to the other; every allocation failing once.
 #include "check.h"
+#include "failing_malloc.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,35 +9,6 @@
 #include "base/pc_alloc.h"
 #include "base/pc_rng.h"
 #include "workload/pc_history.h"
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *block, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *block, size_t size);
-
-static long fail_at = -1; // the allocation that fails, counted from now; -1: none
-
-static bool fails(void)
-{
-    return fail_at >= 0 && fail_at-- == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *block, size_t size)
-{
-    return fails() ? NULL : __real_realloc(block, size);
-}
 
 enum { NAMES = 5, STEPS = 4000 };
 

@@ -1,8 +1,8 @@
-// link: -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc
 // SPDX-License-Identifier: MIT
 // pc_json, pc_results, pc_number: what is accepted and refused, where errors are said to be, every allocation failing
 // once (cJSON's through its own hooks, which only a test may set), and the locale left out of it.
 #include "check.h"
+#include "failing_malloc.h"
 
 #include <limits.h>
 #include <locale.h>
@@ -14,35 +14,6 @@
 
 #include "record/pc_number.h"
 #include "record/pc_results.h"
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *block, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *block, size_t size);
-
-static long fail_at = -1; // which allocation from now fails; -1: none
-
-static bool fails(void)
-{
-    return fail_at >= 0 && fail_at-- == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *block, size_t size)
-{
-    return fails() ? NULL : __real_realloc(block, size);
-}
 
 static int read_text(const char *text, size_t length, pc_json *json, pc_json_error *error)
 {

@@ -1,24 +1,14 @@
-// link: -Wl,--wrap=malloc
 // SPDX-License-Identifier: MIT
 // pc_pairs: effects, the decision against figures computed with SciPy 1.17 (t.ppf, t.sf), refusals, and every
 // allocation failing once with the results untouched.
 #include "check.h"
+#include "failing_malloc.h"
 
 #include <math.h>
 
 #include "judge/pc_pairs.h"
 
 enum { MOST = 64 };
-
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-
-static long fail_after = -1; // allocations that still succeed; -1: all do
-
-void *__wrap_malloc(size_t size)
-{
-    return fail_after >= 0 && fail_after-- == 0 ? NULL : __real_malloc(size);
-}
 
 static const pc_pairs_rule detect = {.mode = PC_PAIRS_DETECT, .threshold = 0.05, .alpha = 0.001};
 static const pc_pairs_rule exceeds = {.mode = PC_PAIRS_EXCEEDS, .threshold = 0.05, .alpha = 0.001};
@@ -170,10 +160,10 @@ static void test_out_of_memory(void)
     int failed = 0;
     for (long i = 0;; i++) {
         double effect = 7.0;
-        fail_after = i;
+        fail_at = i;
         const int status = pc_pairs_effect(base, head, 2, &effect);
-        const bool all = fail_after >= 0;
-        fail_after = -1;
+        const bool all = fail_at >= 0;
+        fail_at = -1;
         if (all) {
             CHECK(status == 0 && near(effect, log(2.0), 1e-14));
             break;
@@ -183,10 +173,10 @@ static void test_out_of_memory(void)
     }
     for (long i = 0;; i++) {
         pc_pairs_verdict verdict = {.estimate = 7.0};
-        fail_after = i;
+        fail_at = i;
         const int status = pc_pairs_judge(slower, 4, 1, &detect, &verdict);
-        const bool all = fail_after >= 0;
-        fail_after = -1;
+        const bool all = fail_at >= 0;
+        fail_at = -1;
         if (all) {
             CHECK(status == 0 && verdict.status == PC_PAIRS_REGRESSION);
             break;

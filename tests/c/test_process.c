@@ -42,6 +42,20 @@ static void test_text(void)
         CHECK(pc_proctext_read_numbers(bad[i], strlen(bad[i]), numbers, 3) == -EBADMSG && numbers[0] == 765);
     CHECK(pc_proctext_read_numbers("18446744073709551615", 20, numbers, 1) == 0 && numbers[0] == UINT64_MAX);
 
+    const char pieces[] = "12 34567  8";
+    const char *next = pieces;
+    int64_t begun = 0;
+    int32_t pid = 7;
+    CHECK(pc_proctext_next_pid(&next, pieces + 5, &begun, &pid) == 1 && pid == 12);
+    CHECK(pc_proctext_next_pid(&next, pieces + 5, &begun, &pid) == 0 && pid == 12 && begun == 34);
+    CHECK(pc_proctext_next_pid(&next, pieces + 11, &begun, &pid) == 1 && pid == 34567);
+    CHECK(pc_proctext_next_pid(&next, pieces + 11, &begun, &pid) == 0 && begun == 8 && next == pieces + 11);
+    const char much[] = "2147483647 2147483648 ";
+    next = much;
+    begun = 0;
+    CHECK(pc_proctext_next_pid(&next, much + 22, &begun, &pid) == 1 && pid == INT32_MAX);
+    CHECK(pc_proctext_next_pid(&next, much + 22, &begun, &pid) == -EBADMSG);
+
     static const char status[] = "Name:\tVmHWM: 3\nVmHWM:\t    1752 kB\nVmSwap:\tnone\n";
     uint64_t number = 0;
     CHECK(pc_proctext_read_field(status, strlen(status), "VmHWM:", &number) == 0 && number == 1752);
@@ -143,7 +157,7 @@ static void test_peak_and_fork(void)
     pid_t child = fork();
     if (child == 0) { // the parent's files are reopened as the child's
         bool own = pc_process_read(&reader, PC_METRIC_BIT(PC_METRIC_MINOR_FAULTS) | wanted, &metrics) == 0 &&
-                   reader.owner == getpid() && metrics.values[PC_METRIC_MINOR_FAULTS] < SPIKE / 8192;
+                   reader.folder.owner == getpid() && metrics.values[PC_METRIC_MINOR_FAULTS] < SPIKE / 8192;
         _exit(own ? 0 : 1);
     }
     int status = -1;

@@ -1,23 +1,11 @@
-// link: -Wl,--wrap=calloc
 // SPDX-License-Identifier: MIT
 // pc_ptrmap: many keys, their values over growth, every allocation failing once.
 #include "check.h"
+#include "failing_malloc.h"
 
 #include <stdlib.h>
 
 #include "base/pc_ptrmap.h"
-
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-
-static long fail_after = -1;
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    if (fail_after >= 0 && fail_after-- == 0)
-        return NULL;
-    return __real_calloc(count, size);
-}
 
 enum { KEYS = 100000 };
 static char keys[KEYS * 16];
@@ -48,11 +36,11 @@ static void test_out_of_memory(void)
         pc_ptrmap map = {0};
         size_t *value, i = 0;
         bool added;
-        fail_after = n;
+        fail_at = n;
         while (i < 5000 && pc_ptrmap_find(&map, &keys[i * 16], &value, &added) == 0)
             *value = ++i;
         refused += i < 5000;
-        fail_after = -1;
+        fail_at = -1;
         bool sound = true;
         for (size_t at = 0; at < i; at++)
             sound = sound && pc_ptrmap_find(&map, &keys[at * 16], &value, &added) == 0 && !added && *value == at + 1;

@@ -1,8 +1,8 @@
-// link: -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc
 // SPDX-License-Identifier: MIT
 // pc_sampler: threads that read while it samples, starting and stopping at any moment, processes that come and go under
 // a tree, forks, and every allocation failing once. Built with -fsanitize=thread it is the stress of the lock.
 #include "check.h"
+#include "failing_malloc.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -13,37 +13,6 @@
 
 #include "measure/pc_clock.h"
 #include "measure/pc_sampler.h"
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *block, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *block, size_t size);
-
-static atomic_long fail_after = -1; // the sampler's thread allocates too
-
-static bool fails(void)
-{
-    if (atomic_load_explicit(&fail_after, memory_order_relaxed) < 0)
-        return false;
-    return atomic_fetch_sub_explicit(&fail_after, 1, memory_order_relaxed) == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *block, size_t size)
-{
-    return fails() ? NULL : __real_realloc(block, size);
-}
 
 static pc_sampler *make(pid_t pid, bool tree)
 {
@@ -237,14 +206,14 @@ static void test_out_of_memory(void)
         const pc_sampler_options options = {.tree = true, .interval_ns = PC_SAMPLER_MAX_INTERVAL_NS, .capacity = 16};
         pc_sampler *sampler = NULL;
         pc_samples parts[4] = {{0}};
-        atomic_store(&fail_after, n);
+        atomic_store(&fail_at, n);
         int status = pc_sampler_create(&options, &sampler);
         if (status == 0)
             status = pc_sampler_start(sampler);
         if (status == 0)
             status = pc_sampler_read(sampler, PC_SAMPLER_FDS, &parts[0], &parts[1], &parts[2], &parts[3]);
-        bool unused = atomic_load(&fail_after) >= 0;
-        atomic_store(&fail_after, -1);
+        bool unused = atomic_load(&fail_at) >= 0;
+        atomic_store(&fail_at, -1);
         CHECK(status == 0 || status == -ENOMEM || status == -EAGAIN); // pthread_create's own
         refused += status < 0;
         for (int i = 0; i < 4; i++)

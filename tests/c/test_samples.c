@@ -1,47 +1,11 @@
-// link: -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc
 // SPDX-License-Identifier: MIT
 // pc_alloc and pc_samples: growth, overflow of sizes, and every allocation failing once.
 #include "check.h"
+#include "failing_malloc.h"
 
 #include <string.h>
 
 #include "measure/pc_samples.h"
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *block, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *block, size_t size);
-
-static long fail_after = -1; // allocations that still succeed; -1: all do
-static long allocations;
-
-static bool fails(void)
-{
-    allocations++;
-    if (fail_after < 0)
-        return false;
-    if (fail_after == 0)
-        return true;
-    fail_after--;
-    return false;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *block, size_t size)
-{
-    return fails() ? NULL : __real_realloc(block, size);
-}
 
 static void test_alloc(void)
 {
@@ -62,11 +26,11 @@ static void test_alloc(void)
     pc_free(NULL);
 
     // A product that overflows is refused before the allocator sees it.
-    allocations = 0;
+    allocation_count = 0;
     CHECK(pc_alloc(SIZE_MAX / 4, 8) == NULL);
     CHECK(pc_alloc_zero(SIZE_MAX, 2) == NULL);
     CHECK(pc_realloc(NULL, SIZE_MAX / 2 + 1, 2) == NULL);
-    CHECK(allocations == 0);
+    CHECK(allocation_count == 0);
 }
 
 static void test_growth(void)
@@ -77,7 +41,7 @@ static void test_growth(void)
     CHECK(pc_samples_reserve(&samples, 0) == 0);
     CHECK(samples.data == NULL);
 
-    allocations = 0;
+    allocation_count = 0;
     bool pushed = true, invariant = true;
     for (size_t i = 0; i < 100000; i++) {
         pushed = pushed && pc_samples_push(&samples, (double)i) == 0;
@@ -85,7 +49,7 @@ static void test_growth(void)
     }
     CHECK(pushed);
     CHECK(invariant);
-    CHECK(allocations < 30); // geometric: 64 * 1.5^18 > 100000
+    CHECK(allocation_count < 30); // geometric: 64 * 1.5^18 > 100000
     bool kept = true;
     for (size_t i = 0; i < 100000; i++)
         kept = kept && samples.data[i] == (double)i;
@@ -93,10 +57,10 @@ static void test_growth(void)
 
     // Reserving makes that many pushes free of allocation.
     CHECK(pc_samples_reserve(&samples, 50000) == 0);
-    allocations = 0;
+    allocation_count = 0;
     for (size_t i = 0; i < 50000; i++)
         pushed = pushed && pc_samples_push(&samples, 1.0) == 0;
-    CHECK(pushed && allocations == 0);
+    CHECK(pushed && allocation_count == 0);
 
     pc_samples_clear(&samples);
     CHECK(samples.data == NULL && samples.length == 0 && samples.capacity == 0);
@@ -123,12 +87,12 @@ static void test_out_of_memory(void)
     for (long n = 0; n < 100; n++) {
         pc_samples samples;
         pc_samples_init(&samples);
-        fail_after = n;
+        fail_at = n;
         int status = 0;
         size_t pushed = 0;
         while (pushed < 1000 && (status = pc_samples_push(&samples, (double)pushed)) == 0)
             pushed++;
-        fail_after = -1;
+        fail_at = -1;
         if (status < 0) {
             refused++;
             CHECK(status == -ENOMEM);
@@ -143,11 +107,12 @@ static void test_out_of_memory(void)
     }
     CHECK(refused >= 5);
 
-    fail_after = 0;
+    fail_at = 0;
     CHECK(pc_alloc(1, 1) == NULL);
+    fail_at = 0;
     CHECK(pc_alloc_zero(1, 1) == NULL);
+    fail_at = 0;
     CHECK(pc_realloc(NULL, 1, 1) == NULL);
-    fail_after = -1;
 }
 
 int main(void)

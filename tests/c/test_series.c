@@ -1,43 +1,12 @@
-// link: -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc
 // SPDX-License-Identifier: MIT
 // pc_series: bounded length, peaks that survive merging, means and quantiles over all samples; every allocation
 // failing.
 #include "check.h"
+#include "failing_malloc.h"
 
 #include <math.h>
 
 #include "measure/pc_series.h"
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *block, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *block, size_t size);
-
-static long fail_after = -1;
-
-static bool fails(void)
-{
-    if (fail_after < 0)
-        return false;
-    return fail_after-- == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *block, size_t size)
-{
-    return fails() ? NULL : __real_realloc(block, size);
-}
 
 static const double ones[2] = {1.0, 1.0};
 
@@ -128,9 +97,9 @@ static void test_out_of_memory(void)
     CHECK(pc_series_init(&series, 1, SIZE_MAX / 4) == -ENOMEM);
     long refused = 0;
     for (long n = 0; n < 20; n++) {
-        fail_after = n;
+        fail_at = n;
         int status = pc_series_init(&series, 3, 8);
-        fail_after = -1;
+        fail_at = -1;
         if (status == 0) {
             pc_series_clear(&series);
             break;

@@ -1,9 +1,9 @@
-// link: -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc
 // SPDX-License-Identifier: MIT
 // pc_shm: order and counts round the end, limits, names and their end, damage, death with a lock held at each step,
 // every allocation failing once, and threads that put and get at once. Built with -fsanitize=thread it is the stress of
 // the ring's order.
 #include "check.h"
+#include "failing_malloc.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -19,35 +19,6 @@
 #include "base/pc_alloc.h"
 #include "measure/pc_clock.h"
 #include "workload/pc_shm_layout.h"
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *block, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *block, size_t size);
-
-static long fail_at = -1; // the allocation that fails, counted from now; -1: none; set while there is one thread
-
-static bool fails(void)
-{
-    return fail_at >= 0 && fail_at-- == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *block, size_t size)
-{
-    return fails() ? NULL : __real_realloc(block, size);
-}
 
 static pc_shm *make(size_t capacity)
 {

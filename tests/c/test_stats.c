@@ -1,8 +1,8 @@
-// link: -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc
 // SPDX-License-Identifier: MIT
 // The statistics of the core: known results, order statistics against a sort, exact sums against __int128, refusals,
 // and every allocation failing once. Equality with pytest-benchmark is tested from Python.
 #include "check.h"
+#include "failing_malloc.h"
 
 #include <float.h>
 #include <math.h>
@@ -13,37 +13,6 @@
 #include "judge/pc_median_interval.h"
 #include "judge/pc_select.h"
 #include "judge/pc_stats.h"
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *block, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *block, size_t size);
-
-static long fail_after = -1; // allocations that still succeed; -1: all do
-static size_t allocated;     // bytes asked for
-
-static bool fails(size_t size)
-{
-    allocated += size;
-    return fail_after >= 0 && fail_after-- == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails(size) ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails(count * size) ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *block, size_t size)
-{
-    return fails(size) ? NULL : __real_realloc(block, size);
-}
 
 static const pc_stats_options usual = {.compensated_sum = true, .level = 0.95};
 
@@ -322,17 +291,17 @@ static void test_memory(void)
     int status = -ENOMEM;
     long refused = 0;
     for (long n = 0; status < 0 && n < 20; n++) {
-        fail_after = n;
-        allocated = 0;
+        fail_at = n;
+        allocated_bytes = 0;
         status = pc_stats_summarize(samples, LENGTH, &usual, &s);
-        fail_after = -1;
+        fail_at = -1;
         if (status < 0) {
             refused++;
             CHECK(status == -ENOMEM && memcmp(&s, &before, sizeof s) == 0);
         }
     }
     CHECK(status == 0 && refused == 2);
-    CHECK(allocated < LENGTH / 4 + 200 * 1024); // no copy of the samples, which would be 8 bytes each
+    CHECK(allocated_bytes < LENGTH / 4 + 200 * 1024); // no copy of the samples, which would be 8 bytes each
     free(samples);
 }
 

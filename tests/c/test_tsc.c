@@ -1,7 +1,7 @@
-// link: -Wl,--wrap=malloc
 // SPDX-License-Identifier: MIT
 // The time-stamp counter as a clock: when it is used, its rate, and the check against the clock.
 #include "check.h"
+#include "failing_malloc.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,20 +11,6 @@
 
 #include "measure/pc_clock.h"
 #include "measure/pc_tsc.h"
-
-static bool fail_next;
-
-void *__real_malloc(size_t bytes);
-void *__wrap_malloc(size_t bytes);
-
-void *__wrap_malloc(size_t bytes)
-{
-    if (fail_next) {
-        fail_next = false;
-        return NULL;
-    }
-    return __real_malloc(bytes);
-}
 
 // Whether the counter is usable when the kernel's clock source is called `name`. `forbid` takes it from the process
 // meanwhile, and with it the vDSO's clocks, so that nothing but the question may stand there.
@@ -88,7 +74,7 @@ static void check_rate(void)
     CHECK(pc_tsc_pair_ns(&tsc, 1000, &pair_ns) == 0);
     CHECK(pair_ns > 0.0 && pair_ns < 1e6);
     double untouched = 42.0;
-    fail_next = true;
+    fail_at = 0;
     CHECK(pc_tsc_pair_ns(&tsc, 10, &untouched) == -ENOMEM);
     CHECK(untouched == 42.0);
 }

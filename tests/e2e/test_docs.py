@@ -12,6 +12,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import api_reference
 import pytest
 from results_files import benchmark, write
 
@@ -23,7 +24,7 @@ PAGES = [
     ROOT / "README.md",
     ROOT / "benchmarks/README.md",
     *sorted((ROOT / ".github").glob("*.md")),
-    *sorted((ROOT / ".github/guide").glob("*.md")),
+    *sorted((ROOT / ".github/guide").rglob("*.md")),
 ]
 
 # What the examples take as given: the reader's own code.
@@ -78,7 +79,7 @@ def commands() -> list[object]:
         for line in block.values[0].splitlines():  # type: ignore[attr-defined]
             words = shlex.split(line, comments=True)
             if words and words[0] == "perfcore":
-                end = next((at for at, word in enumerate(words) if word in {"|", ">", ">>", "&&"}), len(words))
+                end = next((at for at, word in enumerate(words) if word in {"|", "||", ">", ">>", "&&"}), len(words))
                 found.append(pytest.param(words[1:end], id=f"{block.id}: {' '.join(words[1:end])}"))  # type: ignore[attr-defined]
     return found
 
@@ -101,6 +102,21 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_reference_is_what_the_docstrings_say(capsys: pytest.CaptureFixture[str]) -> None:
+    assert api_reference.main(check=True) == 0, capsys.readouterr().out
+
+
+def test_the_reference_says_something_of_every_name() -> None:
+    text = api_reference.GUIDE.joinpath("api.md").read_text(encoding="utf-8")
+    assert [line for line in text.splitlines() if line.startswith("| [") and line.endswith("|  |")] == []
+    for path in api_reference.GUIDE.glob("api/*.md"):
+        text = path.read_text(encoding="utf-8")
+        assert re.findall(r"^- `\w+: [^`]*`$", text, re.MULTILINE) == [], path.name  # a property
+        bare = re.findall(r"^```py\n(.*)\n```\n\n(?=```py|#|\Z)", text, re.MULTILINE)
+        # What has no docstring: another name for something (Policy = ..., Full = queue.Full).
+        assert [head for head in bare if " = " not in head] == [], path.name
 
 
 def test_every_extra_that_is_named_exists() -> None:

@@ -156,7 +156,7 @@ def test_two_updates_at_once(tmp_path: Path) -> None:
     assert [done.returncode for done in results] == [0] * 6
     assert (tmp_path / "base.json").read_bytes() in whole
     assert previous_path(tmp_path / "base.json").read_bytes() in whole
-    assert not list(tmp_path.glob(".*.tmp"))
+    assert not list(tmp_path.glob(".*.perfcore.tmp"))
 
 
 # --- no room, no permission ---
@@ -188,7 +188,7 @@ def store(folder: Path, target: Path) -> None:
 def assert_unharmed(folder: Path, target: Path) -> None:
     assert (target / "base.json").read_bytes() == (folder / "old.json").read_bytes()
     assert [run.count for run in History(target / "h.db").runs()] == [1]
-    assert not list(target.glob(".*.tmp"))
+    assert not list(target.glob(".*.perfcore.tmp"))
 
 
 def test_a_limit_of_the_file_size(tmp_path: Path) -> None:

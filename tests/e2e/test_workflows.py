@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -22,6 +23,9 @@ ACTION = ROOT / ".github/actions/perfcore"
 HEAD = "a" * 40
 
 pytest.importorskip("check_jsonschema")
+pytest.importorskip("ruamel.yaml")
+sys.path.insert(0, str(ROOT / "tests/outside"))
+import workflow  # noqa: E402
 
 
 def load(path: Path) -> Any:
@@ -85,7 +89,8 @@ class Api(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.comments: list[dict[str, Any]] = []
         self.calls: list[str] = []
-        self.broken = False
+        self.broken = self.silent = False
+        self.head, self.token = HEAD, "secret"
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -102,11 +107,13 @@ class Handler(BaseHTTPRequestHandler):
         size = int(self.headers.get("Content-Length", 0))
         sent = json.loads(self.rfile.read(size)) if size else None
         self.server.calls.append(f"{self.command} {self.path}")
-        assert self.headers["Authorization"] == "Bearer secret"
-        if self.server.broken:
+        assert self.headers["Authorization"] == f"Bearer {self.server.token}"
+        if self.server.silent:
+            self.close_connection = True
+        elif self.server.broken:
             self.answer({}, 503)
         elif self.path == "/repos/o/r/pulls/7":
-            self.answer({"head": {"sha": HEAD}})
+            self.answer({"head": {"sha": self.server.head}})
         elif self.command == "GET":
             page = int(re.search(r"&page=(\d+)", self.path)[1])  # type: ignore[index]
             self.answer(self.server.comments[100 * (page - 1) : 100 * page])
@@ -198,3 +205,43 @@ def test_nothing_to_post_and_a_broken_api(api: Api, reports: Path, tmp_path: Pat
     done = post(reports, api)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "comment.py: GET pulls/7: GitHub answered 503 Service Unavailable\n"
+    api.silent = True
+    done = post(reports, api)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "comment.py: GET pulls/7: Remote end closed connection without response\n"
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_the_comment_from_the_other_workflow_s_artifacts(api: Api, reports: Path, tmp_path: Path) -> None:
+    """performance-comment.yml, step by step, after `performance` has left its artifacts."""
+    folder, shared = tmp_path / "repository", tmp_path / "shared"
+    shutil.copytree(ACTION, folder / ".github/actions/perfcore")
+    who = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.org", "-c", "commit.gpgsign=false"]
+    for words in (
+        "init --quiet --initial-branch=main",
+        "add --all",
+        "commit --quiet -m one",
+        "commit -qm two --allow-empty",
+    ):
+        subprocess.run(["git", *who, *words.split()], cwd=folder, check=True)
+    api.head = subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=folder, text=True).strip()
+    api.token = "no-token"  # noqa: S105 - what stands for GitHub's
+    for version in ("3.11", "3.12"):  # named by action.yml
+        shutil.copytree(reports / f"perfcore-{version}", shared / f"artifacts/perfcore-{version}")
+    (shared / "artifacts/results-3.12").mkdir()
+    flow = str(ROOT / ".github/workflows/performance-comment.yml")
+    arguments = [
+        "--event",
+        "workflow_run",
+        "--source",
+        str(folder),
+        "--shared",
+        str(shared),
+        "--work",
+        str(tmp_path / "work"),
+    ]
+    for variable in (f"GITHUB_API_URL=http://127.0.0.1:{api.server_port}", "GITHUB_REPOSITORY=o/r"):
+        arguments += ["--env", variable]
+    assert workflow.main([flow, *arguments]) == 0
+    assert "Python 3.11: no" in api.comments[0]["body"]
+    assert "Python 3.12: no" in api.comments[0]["body"]

@@ -14,6 +14,25 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
             abort();                                                                                                   \
     } while (0)
 
+// The sum of the pids, from text in two pieces; -1 where it is refused.
+static int64_t sum_of_pids(const char *text, size_t first, size_t size)
+{
+    const char *at = text, *ends[] = {text + first, text + size};
+    int64_t begun = 0, sum = 0;
+    for (int piece = 0; piece < 2; piece++) {
+        int32_t pid = 0;
+        int status;
+        while ((status = pc_proctext_next_pid(&at, ends[piece], &begun, &pid)) > 0) {
+            DEMAND(pid > 0 && begun == 0);
+            sum += pid;
+        }
+        if (status < 0)
+            return -1;
+        DEMAND(at == ends[piece] && begun >= 0 && begun <= INT32_MAX);
+    }
+    return sum;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *text = malloc(size + 1); // with exactly the bytes behind it that a parser must not touch
@@ -62,6 +81,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         DEMAND(quota == 7 && period == 7);
     else
         DEMAND(period > 0);
+
+    DEMAND(sum_of_pids(exact, size / 2, size) == sum_of_pids(exact, 0, size));
 
     const char *path = NULL;
     size_t path_length = 0;

@@ -6,6 +6,9 @@
 #
 #   tests/fuzz/run.sh SECONDS [CLANG] [NAME...]
 #
+# A first line `// python: NAME...` says that a target has Python inside and files csrc/ext/workload/NAME.c besides the
+# core; it is built with the headers and the library of $PYTHON (python3), and left out where that has no library.
+#
 # What it finds stays in .build/fuzz/NAME/: the growing corpus, and crash-* files to replay with .build/fuzz/NAME/fuzz.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -24,6 +27,7 @@ read -ra flags <<<"-std=c11 -O1 -g -ffp-contract=off -D_GNU_SOURCE -fno-omit-fra
 $(pkg-config --cflags libcjson libproc2)"
 read -ra libraries <<<"$(pkg-config --libs libcjson libproc2) -lm -pthread"
 export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1
+export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
 
 # at_once FUNCTION ARGUMENT...: the function on each argument, no more at a time than processors; 1 when one failed.
 at_once() {
@@ -50,14 +54,34 @@ compile_core() {
     "$clang" "${flags[@]}" -c -o ".build/fuzz/core/${object//\//-}.o" "$1"
 }
 
+# Print what a program with Python inside is compiled and linked with; 1 where it cannot be linked.
+python_flags() {
+    local words
+    words=$("${PYTHON:-python3}" -c 'import sysconfig as s; v = s.get_config_var
+print("-I" + s.get_paths()["include"], "-L" + v("LIBDIR"), "-Wl,-rpath," + v("LIBDIR"), "-lpython" + v("LDVERSION"))')
+    # shellcheck disable=SC2086
+    echo 'int Py_IsInitialized(void); int main(void) { return Py_IsInitialized(); }' |
+        "$clang" -x c - $words -o /dev/null 2>/dev/null && printf '%s\n' "$words"
+}
+
 fuzz_target() {
-    local name=$1 work=.build/fuzz/$1 inputs options
+    local name=$1 work=.build/fuzz/$1 inputs options bindings python=()
     mkdir -p "$work/corpus"
     inputs=("$work/corpus")
     [ -d "tests/fuzz/corpus/$name" ] && inputs+=("tests/fuzz/corpus/$name")
     options=(-max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$work/")
     [ -f "tests/fuzz/$name.dict" ] && options+=(-dict="tests/fuzz/$name.dict")
-    if ! "$clang" "${flags[@]}" -fsanitize=fuzzer -o "$work/fuzz" "tests/fuzz/fuzz_$name.c" .build/fuzz/core/*.o "${libraries[@]}"; then
+    read -ra bindings <<<"$(sed -n '1s|^// python: ||p' "tests/fuzz/fuzz_$name.c")"
+    if [ ${#bindings[@]} -gt 0 ]; then
+        if ! read -ra python < <(python_flags); then
+            echo "fuzz_$name: left out, for ${PYTHON:-python3} has no libpython to link with"
+            return 0
+        fi
+        bindings=("${bindings[@]/#/csrc/ext/workload/}")
+        python+=(-Icsrc/ext "${bindings[@]/%/.c}")
+        options+=(-detect_leaks=0) # only at the end: the interpreter's caches would have it look after each input
+    fi
+    if ! "$clang" "${flags[@]}" -fsanitize=fuzzer -o "$work/fuzz" "tests/fuzz/fuzz_$name.c" .build/fuzz/core/*.o "${python[@]}" "${libraries[@]}"; then
         echo "fuzz_$name: does not build"
         return 1
     fi

@@ -1,12 +1,22 @@
 # SPDX-License-Identifier: MIT
+import fcntl
 import os
+import signal
 import stat
+import time
 from pathlib import Path
 
 import pytest
 
 from perfcore.errors import ResultsError
+from perfcore.record import atomic
 from perfcore.record.atomic import write_atomic
+
+
+@pytest.fixture(autouse=True)
+def another_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each test be the first to write into its folder."""
+    monkeypatch.setattr(atomic, "_swept", set())
 
 
 def test_writes_new_and_replaces_old(tmp_path: Path) -> None:
@@ -78,3 +88,78 @@ def test_interrupt_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(KeyboardInterrupt):
         write_atomic(tmp_path / "a", b"new")
     assert os.listdir(tmp_path) == []
+
+
+def killed_writer(folder: Path) -> Path:
+    """Return the temporary file of a writer that was killed in the middle."""
+    if (pid := os.fork()) == 0:
+        os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment]
+        write_atomic(folder / "a", b"new")
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+    (left,) = folder.glob(".a.*")
+    return left
+
+
+def age(path: Path) -> None:
+    past = time.time() - 3600
+    os.utime(path, (past, past))
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next_process(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"old")
+    left = killed_writer(tmp_path)
+    assert (tmp_path / "a").read_bytes() == b"old"
+    age(left)
+    write_atomic(tmp_path / "b", b"1")
+    assert sorted(os.listdir(tmp_path)) == ["a", "b"]
+
+
+def test_the_sweep_leaves_alone_what_may_be_in_use_or_is_another_thing(tmp_path: Path) -> None:
+    young = killed_writer(tmp_path)
+    locked, link, folder = (tmp_path / f".{name}.x.perfcore.tmp" for name in ("locked", "link", "folder"))
+    others = [tmp_path / name for name in (".a.tmp", "a.perfcore.tmp", "precious")]
+    for path in (locked, *others):
+        path.write_bytes(b"x")
+    link.symlink_to("precious")
+    folder.mkdir()
+    for path in (locked, folder, *others):
+        age(path)
+    with locked.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        age(locked)
+        before = set(os.listdir(tmp_path))
+        write_atomic(tmp_path / "b", b"1")
+    assert set(os.listdir(tmp_path)) == before | {"b"}
+    assert young.exists()
+    assert (tmp_path / "precious").read_bytes() == b"x"
+
+
+def test_a_writer_whose_temporary_file_was_swept_away_makes_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flock, taken = fcntl.flock, []
+
+    def swept(descriptor: int, operation: int) -> None:
+        if not taken:
+            taken.extend(tmp_path.glob(".a.*"))
+            os.unlink(taken[0])
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", swept)
+    write_atomic(tmp_path / "a", b"whole")
+    assert taken
+    assert os.listdir(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"whole"
+
+
+def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unsupported(*_: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    left = killed_writer(tmp_path)
+    age(left)
+    monkeypatch.setattr(fcntl, "flock", unsupported)
+    write_atomic(tmp_path / "a", b"new")
+    assert (tmp_path / "a").read_bytes() == b"new"
+    assert left.exists()  # nobody can tell whether its writer lives

@@ -15,6 +15,7 @@ from perfcore import MeasureError, Samples
 from perfcore.measure.callables import is_coroutine_function
 from perfcore.measure.coroutine import CoroutineRunner
 from perfcore.measure.runner import CallRunner, make_runner
+from perfcore.messaging import PriorityRing, Ring
 
 
 async def add(a, b=0):
@@ -31,6 +32,16 @@ class WithCall:
 
     def plain(self):
         return 3
+
+
+def marked_for_asyncio():
+    """Return a function that says to asyncio that it gives a coroutine, as those compiled to C do."""
+
+    def function():
+        return add(1)
+
+    function._is_coroutine = asyncio.coroutines._is_coroutine
+    return function
 
 
 @pytest.fixture
@@ -57,11 +68,26 @@ def made():
         (WithCall, False),
         (len, False),
         (functools.partial(len, []), False),
+        (Ring().aput, True),
+        (PriorityRing().aget, True),
+        (functools.partial(Ring().aget_many, 3), True),
+        (Ring().put, False),
+        (marked_for_asyncio(), True),
     ],
 )
 def test_knows_a_coroutine_function(made, function, expected):
     assert is_coroutine_function(function) is expected
     assert isinstance(made(function), CoroutineRunner if expected else CallRunner)
+
+
+def test_awaits_the_coroutines_of_types_in_c(made):
+    ring = Ring()
+    runner = made(ring.aput, ("item",))
+    samples = Samples()
+    runner.run(samples, 3, 10)
+    assert (len(samples), runner.result, ring.qsize()) == (3, None, 30)
+    made(ring.aget).run(samples, 3, 10)
+    assert ring.empty()
 
 
 def test_awaits_each_call_on_one_loop_and_keeps_the_result(made):

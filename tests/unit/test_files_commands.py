@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -114,3 +116,16 @@ def test_history_export(folder: Path, capsys: pytest.CaptureFixture[str]) -> Non
         assert main(["history", "export", *arguments]) == 2
         assert text in capsys.readouterr().err
     assert not (folder / "none.db").exists()
+
+
+def test_a_check_loads_only_what_it_needs() -> None:
+    program = (
+        "import sys; from perfcore.cli import main\n"
+        "code = main(['check', 'b.json', '--baseline', 'a.json'])\n"
+        "print(*sys.modules, file=sys.stderr); sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True)
+    loaded = set(done.stderr.split())
+    assert "perfcore.judge.verdict" in loaded
+    # Reading two files and comparing them needs none of these, and each takes its time to load.
+    assert not loaded & {"sqlalchemy", "rich", "pytest", "numpy", "json", "tempfile", "platform", "asyncio"}

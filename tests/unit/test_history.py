@@ -22,7 +22,7 @@ from perfcore.cli import main
 from perfcore.errors import HistoryError, ResultsError, ServiceError
 from perfcore.record.history import History, Run, make_run
 from perfcore.record.results import load_results, parse_results
-from perfcore.record.series import read_metrics, read_series
+from perfcore.record.series import read_kept, read_series
 from perfcore.suite.postgres import Cluster
 
 TESTS = Path(__file__).parent.parent
@@ -97,9 +97,12 @@ def exercise(where: str) -> None:
     name, other = history.names("::m") + history.names("::b")
     assert [point.median for point in history.series([other], metric="max")[other]] == [4e-6]
     assert [point.median for point in history.series([name, other], metric="allocations")[name]] == [7.0]
-    found = read_metrics(history, [name, other], before=START + 2 * DAY, environment=measured.environment, limit=5)
-    assert found == {name: [{"allocations": 7}], other: []}
-    assert read_metrics(history, [name], before=START, environment=measured.environment, limit=5) == {name: []}
+    found = read_kept(history, [name, other], before=START + 2 * DAY, environment=measured.environment, limit=5)
+    (kept,) = found[name]
+    assert (kept.backend, kept.method, kept.figures["allocations"]) == ("stock", measured.figures[1]["method"], 7)
+    assert kept.figures["stats"]["max"] == history.series([name], metric="max")[name][0].median
+    assert found[other] == []
+    assert read_kept(history, [name], before=START, environment=measured.environment, limit=5) == {name: []}
     (group,), series = read_series(history, [name, other, "none"])
     assert (group.environment, group.moments) == (measured.environment, [START, START + DAY])
     assert [(one.fullname, one.runs, one.values) for one in series] == [(other, [0], [2e-6]), (name, [1], [1e-6])]
@@ -308,3 +311,37 @@ def test_an_import_is_whole(project: Path, capsys: pytest.CaptureFixture[str]) -
         load_results("saved/1.json")
     assert main(["history", "prune", "--days", "0"]) == 2
     assert "is no number of days" in capsys.readouterr().err
+
+
+def test_what_is_kept_beside_the_columns(tmp_path: Path) -> None:
+    item = benchmark(
+        "a",
+        extra_info={
+            "rate": 5,
+            "text": "no",
+            "yes": True,
+            "latency_ns": {"p99": 7, "p99.9": 9, "unit": "ns"},
+            "table": {str(number): number for number in range(60)},
+        },
+    ) | {"perfcore": {"metrics": {"allocations": 3}, "percentiles": {"p99": 2e-6, "p50": None}}}
+    (row,) = made(0, item).figures
+    assert json.loads(row["metrics_json"]) == {
+        "allocations": 3,
+        "percentiles": {"p99": 2e-6},
+        "extra_info": {"rate": 5, "latency_ns": {"p99": 7, "p99.9": 9}},
+    }
+    history = History(tmp_path / "h.db", create=True)
+    assert history.add([made(0, item)]) == 1
+    name = row["fullname"]
+    for metric, value in (("allocations", 3), ("p99", 2e-6), ("rate", 5), ("latency_ns.p99.9", 9)):
+        assert [point.median for point in history.series([name], metric=metric)[name]] == [value]
+    for metric in ("text", "table.5", "latency_ns", "latency_ns.", ".p99", "rate.p99"):
+        assert history.series([name], metric=metric)[name] == []
+
+
+def test_a_run_is_known_by_what_was_kept_from_the_start(tmp_path: Path) -> None:
+    plain = made(0, benchmark("a"))
+    more = made(0, benchmark("a", extra_info={"rate": 5}))
+    assert plain.key == more.key
+    history = History(tmp_path / "h.db", create=True)
+    assert (history.add([plain]), history.add([more])) == (1, 0)

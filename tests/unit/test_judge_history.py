@@ -224,3 +224,62 @@ def test_trends(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert change["pvalue"] < 0.002
     assert main(["trends", "--benchmark", "none"]) == 2
     assert "no runs of benchmarks like 'none' in the last 30 days" in capsys.readouterr().err
+
+
+# --- other figures than the median ---
+
+MORE = """
+[tool.perfcore.thresholds.metrics]
+p99 = {}
+ops = {}
+items_per_second = {}
+"latency_ns.p99.9" = {}
+allocations = { exact = true }
+"""
+
+
+def measured(slower: float = 1.0, *, kernel: str = "unrolled") -> dict[str, Any]:
+    """Return a benchmark whose rounds have a long tail and whose test counts for itself."""
+    return benchmark(
+        "a",
+        stats={"mean": 1e-6 * slower, "ops": 1e6 / slower},
+        extra_info={
+            "items_per_second": 1000.0 / slower,
+            "latency_ns": {"p99.9": 50.0 * slower, "count": 10},
+            "allocations": 5 * slower,
+            "note": "text",
+        },
+    ) | {"perfcore": {"kernel": kernel, "mad": 1e-9, "percentiles": {"p99": 5e-6 * slower}}}
+
+
+def metric_statuses(capsys: pytest.CaptureFixture[str], *more: str) -> dict[str, str]:
+    capsys.readouterr()
+    assert main(["check", "new.json", "--history", "--json", *more]) == 0
+    report = json.loads(capsys.readouterr().out)
+    return {one["metric"]: one["status"] for one in report["metrics"]}
+
+
+def test_figures_that_are_named_are_judged_by_history(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with (project / "pyproject.toml").open("a") as file:
+        file.write(MORE)
+    own = {"perfcore": {"schema": 1, "backend": "perfcore"}}
+    for number in range(12):
+        saved(project / "more.json", number - 20, measured(1 + 0.001 * (number % 2)), **own)
+        assert main(["history", "add", "more.json"]) == 0
+    names = ("allocations", "p99", "ops", "items_per_second", "latency_ns.p99.9")
+    for slower, expected in ((1.0, "ok"), (1.5, "critical"), (0.5, "improvement")):
+        saved(project / "new.json", 0, measured(slower), **own)
+        found = metric_statuses(capsys)
+        assert found.pop("allocations") == ("improvement" if slower == 1.0 else expected)  # exact: the last has 5.005
+        assert found == dict.fromkeys(names[1:], expected)
+    # Another kernel's times mean something else, and what there is none of is not compared.
+    saved(project / "new.json", 0, measured(1.5, kernel="vectorcall"), **own)
+    assert metric_statuses(capsys) == {"allocations": "critical"}  # a count, however the time was taken
+    assert metric_statuses(capsys, "--allow-backend-mismatch") == dict.fromkeys(names, "critical")
+    # A call's allocations are not those that the test counted.
+    item = measured()
+    item["perfcore"]["metrics"] = {"allocations": 4}
+    saved(project / "new.json", 0, item, **own)
+    assert metric_statuses(capsys) == dict.fromkeys(names[1:], "ok")
+    assert main(["check", "new.json", "--baseline", "more.json", "--json"]) == 0
+    assert '"metric": "allocations"' not in capsys.readouterr().out

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from perfcore.judge.changepoint import find_levels
+from perfcore.judge.changepoint import find_levels, find_levels_of_each
 
 SERIES = 60
 TOLERANCE = 5
@@ -102,3 +102,17 @@ def test_refusals():
             find_levels(series, **options)
     with pytest.raises(ValueError, match="number 1 is nan"):
         find_levels([1.0, math.nan])
+
+
+def test_many_series_at_once_are_as_one_by_one() -> None:
+    source = np.random.default_rng(77)
+    series = [generate(source, kind)[0] for kind in ("plain", "spiky", "bimodal") for _ in range(5)] + [np.ones(3)]
+    alone = [find_levels(one, seed=5) for one in series]
+    assert sum(map(len, alone)) > 10
+    for threads in (None, 1, 2, 7, 100):
+        assert find_levels_of_each(iter(series), threads=threads, seed=5) == alone
+    assert find_levels_of_each([]) == []
+    with pytest.raises(ValueError, match="must be finite"):
+        find_levels_of_each([*series, [math.nan] * 20], threads=3)
+    with pytest.raises(ValueError, match="threads must be 1 or more, not 0"):
+        find_levels_of_each(series, threads=0)

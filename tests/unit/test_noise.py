@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import os
+import select
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -136,6 +138,33 @@ def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     assert "measured with other settings (mode)" in capsys.readouterr().err
     assert cli.main(["--show", "--log", str(tmp_path / "none")]) == 0
     assert "the log is empty" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("line", ["5", "[]", "{}", '{"settings": 1}'])
+def test_what_is_no_log(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text(line + "\n", encoding="utf-8")
+    with pytest.raises(LogError, match=r"log\.jsonl:1: no comparison of the battery; name another log"):
+        Log(path, Settings())
+
+
+def test_busy_processes_end_with_a_battery_that_is_killed() -> None:
+    program = (
+        f"import sys; sys.path.append({str(ROOT)!r})\n"
+        "from benchmarks.noise import battery\n"
+        "with battery.load('busy') as processes:\n"
+        "    print(*(process.pid for process in processes), flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    words = [sys.executable, "-P", "-c", program]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as made:
+        assert made.stdout is not None
+        handles = [os.pidfd_open(int(pid)) for pid in made.stdout.readline().split()]
+        made.kill()
+    assert len(handles) == len(os.sched_getaffinity(0))
+    for handle in handles:
+        assert select.select([handle], [], [], 60)[0]  # readable once the process has ended
+        os.close(handle)
 
 
 def test_busy_processes_end() -> None:

@@ -169,12 +169,30 @@ def test_what_was_measured_differently_is_not_compared() -> None:
     assert (found.status, found.comparable) == ("undecided", False)
     assert found.reason == "measured by perfcore, the baseline by stock"
     assert math.isnan(found.ratio)
-    kernels = one(perfcore={"kernel": "unrolled"}), one(median=2e-6, perfcore={"kernel": "vectorcall"})
-    assert "kernel vectorcall, the baseline with unrolled" in judge_benchmark(*kernels, Thresholds()).reason
+    kernels = one(perfcore={"kernel": "unrolled"}), one(median=2e-6, perfcore={"kernel": "coroutine"})
+    assert "kernel coroutine, the baseline with unrolled" in judge_benchmark(*kernels, Thresholds()).reason
     other = one(median=2e-6, options={"timer": "process_time"})
     assert "timer process_time, the baseline with perf_counter" in judge_benchmark(one(), other, Thresholds()).reason
     allowed = judge_benchmark(one(), slow, Thresholds(), backends=("stock", "perfcore"), allow_backend_mismatch=True)
     assert allowed.status == "critical"
+
+
+@pytest.mark.parametrize(
+    ("median", "status"), [(7e-6, "critical"), (3e-6, "ok"), (3.18e-6, "undecided"), (2e-6, "improvement")]
+)
+@pytest.mark.parametrize("spread", [{"iqr": 0.0}, {"iqr": 0.0, "data": True}])
+def test_a_function_that_outgrows_rounds_of_many_calls(median: float, status: str, spread: dict[str, Any]) -> None:
+    """One call a round measures the clock too: that is allowed for, and no reason to say nothing."""
+    stats = {**spread, **({"data": [median] * 9} if "data" in spread else {})}
+    base = one(median=3e-6, stats={"iqr": 0.0}, perfcore={"kernel": "unrolled"})
+    head = one(median=median, stats=stats, perfcore={"kernel": "vectorcall"})
+    found = judge_benchmark(base, head, Thresholds())
+    assert (found.status, found.comparable) == (status, True)
+    assert found.allowance == pytest.approx(50e-9 / median)
+    back = judge_benchmark(head, base, Thresholds())
+    assert back.allowance == pytest.approx(50e-9 / median)
+    same = judge_benchmark(base, one(median=median, stats={"iqr": 0.0}, perfcore={"kernel": "unrolled"}), Thresholds())
+    assert same.allowance == 0
 
 
 def test_unfit_says_why() -> None:

@@ -13,6 +13,7 @@ codes: 0 posted, or nothing to post; 2 it could not, with one line on stderr tha
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
@@ -50,7 +51,7 @@ def call(method: str, path: str, body: dict[str, str] | None = None) -> Any:
             return json.load(answer)
     except urllib.error.HTTPError as error:
         raise CannotPostError(f"{method} {path}: GitHub answered {error.code} {error.reason}") from None
-    except (urllib.error.URLError, TimeoutError, ValueError) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:  # URLError and time-outs are OSErrors
         raise CannotPostError(f"{method} {path}: {error}") from None
 
 

@@ -2,13 +2,14 @@
 // Robust change points (see the header).
 #include "judge/pc_levels.h"
 
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
 #include "base/pc_alloc.h"
 #include "base/pc_rng.h"
+#include "judge/pc_keys.h"
 #include "judge/pc_order.h"
+#include "judge/pc_partition.h"
 #include "judge/pc_rank_test.h"
 #include "judge/pc_robust.h"
 #include "judge/pc_special.h"
@@ -26,12 +27,9 @@ typedef struct work {
     double *ranks;     // doubled and centered: whole numbers
     double *sums;      // prefix sums of the ranks
     double *residuals; // of the present levels
-    double *costs;     // of the best partition up to each point, without the squares
     double *weights;   // for a split after each point
-    uint32_t *previous;
-    uint32_t *candidates;
-    double *lows, *highs; // of each candidate: the means for which it may still be the best start of a level
-    size_t *cuts;         // the present changes, then the end
+    double *workspace; // of pc_partition; at first the medians around each point
+    size_t *cuts;      // the present changes, then the end
     size_t cut_count;
 } work;
 
@@ -54,14 +52,16 @@ static int despike(work *w)
     const size_t n = w->length;
     for (size_t i = 0; i < n; i++) {
         const size_t start = i < 2 ? 0 : i + 3 > n ? n - 5 : i - 2;
-        w->costs[i] = n < 5 ? w->values[i] : median_of_five(w->values + start);
-        w->residuals[i] = fabs(w->values[i] - w->costs[i]);
+        w->workspace[i] = n < 5 ? w->values[i] : median_of_five(w->values + start);
+        w->residuals[i] = fabs(w->values[i] - w->workspace[i]);
     }
     double typical, unused;
     const int status = pc_robust_mad(w->residuals, n, &typical, &unused);
+    if (status < 0)
+        return status;
     for (size_t i = 0; i < n; i++)
-        w->residuals[i] = w->residuals[i] > SPIKE * 1.4826 * typical ? w->costs[i] : w->values[i];
-    return status;
+        w->residuals[i] = w->residuals[i] > SPIKE * 1.4826 * typical ? w->workspace[i] : w->values[i];
+    return 0;
 }
 
 static int make_ranks(work *w)
@@ -91,37 +91,35 @@ static double inflation(double r)
     return (1.0 + r) / (1.0 - r);
 }
 
-// The mean of the squared differences at a lag without the greatest tenth, where the changes are. -ENOMEM.
-static int difference_square(work *w, size_t lag, double *mean)
+// The mean of the squared differences at a lag without the greatest tenth, where the changes are.
+static double difference_square(work *w, size_t lag)
 {
     const size_t count = w->length - lag, kept = count - count / 10;
+    uint64_t *keys = (uint64_t *)(void *)w->workspace; // the bits of what is not negative have its order
     for (size_t i = 0; i < count; i++) {
-        const double difference = w->ranks[i + lag] - w->ranks[i];
-        w->residuals[i] = difference * difference;
+        const double difference = w->ranks[i + lag] - w->ranks[i], square = difference * difference;
+        memcpy(&keys[i], &square, sizeof square);
     }
-    const int status = pc_order_values(w->residuals, count, w->residuals);
-    *mean = 0.0;
-    for (size_t i = 0; i < kept; i++)
-        *mean += w->residuals[i] / (double)kept;
-    return status;
+    (void)pc_keys_select(keys, count, kept - 1);
+    double sum = 0.0; // of whole numbers, so that their order hardly matters
+    for (size_t i = 0; i < kept; i++) {
+        double square;
+        memcpy(&square, &keys[i], sizeof square);
+        sum += square;
+    }
+    return sum / (double)kept;
 }
 
 // The first penalty, from the mean squares of differences at lags one and two. Those are 2 v (1 - r) and 2 v (1 - r^2)
 // for a first-order autoregression of variance v. 0 for a series without differences.
-static int first_penalty(work *w, double *penalty, double *correlation)
+static double first_penalty(work *w, double *correlation)
 {
     // What is left of a normal variance without the greatest tenth of the squares.
     const double trimmed = 0.615;
-    double one, two;
-    int status = difference_square(w, 1, &one);
-    if (status == 0)
-        status = difference_square(w, 2, &two);
-    if (status < 0)
-        return status;
+    const double one = difference_square(w, 1), two = difference_square(w, 2);
     const double r = one > 0.0 ? fmin(fmax(two / one - 1.0, 0.0), 0.9) : 0.0;
     *correlation = r;
-    *penalty = one / (2.0 * trimmed * (1.0 - r)) * inflation(r) * log((double)w->length);
-    return 0;
+    return one / (2.0 * trimmed * (1.0 - r)) * inflation(r) * log((double)w->length);
 }
 
 static double residual_inflation(work *w, double expected)
@@ -150,150 +148,64 @@ static double residual_inflation(work *w, double expected)
     return inflation(fmin(fmax(corrected, expected - slack), expected + slack));
 }
 
+// Draw the next value of a permutation: swap one of those from `at` on to `at`, and return it.
+static inline double draw(double *values, size_t at, size_t count, pc_rng *rng)
+{
+    const size_t other = at + pc_rng_below(rng, (uint32_t)(count - at));
+    const double value = values[other];
+    values[other] = values[at];
+    values[at] = value;
+    return value;
+}
+
 // The quantile of the best split's gain over permutations of the residuals; they are left permuted.
-static double permuted_gain(work *w, double false_alarm, pc_rng *rng)
+static double permuted_gain(work *w, double false_alarm, pc_rng *generator)
 {
     double gains[PERMUTATIONS] = {0.0};
-    const size_t n = w->length, last = n - w->min_length;
+    const size_t n = w->length, first = w->min_length, last = n - w->min_length;
+    const double *weights = w->weights;
+    double *values = w->residuals;
+    pc_rng rng = *generator; // a copy of its own stays in registers
     for (size_t p = 0; p < PERMUTATIONS; p++) {
         double sum = 0.0, best = 0.0;
-        for (size_t i = 0; i < last; i++) {
-            const size_t other = i + pc_rng_below(rng, (uint32_t)(n - i));
-            const double value = w->residuals[other];
-            w->residuals[other] = w->residuals[i];
-            w->residuals[i] = value;
-            const double gain = sum * sum * w->weights[i];
-            best = i >= w->min_length && gain > best ? gain : best;
-            sum += value;
+        for (size_t i = 0; i < first; i++)
+            sum += draw(values, i, n, &rng);
+        for (size_t i = first; i < last; i++) {
+            const double gain = sum * sum * weights[i];
+            best = gain > best ? gain : best;
+            sum += draw(values, i, n, &rng);
         }
         size_t place = p;
         for (; place > 0 && gains[place - 1] > best; place--)
             gains[place] = gains[place - 1];
         gains[place] = best;
     }
+    *generator = rng;
     const size_t rank = (size_t)ceil((1.0 - false_alarm) * (PERMUTATIONS + 1));
     return gains[rank < PERMUTATIONS ? rank - 1 : PERMUTATIONS - 1];
 }
 
-static double part_cost(const work *w, size_t start, size_t end)
-{
-    const double sum = w->sums[end] - w->sums[start];
-    return w->costs[start] - sum * sum / (double)(end - start);
-}
-
-// Unlike fmin() and fmax(), which mind NaN, these are single instructions.
-static double lesser(double a, double b)
-{
-    return a < b ? a : b;
-}
-static double greater(double a, double b)
-{
-    return a > b ? a : b;
-}
-
-// The means for which a level from `start` on costs no more than one from `later` on, whatever follows, widened by
-// `slack`. Both costs are quadratic in the mean, and their difference does not depend on what follows. False: none.
-static bool rival(const work *w, size_t start, size_t later, double slack, double *low, double *high)
-{
-    const double length = (double)(later - start), mean = (w->sums[later] - w->sums[start]) / length;
-    const double square = mean * mean - (w->costs[start] - w->costs[later]) / length;
-    if (square < -slack * slack)
-        return false;
-    const double half = (square > 0.0 ? sqrt(square) : 0.0) + slack;
-    *low = mean - half;
-    *high = mean + half;
-    return true;
-}
-
-// Add a start to the candidates, drop those that it beats for every mean, and leave it out if it is beaten itself.
-static size_t add_candidate(work *w, size_t count, size_t later)
-{
-    const double most = (double)w->length, slack = 1e-5 * most; // more than what is lost by rounding
-    double low = -most, high = most;
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        const size_t start = w->candidates[i];
-        double from, to;
-        if (!rival(w, start, later, slack, &from, &to))
-            continue;
-        w->candidates[kept] = (uint32_t)start;
-        w->lows[kept] = greater(w->lows[i], from);
-        w->highs[kept] = lesser(w->highs[i], to);
-        kept += w->lows[kept] <= w->highs[kept];
-        // Where the older one is no worse, the new one need not be looked at. Only the ends are cut off: a hole in the
-        // middle stays.
-        if (from + 2.0 * slack <= low)
-            low = greater(low, to - 2.0 * slack);
-        if (to - 2.0 * slack >= high)
-            high = lesser(high, from + 2.0 * slack);
-    }
-    if (low > high)
-        return kept;
-    w->candidates[kept] = (uint32_t)later;
-    w->lows[kept] = low;
-    w->highs[kept] = high;
-    return kept + 1;
-}
-
-// The best partition under a penalty, into w->cuts.
-static void partition(work *w, double penalty)
-{
-    const size_t n = w->length, least = w->min_length;
-    size_t candidate_count = 0;
-    w->costs[0] = -penalty;
-    for (size_t end = 1; end <= n; end++) {
-        w->costs[end] = DBL_MAX;
-        if (end < least)
-            continue;
-        if (end == least || end >= 2 * least)
-            candidate_count = add_candidate(w, candidate_count, end - least);
-        double best = DBL_MAX;
-        uint32_t from = 0;
-        for (size_t i = 0; i < candidate_count; i++) {
-            const double cost = part_cost(w, w->candidates[i], end);
-            if (cost < best) {
-                best = cost;
-                from = w->candidates[i];
-            }
-        }
-        w->costs[end] = best + penalty;
-        w->previous[end] = from;
-    }
-    size_t count = 0;
-    for (size_t end = n; end > 0; end = w->previous[end])
-        w->cuts[count++] = end;
-    for (size_t i = 0; i < count / 2; i++) {
-        const size_t swap = w->cuts[i];
-        w->cuts[i] = w->cuts[count - 1 - i];
-        w->cuts[count - 1 - i] = swap;
-    }
-    w->cut_count = count;
-}
-
-// Split into levels; *factor is the inflation by autocorrelation.
-static int find_levels(work *w, const pc_levels_options *options, double *factor)
+// Split into levels; returns the inflation by autocorrelation.
+static double find_levels(work *w, const pc_levels_options *options)
 {
     pc_rng rng;
     pc_rng_seed(&rng, options->seed);
     w->cuts[0] = w->length;
     w->cut_count = 1;
-    *factor = 1.0;
-    double penalty, correlation;
-    const int status = first_penalty(w, &penalty, &correlation);
-    if (status < 0)
-        return status;
-    partition(w, penalty);
+    double factor = 1.0;
+    double correlation, penalty = first_penalty(w, &correlation);
+    w->cut_count = pc_partition_find(w->sums, w->length, w->min_length, penalty, w->workspace, w->cuts);
     for (int i = 0; i < MOST_REPEATS; i++) {
         const size_t before = w->cut_count;
-        *factor = residual_inflation(w, correlation);
+        factor = residual_inflation(w, correlation);
         const double gain = permuted_gain(w, options->false_alarm, &rng);
         // Residuals of levels that fit exactly ask for no penalty; then none of the levels found is doubtful.
-        penalty = gain > 0.0 ? gain * *factor : penalty;
-        partition(w, penalty);
+        penalty = gain > 0.0 ? gain * factor : penalty;
+        w->cut_count = pc_partition_find(w->sums, w->length, w->min_length, penalty, w->workspace, w->cuts);
         if (w->cut_count == before)
             break;
     }
-    return 0;
+    return factor;
 }
 
 static double relative(double from, double to)
@@ -362,7 +274,7 @@ int pc_levels_find(const double *values, size_t length, const pc_levels_options 
         return -EOVERFLOW;
     const size_t room = length + 1;
     work w = {.values = values, .length = length, .min_length = options->min_length};
-    double *doubles = pc_alloc(room, 7 * sizeof *doubles + 2 * sizeof(uint32_t));
+    double *doubles = pc_alloc(4 * room + PC_PARTITION_DOUBLES(length), sizeof *doubles);
     size_t *cuts = pc_alloc(length / options->min_length + 2, sizeof *cuts);
     pc_level_change *found = pc_alloc(length / options->min_length + 2, sizeof *found);
     size_t found_count = 0;
@@ -371,21 +283,14 @@ int pc_levels_find(const double *values, size_t length, const pc_levels_options 
         w.ranks = doubles;
         w.sums = doubles + room;
         w.residuals = doubles + 2 * room;
-        w.costs = doubles + 3 * room;
-        w.weights = doubles + 4 * room;
-        w.lows = doubles + 5 * room;
-        w.highs = doubles + 6 * room;
-        w.previous = (uint32_t *)(void *)(doubles + 7 * room);
-        w.candidates = w.previous + room;
+        w.weights = doubles + 3 * room;
+        w.workspace = doubles + 4 * room;
         w.cuts = cuts;
         status = despike(&w);
         if (status == 0)
             status = make_ranks(&w);
-        double factor;
         if (status == 0)
-            status = find_levels(&w, options, &factor);
-        if (status == 0)
-            status = confirm(&w, factor, options, found, &found_count);
+            status = confirm(&w, find_levels(&w, options), options, found, &found_count);
     }
     pc_free(doubles);
     pc_free(cuts);

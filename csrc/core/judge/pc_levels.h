@@ -2,17 +2,15 @@
 // Change points of a series that has spikes, autocorrelation or two modes: the robust mode.
 //
 // Method: single spikes give way to the median of the five points around them, and the values to their ranks, so that
-// no magnitude weighs more than another. Optimal partitioning splits the ranks into levels, each change costing a
-// penalty; a start is given up once another is better whatever the level's mean (functional pruning: R. Maidstone, T.
-// Hocking, G. Rigaill, P. Fearnhead, Stat. Comput. 27 (2017), 519-533, with intervals for the sets of means). The
-// penalty is what the best split of the series would gain by chance: a quantile over seeded permutations of the
-// residuals, which have the series' own distribution, its modes and ties included, times (1 + r) / (1 - r) for a
-// lag-one autocorrelation of r up to 0.6 (the factor by which the variance of long means grows). Since residuals need
-// levels and levels a penalty, the first penalty comes from the differences of neighbours, which a few changes hardly
-// touch, and the two are repeated until they agree. In the end each change must pass a rank-sum test between its
-// neighbouring levels, with its deviate reduced by the same factor; the least significant goes first. Values are
-// finite. Time: about 20 ms for 10 000 points, most of it for the permutations, with changes or without. Memory: 104
-// bytes a point. Thread contract: any thread.
+// no magnitude weighs more than another. Optimal partitioning (pc_partition.h) splits the ranks into levels, each
+// change costing a penalty. The penalty is what the best split of the series would gain by chance: a quantile over
+// seeded permutations of the residuals, which have the series' own distribution, its modes and ties included, times (1
+// + r) / (1 - r) for a lag-one autocorrelation of r up to 0.6 (the factor by which the variance of long means grows).
+// Since residuals need levels and levels a penalty, the first penalty comes from the differences of neighbours, which a
+// few changes hardly touch, and the two are repeated until they agree. In the end each change must pass a rank-sum test
+// between its neighbouring levels, with its deviate reduced by the same factor; the least significant goes first.
+// Values are finite. Time: about 0.9 ms for 1000 points and 14 ms for 10 000, half of it for the permutations, with
+// changes or without. Memory: 112 bytes a point. Thread contract: any thread.
 #ifndef PC_LEVELS_H
 #define PC_LEVELS_H
 

@@ -3,38 +3,60 @@
 #include "judge/pc_robust.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/pc_alloc.h"
+#include "judge/pc_keys.h"
 #include "judge/pc_order.h"
 
-static double median_of_sorted(const double *sorted, size_t count)
+// Doubles as unsigned integers of the same order (and back): the sign bit turned over, of negatives all bits. The two
+// zeros are one.
+static uint64_t key_of(double value)
 {
-    const double low = sorted[(count - 1) / 2], high = sorted[count / 2];
-    return low == high ? low : 0.5 * low + 0.5 * high;
+    uint64_t bits;
+    value += 0.0;
+    memcpy(&bits, &value, sizeof bits);
+    return bits >> 63 ? ~bits : bits | (uint64_t)1 << 63;
+}
+static double value_of(uint64_t key)
+{
+    double value;
+    key = key >> 63 ? key & ~((uint64_t)1 << 63) : ~key;
+    memcpy(&value, &key, sizeof value);
+    return value;
+}
+
+// The median of `count` > 0 values by their keys, which are put partly in order.
+static double select_median(uint64_t *keys, size_t count)
+{
+    const size_t middle = count / 2;
+    const uint64_t upper = pc_keys_select(keys, count, middle);
+    uint64_t lower = upper;
+    if (count % 2 == 0) {
+        lower = keys[0];
+        for (size_t i = 1; i < middle; i++)
+            lower = keys[i] > lower ? keys[i] : lower;
+    }
+    const double low = value_of(lower), high = value_of(upper);
+    return lower == upper ? low : 0.5 * low + 0.5 * high;
 }
 
 int pc_robust_mad(const double *values, size_t count, double *median, double *mad)
 {
     if (count == 0)
         return -EINVAL;
-    if (count > UINT32_MAX)
-        return -EOVERFLOW;
-    double *sorted = pc_alloc(count, sizeof *sorted);
-    if (sorted == NULL)
+    uint64_t *keys = pc_alloc(count, sizeof *keys);
+    if (keys == NULL)
         return -ENOMEM;
-    int status = pc_order_values(values, count, sorted);
-    if (status == 0) {
-        const double center = median_of_sorted(sorted, count);
-        for (size_t i = 0; i < count; i++)
-            sorted[i] = fabs(sorted[i] - center);
-        status = pc_order_values(sorted, count, sorted);
-        if (status == 0) {
-            *median = center;
-            *mad = median_of_sorted(sorted, count);
-        }
-    }
-    pc_free(sorted);
-    return status;
+    for (size_t i = 0; i < count; i++)
+        keys[i] = key_of(values[i]);
+    const double center = select_median(keys, count);
+    for (size_t i = 0; i < count; i++)
+        keys[i] = key_of(fabs(values[i] - center));
+    *median = center;
+    *mad = select_median(keys, count);
+    pc_free(keys);
+    return 0;
 }
 
 double pc_robust_autocorrelation(const double *values, size_t count, size_t lag)

@@ -8,7 +8,7 @@
 #include "base/pc_common.h"
 
 // The median of a sample and the median distance from it, not scaled (1.4826 times it estimates the standard deviation
-// of normal data). -EINVAL: no values; -EOVERFLOW: over 2^32 - 1; -ENOMEM.
+// of normal data). -EINVAL: no values; -ENOMEM.
 int pc_robust_mad(const double *values, size_t count, double *median, double *mad) PC_NODISCARD;
 
 // The autocorrelation of a series at `lag` < count: the sum of (x_t - mean)(x_(t+lag) - mean) over that of

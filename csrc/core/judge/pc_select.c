@@ -60,35 +60,14 @@ typedef struct selection {
     cell cells[PC_SELECT_RANKS + 1];
 } selection;
 
-static const uint64_t SIGN = UINT64_C(1) << 63;
-
-static inline uint64_t bits_of(double x)
-{
-    uint64_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-
 static inline ALWAYS_INLINE double quantity(double value, enum source source, double center)
 {
     return source == DISTANCES ? fabs(value - center) : value;
 }
 
-static inline ALWAYS_INLINE uint64_t key_of(double x, enum source source)
+static inline ALWAYS_INLINE uint64_t key_of(double x)
 {
-    if (source == DISTANCES)
-        return bits_of(x);
-    uint64_t bits = bits_of(x + 0.0); // -0.0 becomes 0.0
-    return bits ^ ((uint64_t) - (int64_t)(bits >> 63) | SIGN);
-}
-
-static double double_of_key(const selection *s, uint64_t key)
-{
-    double value;
-    if (s->source == VALUES)
-        key = key & SIGN ? key ^ SIGN : ~key;
-    memcpy(&value, &key, sizeof value);
-    return value;
+    return pc_keys_of_double(x + 0.0); // -0.0 becomes 0.0
 }
 
 // The least shift for which (high - low) >> shift is below `bins`.
@@ -155,7 +134,7 @@ static inline ALWAYS_INLINE void gather(selection *s, enum source source)
             const uint8_t owner = owners[(size_t)places[i]];
             if (PC_LIKELY(owner == NO_CELL))
                 continue;
-            const uint64_t key = key_of(quantity(values[i], source, s->center), source);
+            const uint64_t key = key_of(quantity(values[i], source, s->center));
             cell *c = find_cell(&s->cells[owner], key);
             if (c == NULL)
                 continue;
@@ -182,7 +161,7 @@ static inline ALWAYS_INLINE void count_cells(selection *s, size_t bins_each, enu
             const uint8_t owner = owners[(size_t)places[i]];
             if (PC_LIKELY(owner == NO_CELL))
                 continue;
-            const uint64_t key = key_of(quantity(values[i], source, s->center), source);
+            const uint64_t key = key_of(quantity(values[i], source, s->center));
             const cell *c = find_cell(&s->cells[owner], key);
             if (c != NULL)
                 bins[(size_t)(c - s->cells) * bins_each + (size_t)((key - c->low) >> c->shift)]++;
@@ -236,7 +215,7 @@ static void assign_room(selection *s)
 static void settle_on_key(selection *s, const cell *c, uint64_t key)
 {
     for (size_t r = c->first; r < c->end; r++)
-        s->results[r] = double_of_key(s, key);
+        s->results[r] = pc_keys_to_double(key);
 }
 
 // Store the results of the cells that are decided, and keep the others, narrowed to what lies in them.
@@ -251,7 +230,7 @@ static void settle(selection *s)
             size_t below = c->below, count = c->count;
             for (size_t r = c->first; r < c->end; r++) {
                 size_t rank = s->ranks[r] - below;
-                s->results[r] = double_of_key(s, pc_keys_select(rest, count, rank));
+                s->results[r] = pc_keys_to_double(pc_keys_select(rest, count, rank));
                 rest += rank + 1;
                 below += rank + 1;
                 count -= rank + 1;
@@ -306,10 +285,10 @@ static inline ALWAYS_INLINE void run(selection *s, double lowest, double highest
     s->source = source;
     if (s->length <= PC_KEYS_SORTED_AT_ONCE) {
         for (size_t i = 0; i < s->length; i++)
-            s->work->keys[i] = key_of(quantity(s->values[i], source, s->center), source);
+            s->work->keys[i] = key_of(quantity(s->values[i], source, s->center));
         pc_keys_sort(s->work->keys, s->length);
         for (size_t r = 0; r < rank_count; r++)
-            s->results[r] = double_of_key(s, s->work->keys[s->ranks[r]]);
+            s->results[r] = pc_keys_to_double(s->work->keys[s->ranks[r]]);
         return;
     }
     s->grid = make_grid(lowest, highest, s->work->bin_capacity);

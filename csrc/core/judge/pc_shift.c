@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/pc_alloc.h"
+#include "judge/pc_keys.h"
 #include "judge/pc_order.h"
 #include "judge/pc_rank_null.h"
 #include "judge/pc_special.h"
@@ -17,22 +18,6 @@ typedef struct pairs {
     size_t n, m;
     uint64_t count;
 } pairs;
-
-// Unsigned integers in the order of the doubles.
-static uint64_t to_key(double value)
-{
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits >> 63 ? ~bits : bits | UINT64_C(1) << 63;
-}
-
-static double from_key(uint64_t key)
-{
-    const uint64_t bits = key >> 63 ? key & ~(UINT64_C(1) << 63) : ~key;
-    double value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
 
 static double mean_of(double a, double b)
 {
@@ -73,17 +58,17 @@ static uint64_t count_at_most(const pairs *all, double v, double *next)
 static double select_rank(const pairs *all, uint64_t rank, double *following)
 {
     const double last = all->x[all->n - 1];
-    uint64_t low = to_key(all->y != NULL ? all->x[0] - all->y[all->m - 1] : all->x[0]);
-    uint64_t high = to_key(all->y != NULL ? last - all->y[0] : last);
+    uint64_t low = pc_keys_of_double(all->y != NULL ? all->x[0] - all->y[all->m - 1] : all->x[0]);
+    uint64_t high = pc_keys_of_double(all->y != NULL ? last - all->y[0] : last);
     double next;
     while (low < high) {
         const uint64_t middle = low + (high - low) / 2;
-        if (count_at_most(all, from_key(middle), &next) > rank)
+        if (count_at_most(all, pc_keys_to_double(middle), &next) > rank)
             high = middle;
         else
-            low = to_key(next); // nothing lies between, so that the bisection jumps ahead
+            low = pc_keys_of_double(next); // nothing lies between, so that the bisection jumps ahead
     }
-    const double value = from_key(low) + 0.0; // no negative zero
+    const double value = pc_keys_to_double(low) + 0.0; // no negative zero
     const uint64_t at_most = count_at_most(all, value, &next);
     *following = at_most > rank + 1 ? value : next;
     return value;

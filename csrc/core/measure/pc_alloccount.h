@@ -80,15 +80,10 @@ static inline void pc_alloc_thread_add(pc_alloc_thread *thread, pc_alloc_kind ki
     atomic_store_explicit(&thread->counts[kind], before + amount, memory_order_relaxed);
 }
 
-// Raise the peak of `level` to `total`, by an exclusive writer or by one of several.
-static inline void pc_alloc_level_raise(pc_alloc_level *level, int64_t total, bool exclusive)
+// Raise the peak of `level` to `total`, by one of several writers.
+static inline void pc_alloc_level_raise(pc_alloc_level *level, int64_t total)
 {
     int64_t peak = atomic_load_explicit(&level->peak, memory_order_relaxed);
-    if (exclusive) {
-        if (total > peak)
-            atomic_store_explicit(&level->peak, total, memory_order_relaxed);
-        return;
-    }
     while (total > peak && !atomic_compare_exchange_weak_explicit(&level->peak, &peak, total, memory_order_relaxed,
                                                                   memory_order_relaxed)) {
     }
@@ -98,17 +93,17 @@ static inline void pc_alloc_level_raise(pc_alloc_level *level, int64_t total, bo
 static inline void pc_alloccount_live(pc_alloccount *count, bool locked, int64_t change)
 {
     pc_alloc_level *level = locked ? &count->locked : &count->unlocked;
-    bool exclusive = locked && PC_LIKELY(!atomic_load_explicit(&count->shared, memory_order_relaxed));
-    int64_t live;
-    if (exclusive) {
-        live = atomic_load_explicit(&level->live, memory_order_relaxed) + change;
+    pc_alloc_level *other = locked ? &count->unlocked : &count->locked;
+    if (PC_LIKELY(locked && !atomic_load_explicit(&count->shared, memory_order_relaxed))) { // the only writer
+        int64_t live = atomic_load_explicit(&level->live, memory_order_relaxed) + change;
         atomic_store_explicit(&level->live, live, memory_order_relaxed);
+        int64_t total = live + atomic_load_explicit(&other->live, memory_order_relaxed);
+        if (change > 0 && total > atomic_load_explicit(&level->peak, memory_order_relaxed))
+            atomic_store_explicit(&level->peak, total, memory_order_relaxed);
     } else {
-        live = atomic_fetch_add_explicit(&level->live, change, memory_order_relaxed) + change;
-    }
-    if (change > 0) {
-        pc_alloc_level *other = locked ? &count->unlocked : &count->locked;
-        pc_alloc_level_raise(level, live + atomic_load_explicit(&other->live, memory_order_relaxed), exclusive);
+        int64_t live = atomic_fetch_add_explicit(&level->live, change, memory_order_relaxed) + change;
+        if (change > 0)
+            pc_alloc_level_raise(level, live + atomic_load_explicit(&other->live, memory_order_relaxed));
     }
 }
 

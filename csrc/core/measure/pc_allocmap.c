@@ -4,8 +4,10 @@
 #include "measure/pc_allocmap.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
-enum { LARGE = 0xFFFF, TAIL = 3, TAIL_BITS = 16 };
+enum { LARGE = 0xFFFF, TAIL = 3, TAIL_BITS = 16, KEPT_BYTES = 4 << 20 };
+enum { POPULATE_WRITE = 23 }; // MADV_POPULATE_WRITE, newer than some headers
 
 static void *pages_map(size_t bytes)
 {
@@ -31,6 +33,7 @@ int pc_allocmap_init(pc_allocmap *map)
     }
     map->root = root;
     map->made = made;
+    map->run_count = 0;
     atomic_init(&map->made_count, 0);
     return 0;
 }
@@ -52,14 +55,61 @@ void pc_allocmap_destroy(pc_allocmap *map)
     (void)munmap(map->root, ROOT_BYTES);
 }
 
+// The i-th leaf that was made, or NULL: not there yet, so empty.
+static void *leaf_at(pc_allocmap *map, size_t i)
+{
+    // Acquire: pairs with the release in leaf_make, so that the pages are mapped.
+    return atomic_load_explicit(&map->made[i], memory_order_acquire);
+}
+
+// Remember the pages of a leaf that are in use, in runs with small gaps. Where there is no more room, the rest is not
+// remembered.
+static void remember(pc_allocmap *map, char *leaf, size_t *pages_left)
+{
+    enum { MOST_PAGES = 2048, GAP = 4 };
+    unsigned char in_use[MOST_PAGES];
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), pages = LEAF_BYTES / page;
+    if (pages > MOST_PAGES || mincore(leaf, LEAF_BYTES, in_use) < 0)
+        return;
+    size_t end = 0; // of the last run in this leaf, as a page; 0: none yet
+    for (size_t i = 0; i < pages; i++) {
+        if ((in_use[i] & 1) == 0)
+            continue;
+        const bool joined = end != 0 && i - end <= GAP;
+        const size_t more = joined ? i + 1 - end : 1;
+        if (more > *pages_left || (!joined && map->run_count == PC_ALLOCMAP_RUNS))
+            return;
+        *pages_left -= more;
+        if (!joined)
+            map->runs[map->run_count++] = (pc_allocmap_run){.start = leaf + i * page};
+        map->runs[map->run_count - 1].bytes += more * page;
+        end = i + 1;
+    }
+}
+
 void pc_allocmap_clear(pc_allocmap *map)
 {
+    size_t pages_left = KEPT_BYTES / (size_t)sysconf(_SC_PAGESIZE);
+    map->run_count = 0;
     for (size_t i = 0; i < leaf_count(map); i++) {
-        // Acquire: pairs with the release in leaf_make, so that the pages are mapped. NULL: not there yet, so empty.
-        pc_allocmap_entry *leaf = atomic_load_explicit(&map->made[i], memory_order_acquire);
-        if (leaf != NULL)
-            (void)madvise(leaf, LEAF_BYTES, MADV_DONTNEED); // anonymous pages read as zeros from now on
+        void *leaf = leaf_at(map, i);
+        if (leaf == NULL)
+            continue;
+        if (pages_left > 0)
+            remember(map, leaf, &pages_left);
+        (void)madvise(leaf, LEAF_BYTES, MADV_DONTNEED); // anonymous pages read as zeros from now on
     }
+}
+
+void pc_allocmap_begin(pc_allocmap *map)
+{
+    for (size_t i = 0; i < leaf_count(map); i++) {
+        void *leaf = leaf_at(map, i);
+        if (leaf != NULL)
+            (void)madvise(leaf, LEAF_BYTES, MADV_DONTNEED);
+    }
+    for (size_t i = 0; i < map->run_count; i++)
+        (void)madvise(map->runs[i].start, map->runs[i].bytes, POPULATE_WRITE); // -EINVAL before Linux 5.14
 }
 
 // Make the leaf of `address`, or find the one that another thread has just made. False without memory.
@@ -77,7 +127,7 @@ static bool leaf_make(pc_allocmap *map, uintptr_t address)
         (void)munmap(leaf, LEAF_BYTES);
         return false;
     }
-    // Release: pairs with the acquire in pc_allocmap_find. A loser reads nothing through `none`.
+    // Release: pairs with the acquire in pc_allocmap_leaf. A loser reads nothing through `none`.
     if (!atomic_compare_exchange_strong_explicit(&map->root[address >> PC_ALLOCMAP_LEAF_BITS], &none, leaf,
                                                  memory_order_release, memory_order_relaxed)) {
         (void)munmap(leaf, LEAF_BYTES); // the slot stays empty
@@ -88,13 +138,22 @@ static bool leaf_make(pc_allocmap *map, uintptr_t address)
     return true;
 }
 
+// The entry of the granule at `address`, or NULL where no leaf is.
+static pc_allocmap_entry *entry_find(const pc_allocmap *map, uintptr_t address)
+{
+    if (address >> PC_ALLOCMAP_ADDRESS_BITS != 0)
+        return NULL;
+    pc_allocmap_entry *leaf = pc_allocmap_leaf(map, address);
+    return leaf == NULL ? NULL : pc_allocmap_entry_in(leaf, address);
+}
+
 static pc_allocmap_entry *entry_make(pc_allocmap *map, uintptr_t address)
 {
     if (address >> PC_ALLOCMAP_ADDRESS_BITS != 0)
         return NULL;
-    pc_allocmap_entry *entry = pc_allocmap_find(map, address);
+    pc_allocmap_entry *entry = entry_find(map, address);
     if (entry == NULL && leaf_make(map, address))
-        entry = pc_allocmap_find(map, address);
+        entry = entry_find(map, address);
     return entry;
 }
 
@@ -129,11 +188,11 @@ bool pc_allocmap_put_slow(pc_allocmap *map, const void *block, size_t number)
 
 bool pc_allocmap_take_large(pc_allocmap *map, const void *block, size_t *number)
 {
-    pc_allocmap_entry *head = pc_allocmap_find(map, (uintptr_t)block);
+    pc_allocmap_entry *head = entry_find(map, (uintptr_t)block);
     assert(head != NULL);
     size_t found = 0;
     for (size_t i = 0; i < TAIL; i++) {
-        pc_allocmap_entry *tail = pc_allocmap_find(map, tail_address(block, i + 1));
+        pc_allocmap_entry *tail = entry_find(map, tail_address(block, i + 1));
         if (tail == NULL)
             return false; // not an entry that put() has made: a map that was cleared meanwhile
         found |= (size_t)atomic_load_explicit(tail, memory_order_relaxed) << (i * TAIL_BITS);

@@ -22,16 +22,24 @@ enum {
     PC_ALLOCMAP_ADDRESS_BITS = 48, // of user space
     PC_ALLOCMAP_LEAF_ENTRIES = 1 << (PC_ALLOCMAP_LEAF_BITS - PC_ALLOCMAP_GRANULE_BITS),
     PC_ALLOCMAP_ROOT_ENTRIES = 1 << (PC_ALLOCMAP_ADDRESS_BITS - PC_ALLOCMAP_LEAF_BITS),
-    PC_ALLOCMAP_LEAVES = 4096, // 256 GiB of addresses that hold blocks
-    PC_ALLOCMAP_SMALL = 0x7FFE // the largest number of one entry
+    PC_ALLOCMAP_LEAVES = 4096,  // 256 GiB of addresses that hold blocks
+    PC_ALLOCMAP_SMALL = 0x7FFE, // the largest number of one entry
+    PC_ALLOCMAP_RUNS = 64       // stretches of pages that are remembered
 };
 
 typedef _Atomic(uint16_t) pc_allocmap_entry;
 
+typedef struct pc_allocmap_run {
+    char *start;
+    size_t bytes;
+} pc_allocmap_run;
+
 typedef struct pc_allocmap {
-    _Atomic(pc_allocmap_entry *) *root; // by address >> PC_ALLOCMAP_LEAF_BITS
-    _Atomic(pc_allocmap_entry *) *made; // the leaves, for clearing
-    _Atomic(size_t) made_count;         // may run past PC_ALLOCMAP_LEAVES; those are not there
+    _Atomic(pc_allocmap_entry *) *root;     // by address >> PC_ALLOCMAP_LEAF_BITS
+    _Atomic(pc_allocmap_entry *) *made;     // the leaves, for clearing
+    _Atomic(size_t) made_count;             // may run past PC_ALLOCMAP_LEAVES; those are not there
+    pc_allocmap_run runs[PC_ALLOCMAP_RUNS]; // where entries were when the map was last cleared
+    size_t run_count;
 } pc_allocmap;
 
 // Reserve the root. 0 or -ENOMEM.
@@ -40,22 +48,28 @@ int pc_allocmap_init(pc_allocmap *map) PC_NODISCARD;
 // Unmap everything. No other thread may use the map.
 void pc_allocmap_destroy(pc_allocmap *map);
 
-// Forget every block and give the pages back to the system. Entries that other threads write meanwhile may survive.
+// Forget every block and give the pages back to the system; where they were is remembered. Entries that other threads
+// write meanwhile may survive. One thread at a time, as pc_allocmap_begin.
 void pc_allocmap_clear(pc_allocmap *map);
+
+// Forget entries that survived, and ask for the pages that were in use when the map was last cleared, 4 MiB of them at
+// most: programs allocate where they did before, and a page at its first use costs 1 to 3 us, in such a call a tenth.
+void pc_allocmap_begin(pc_allocmap *map);
 
 // The slow ways of the functions below: a leaf that is not there yet, a number that takes four entries.
 bool pc_allocmap_put_slow(pc_allocmap *map, const void *block, size_t number) PC_NODISCARD;
 bool pc_allocmap_take_large(pc_allocmap *map, const void *block, size_t *number) PC_NODISCARD;
 
-// The entry of the granule at `address`, or NULL where no leaf is.
-static inline pc_allocmap_entry *pc_allocmap_find(const pc_allocmap *map, uintptr_t address)
+// The leaf of `address`, which lies in user space, or NULL where none is.
+static inline pc_allocmap_entry *pc_allocmap_leaf(const pc_allocmap *map, uintptr_t address)
 {
-    if (PC_UNLIKELY(address >> PC_ALLOCMAP_ADDRESS_BITS != 0))
-        return NULL;
     // Acquire: pairs with the release of the exchange that published the leaf.
-    pc_allocmap_entry *leaf = atomic_load_explicit(&map->root[address >> PC_ALLOCMAP_LEAF_BITS], memory_order_acquire);
-    if (PC_UNLIKELY(leaf == NULL))
-        return NULL;
+    return atomic_load_explicit(&map->root[address >> PC_ALLOCMAP_LEAF_BITS], memory_order_acquire);
+}
+
+// The entry of `address` in its leaf.
+static inline pc_allocmap_entry *pc_allocmap_entry_in(pc_allocmap_entry *leaf, uintptr_t address)
+{
     return leaf + ((address >> PC_ALLOCMAP_GRANULE_BITS) & (PC_ALLOCMAP_LEAF_ENTRIES - 1));
 }
 
@@ -64,20 +78,27 @@ static inline pc_allocmap_entry *pc_allocmap_find(const pc_allocmap *map, uintpt
 // map.
 static inline bool PC_NODISCARD pc_allocmap_put(pc_allocmap *map, const void *block, size_t number)
 {
+    // What no address in user space that is aligned to 16 has.
+    const uintptr_t unusable = ~(((uintptr_t)1 << PC_ALLOCMAP_ADDRESS_BITS) - 1) | 15;
     uintptr_t address = (uintptr_t)block;
-    pc_allocmap_entry *entry = pc_allocmap_find(map, address);
-    if (PC_UNLIKELY(entry == NULL || number > PC_ALLOCMAP_SMALL || (address & 15) != 0))
+    if (PC_UNLIKELY((address & unusable) != 0 || number > PC_ALLOCMAP_SMALL))
         return pc_allocmap_put_slow(map, block, number);
-    atomic_store_explicit(entry, (uint16_t)(number + 1), memory_order_relaxed);
+    pc_allocmap_entry *leaf = pc_allocmap_leaf(map, address);
+    if (PC_UNLIKELY(leaf == NULL))
+        return pc_allocmap_put_slow(map, block, number);
+    atomic_store_explicit(pc_allocmap_entry_in(leaf, address), (uint16_t)(number + 1), memory_order_relaxed);
     return true;
 }
 
 // Take a block out. False where it is not in the map.
 static inline bool PC_NODISCARD pc_allocmap_take(pc_allocmap *map, const void *block, size_t *number)
 {
-    pc_allocmap_entry *entry = pc_allocmap_find(map, (uintptr_t)block);
-    if (PC_UNLIKELY(entry == NULL))
+    uintptr_t address = (uintptr_t)block;
+    pc_allocmap_entry *leaf =
+        PC_LIKELY(address >> PC_ALLOCMAP_ADDRESS_BITS == 0) ? pc_allocmap_leaf(map, address) : NULL;
+    if (PC_UNLIKELY(leaf == NULL))
         return false;
+    pc_allocmap_entry *entry = pc_allocmap_entry_in(leaf, address);
     uint16_t found = atomic_load_explicit(entry, memory_order_relaxed);
     if (PC_UNLIKELY(found == 0 || found > PC_ALLOCMAP_SMALL + 1))
         return found != 0 && pc_allocmap_take_large(map, block, number);

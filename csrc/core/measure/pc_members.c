@@ -10,7 +10,7 @@
 #include "base/pc_alloc.h"
 #include "measure/pc_clock.h"
 
-enum { DEFAULT_DESCRIPTORS = 1024, DESCRIPTORS_EACH = PC_PROCESS_FILES + 1, TICK_NS = 10000000 };
+enum { DEFAULT_DESCRIPTORS = 1024, DESCRIPTORS_EACH = PC_PROCDIR_FILES + 1, TICK_NS = 10000000 };
 
 // A quarter of the descriptors that the process may have.
 static size_t members_to_keep(void)
@@ -55,13 +55,16 @@ static int add(pc_members *members, pid_t pid)
 
 int pc_members_init(pc_members *members, pid_t pid, bool tree, bool root)
 {
-    pc_members made = {.tree = tree, .searched_ns = INT64_MIN, .keep = members_to_keep()};
+    pc_members made = {.tree = tree,
+                       .scans = tree && !pc_children_are_told("/proc"),
+                       .searched_ns = INT64_MIN,
+                       .keep = members_to_keep()};
     made.born_ns = pc_clock_now_ns(CLOCK_BOOTTIME);
     pid_t named = pid == 0 ? getpid() : pid;
     made.without = root ? 0 : named;
     int status = add(&made, named);
     if (status == 0)
-        status = pc_members_search(&made, pc_clock_now_ns(CLOCK_MONOTONIC), 0);
+        status = pc_members_search(&made, pc_clock_now_ns(CLOCK_MONOTONIC));
     if (status < 0) {
         pc_members_clear(&made);
         return status;
@@ -76,14 +79,42 @@ void pc_members_clear(pc_members *members)
         pc_process_close(&members->data[i].reader);
     pc_free(members->data);
     pc_free(members->roots);
+    pc_children_clear(&members->children);
     pc_proclist_clear(&members->list);
     *members = (pc_members){0};
 }
 
-int pc_members_search(pc_members *members, int64_t now_ns, int64_t every_ns)
+static bool is_member(const pc_members *members, pid_t pid)
 {
-    if (!members->tree || (members->searched_ns != INT64_MIN && now_ns - members->searched_ns < every_ns))
-        return 0;
+    for (size_t i = 0; i < members->length; i++) {
+        if (members->data[i].pid == pid)
+            return true;
+    }
+    return false;
+}
+
+// Ask each member for its children. Those that are added are asked in turn.
+static int ask_members(pc_members *members)
+{
+    for (size_t i = 0; i < members->length; i++) {
+        int status = pc_children_read(&members->data[i].reader.folder, &members->children);
+        if (status == -ESRCH) // it has ended; the next sample drops it
+            continue;
+        for (size_t child = 0; status == 0 && child < members->children.length; child++) {
+            pid_t pid = members->children.pids[child];
+            status = is_member(members, pid) ? 0 : add(members, pid);
+            if (status == -ESRCH) // gone already, or a zombie
+                status = 0;
+        }
+        if (status < 0)
+            return status;
+    }
+    return 0;
+}
+
+// Look through all processes.
+static int scan_processes(pc_members *members)
+{
     if (members->length > members->root_capacity) {
         pid_t *roots = pc_realloc(members->roots, members->capacity, sizeof *roots);
         if (roots == NULL)
@@ -105,8 +136,17 @@ int pc_members_search(pc_members *members, int64_t now_ns, int64_t every_ns)
         if (status < 0 && status != -ESRCH) // gone already
             return status;
     }
-    members->searched_ns = now_ns; // only now: a member that is left out would be missing from the sums
     return 0;
+}
+
+int pc_members_search(pc_members *members, int64_t now_ns)
+{
+    if (!members->tree)
+        return 0;
+    int status = members->scans ? scan_processes(members) : ask_members(members);
+    if (status == 0)
+        members->searched_ns = now_ns; // only now: a member that is left out would be missing from the sums
+    return status;
 }
 
 static void sum_up(const pc_process_metrics *from, pc_process_metrics *sum)

@@ -5,6 +5,7 @@
 #ifndef PC_MEMBERS_H
 #define PC_MEMBERS_H
 
+#include "measure/pc_children.h"
 #include "measure/pc_process.h"
 #include "measure/pc_proclist.h"
 
@@ -20,12 +21,14 @@ typedef struct pc_members {
     size_t length;
     size_t capacity;
     bool tree;
-    pid_t without;       // a root that is watched for its descendants alone; 0: none
-    int64_t born_ns;     // when sampling began, on the clock of PC_METRIC_START_NS
-    int64_t searched_ns; // when newcomers were last looked for, monotonic
-    size_t keep;         // members beyond this number keep few descriptors open
-    pc_proclist list;
-    pid_t *roots; // room for the search
+    bool scans;           // all processes are looked through, where the kernel does not tell of children
+    pid_t without;        // a root that is watched for its descendants alone; 0: none
+    int64_t born_ns;      // when sampling began, on the clock of PC_METRIC_START_NS
+    int64_t searched_ns;  // when newcomers were last looked for, monotonic
+    size_t keep;          // members beyond this number keep few descriptors open
+    pc_children children; // room for the search
+    pc_proclist list;     // for one that scans, and the roots
+    pid_t *roots;
     size_t root_capacity;
 } pc_members;
 
@@ -51,8 +54,8 @@ int pc_members_init(pc_members *members, pid_t pid, bool tree, bool root) PC_NOD
 // Release everything; allowed twice, and for a struct that is all zero.
 void pc_members_clear(pc_members *members);
 
-// Look for newcomers if it is a tree, and `every_ns` have passed since the last time. Errors as of pc_members_init.
-int pc_members_search(pc_members *members, int64_t now_ns, int64_t every_ns) PC_NODISCARD;
+// Look for newcomers if it is a tree. Errors as of pc_members_init.
+int pc_members_search(pc_members *members, int64_t now_ns) PC_NODISCARD;
 
 // Read the `wanted` metrics of all members, drop those that have ended, and sum up the rest; a counter's move is since
 // it was last wanted. -ESRCH if none is left, not even the root. On another error nothing is changed: the next sample

@@ -48,4 +48,7 @@ typedef struct pc_process_metrics {
 // The name of a metric, with its unit.
 const char *pc_metric_name(pc_metric metric);
 
+// What a metric is, as one sentence; static text, like its name.
+const char *pc_metric_meaning(pc_metric metric);
+
 #endif

@@ -8,12 +8,13 @@
 
 #include "measure/pc_clock.h"
 
-// What is not asked at every sample. A cold system call costs 1 to 2 us: with the memory alone every millisecond and
+// What is not asked at every sample. A cold system call costs 1 to 3 us: with the memory alone every millisecond and
 // the rest every 10 ms a sampler at 1 ms takes a third less of a core than with all of it.
 enum {
     RATES_EVERY_NS = 10000000,
     CPU_EVERY_NS = 50000000,
     WAIT_EVERY_NS = 100000000,
+    NET_EVERY_NS = 100000000, // 8 us a reading
     SEARCH_EVERY_NS = 100000000,
     SEARCH_SHARE = 200
 };
@@ -60,7 +61,7 @@ static pc_process_metrics own_usage(void)
 static bool watches_itself(const pc_probe *probe)
 {
     for (size_t i = 0; i < probe->members.length; i++) {
-        if (probe->members.data[i].reader.pid == 0)
+        if (probe->members.data[i].reader.folder.pid == 0)
             return probe->members.data[i].pid != probe->members.without;
     }
     return false;
@@ -163,7 +164,8 @@ static void sample_rates(pc_probe *probe, const pc_members_sums *sums, int64_t n
         weights[PC_SAMPLER_THREADS] = passed_ns;
         weights[PC_SAMPLER_FDS] = passed_ns;
     }
-    sample_net(probe, now_ns, values, weights);
+    if (last || is_due(probe, probe->net_ns, now_ns, NET_EVERY_NS))
+        sample_net(probe, now_ns, values, weights);
     if (probe->cpu_since_ns == 0)
         probe->cpu_since_ns = now_ns;
     probe->rates_ns = now_ns;
@@ -180,18 +182,19 @@ static void sample_wait(pc_probe *probe, const pc_members_sums *sums, int64_t no
     probe->waits_ns = now_ns;
 }
 
-// Look for newcomers, if it is time to. A search reads every process of the machine (about 10 us each), so the next one
-// is not before 200 times what it took: searching takes half a percent of a processor at most, however many there are.
+// Look for newcomers, if it is time to. Asking a member for its children takes 1 us, looking through the processes of
+// the machine 10 us for each, so the next search is not before 200 times what the last one took: searching takes half a
+// percent of a processor at most, however many there are.
 static int search(pc_probe *probe, int64_t now_ns)
 {
-    int64_t searched_ns = probe->members.searched_ns;
+    pc_members *members = &probe->members;
+    if (!members->tree || now_ns - members->searched_ns < probe->search_every_ns)
+        return 0;
     int64_t before_ns = pc_clock_now_ns(CLOCK_THREAD_CPUTIME_ID);
-    int status = pc_members_search(&probe->members, now_ns, probe->search_every_ns);
-    if (probe->members.searched_ns != searched_ns) {
-        int64_t least_ns = probe->interval_ns > SEARCH_EVERY_NS ? probe->interval_ns : SEARCH_EVERY_NS;
-        int64_t every_ns = SEARCH_SHARE * (pc_clock_now_ns(CLOCK_THREAD_CPUTIME_ID) - before_ns);
-        probe->search_every_ns = every_ns > least_ns ? every_ns : least_ns;
-    }
+    int status = pc_members_search(members, now_ns);
+    int64_t least_ns = probe->interval_ns > SEARCH_EVERY_NS ? probe->interval_ns : SEARCH_EVERY_NS;
+    int64_t every_ns = SEARCH_SHARE * (pc_clock_now_ns(CLOCK_THREAD_CPUTIME_ID) - before_ns);
+    probe->search_every_ns = every_ns > least_ns ? every_ns : least_ns;
     return status;
 }
 
@@ -201,7 +204,8 @@ int pc_probe_sample(pc_probe *probe, bool last, double *values, double *weights,
     int status = search(probe, now_ns);
     if (status < 0)
         return status;
-    now_ns = pc_clock_now_ns(CLOCK_MONOTONIC); // the search took its time
+    if (probe->members.tree)
+        now_ns = pc_clock_now_ns(CLOCK_MONOTONIC); // a search took its time
     bool rates = last || is_due(probe, probe->rates_ns, now_ns, RATES_EVERY_NS);
     bool waits = last || is_due(probe, probe->waits_ns, now_ns, WAIT_EVERY_NS);
     pc_members_sums sums;

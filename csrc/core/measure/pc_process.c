@@ -3,23 +3,15 @@
 #include "measure/pc_process.h"
 
 #include <fcntl.h>
-#include <stdio.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/time.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "measure/pc_clock.h"
 #include "measure/pc_procsum.h"
 #include "measure/pc_proctext.h"
 
-enum { NONE = -1, DENIED = -2 }; // descriptors: not open yet; cannot be read, and will not be tried again
-enum { CANARY_BYTES = 1 };       // a page
-enum { TEXT_BYTES = 4096 };      // status of a process in 300 groups; stat, statm and io are under 500 bytes
-
-static const char *const file_names[PC_PROCESS_FILES] = {"statm", "stat", "status", "io", "fd", "task"};
+static const clockid_t NO_CLOCK = -1;
 
 static bool wants(uint32_t wanted, uint32_t bits)
 {
@@ -32,144 +24,20 @@ static void put(pc_process_metrics *metrics, pc_metric metric, uint64_t value)
     metrics->present |= PC_METRIC_BIT(metric);
 }
 
-static void forget_files(pc_process *reader)
-{
-    reader->canary = NULL;
-    reader->directory = NONE;
-    for (int i = 0; i < PC_PROCESS_FILES; i++)
-        reader->files[i] = NONE;
-}
-
 void pc_process_close(pc_process *reader)
 {
-    for (int i = 0; i < PC_PROCESS_FILES; i++) {
-        if (reader->files[i] >= 0)
-            (void)close(reader->files[i]);
-    }
-    if (reader->directory >= 0)
-        (void)close(reader->directory);
-    if (reader->canary != NULL)
-        (void)munmap((void *)(uintptr_t)reader->canary, CANARY_BYTES);
-    forget_files(reader);
-}
-
-// The kernel's way to say that the process behind a descriptor is gone.
-static bool means_gone(int error)
-{
-    return error == ESRCH || error == ENOENT;
-}
-
-// A page that the kernel wipes in a forked child (Linux 4.14), so that a look at it tells of a fork without a system
-// call.
-static void set_canary(pc_process *reader)
-{
-    // cppcheck-suppress invalidFunctionArg ; an anonymous mapping wants -1
-    void *page = mmap(NULL, CANARY_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page == MAP_FAILED)
-        return;
-    if (madvise(page, CANARY_BYTES, MADV_WIPEONFORK) < 0) {
-        (void)munmap(page, CANARY_BYTES);
-        return;
-    }
-    reader->canary = page;
-    *reader->canary = 1;
-}
-
-static int open_directory(pc_process *reader)
-{
-    char path[256];
-    int written =
-        snprintf(path, sizeof path, "%s/%ld", reader->proc, (long)(reader->pid != 0 ? reader->pid : getpid()));
-    if (written < 0 || (size_t)written >= sizeof path)
-        return -ENAMETOOLONG;
-    reader->owner = getpid();
-    reader->directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (reader->directory >= 0) {
-        if (reader->pid == 0)
-            set_canary(reader);
-        return 0;
-    }
-    if (reader->pid == 0 && errno != EMFILE && errno != ENFILE && errno != ENOMEM)
-        return 0; // /proc is not mounted or hidden
-    return means_gone(errno) ? -ESRCH : -errno;
+    pc_procdir_close(&reader->folder);
 }
 
 int pc_process_open(pc_process *reader, const char *proc, pid_t pid, bool lean)
 {
-    pc_process made = {.proc = proc, .pid = pid, .lean = lean, .page_bytes = (uint64_t)sysconf(_SC_PAGESIZE)};
-    forget_files(&made);
-    int status = pid < 0 ? -ESRCH : open_directory(&made);
+    pc_process made = {.page_bytes = (uint64_t)sysconf(_SC_PAGESIZE)};
+    int status = pc_procdir_open(&made.folder, proc, pid, lean);
     if (status < 0)
         return status;
+    if (pid == 0 || clock_getcpuclockid(pid, &made.cpu_clock) != 0)
+        made.cpu_clock = NO_CLOCK;
     *reader = made;
-    return 0;
-}
-
-// In a forked child the files of pid 0 are the parent's.
-static int follow_fork(pc_process *reader)
-{
-    if (reader->pid != 0 || (reader->canary != NULL ? *reader->canary == 1 : reader->owner == getpid()))
-        return 0;
-    pc_process_close(reader);
-    return open_directory(reader);
-}
-
-// Whether the directory's process still exists; asked after a file was not found.
-static bool has_ended(const pc_process *reader)
-{
-    struct stat about;
-    return fstatat(reader->directory, "stat", &about, 0) < 0 && means_gone(errno);
-}
-
-// A descriptor of the file, which is *kept. 0 with *descriptor below zero if the file cannot be had.
-static int open_file(pc_process *reader, int file, int *descriptor, bool *kept)
-{
-    *kept = true;
-    *descriptor = reader->files[file];
-    if (*descriptor != NONE)
-        return 0;
-    if (reader->directory < 0)
-        return 0;
-    bool folder = file == PC_PROCESS_FD || file == PC_PROCESS_TASK;
-    int opened = openat(reader->directory, file_names[file], (folder ? O_PATH | O_DIRECTORY : O_RDONLY) | O_CLOEXEC);
-    if (opened < 0) {
-        int error = errno;
-        if (error == EMFILE || error == ENFILE || error == ENOMEM)
-            return -error;
-        if (means_gone(error) && has_ended(reader))
-            return -ESRCH;
-        opened = DENIED;
-    }
-    *kept = opened < 0 || !reader->lean || file == PC_PROCESS_STATM;
-    *descriptor = opened;
-    if (*kept)
-        reader->files[file] = opened;
-    return 0;
-}
-
-// Read a file as text. Its length, 0 if it cannot be read, or -errno.
-static ssize_t read_text(pc_process *reader, int file, char *text)
-{
-    int descriptor;
-    bool kept;
-    int status = open_file(reader, file, &descriptor, &kept);
-    if (status < 0 || descriptor < 0)
-        return status;
-    ssize_t length;
-    do
-        length = pread(descriptor, text, TEXT_BYTES, 0);
-    while (length < 0 && errno == EINTR);
-    int error = errno;
-    if (!kept)
-        (void)close(descriptor);
-    if (length >= 0)
-        return length;
-    if (error == ESRCH || error == ENOMEM)
-        return -error;
-    if (kept) { // EACCES of io: only whoever may trace the process may read it
-        (void)close(descriptor);
-        reader->files[file] = DENIED;
-    }
     return 0;
 }
 
@@ -216,26 +84,26 @@ static void read_usage(pc_process_metrics *metrics)
 // caller reads a file afterwards: if that succeeds, the process was there all the time and so the number was its own.
 static void read_cpu_clock(const pc_process *reader, pc_process_metrics *metrics)
 {
-    clockid_t clock;
     struct timespec spent;
-    if (clock_getcpuclockid(reader->pid, &clock) == 0 && clock_gettime(clock, &spent) == 0)
+    if (reader->cpu_clock != NO_CLOCK && clock_gettime(reader->cpu_clock, &spent) == 0)
         put(metrics, PC_METRIC_CPU_NS, (uint64_t)spent.tv_sec * PC_NS_PER_S + (uint64_t)spent.tv_nsec);
 }
 
 static int read_stat(pc_process *reader, pc_process_metrics *metrics)
 {
-    char text[TEXT_BYTES];
-    ssize_t length = read_text(reader, PC_PROCESS_STAT, text);
-    if (length < 0)
-        return (int)length;
+    char text[PC_PROCDIR_TEXT_BYTES];
+    size_t length;
+    int status = pc_procdir_read(&reader->folder, PC_PROCDIR_STAT, text, &length);
+    if (status < 0)
+        return status;
     pc_proctext_stat stat;
-    if (length == 0 || pc_proctext_read_stat(text, (size_t)length, &stat) < 0)
+    if (length == 0 || pc_proctext_read_stat(text, length, &stat) < 0)
         return 0;
     if (stat.state == 'Z' || stat.state == 'X')
         return -ESRCH;
     put(metrics, PC_METRIC_START_NS, ns_of_ticks(stat.start_ticks));
     put(metrics, PC_METRIC_THREADS, stat.threads);
-    if (reader->pid == 0)
+    if (reader->folder.pid == 0)
         return 0; // getrusage knows the rest better
     put(metrics, PC_METRIC_USER_NS, ns_of_ticks(stat.user_ticks));
     put(metrics, PC_METRIC_SYSTEM_NS, ns_of_ticks(stat.system_ticks));
@@ -248,12 +116,13 @@ static int read_stat(pc_process *reader, pc_process_metrics *metrics)
 
 static int read_statm(pc_process *reader, pc_process_metrics *metrics)
 {
-    char text[TEXT_BYTES];
-    ssize_t length = read_text(reader, PC_PROCESS_STATM, text);
-    if (length < 0)
-        return (int)length;
+    char text[PC_PROCDIR_TEXT_BYTES];
+    size_t length;
+    int status = pc_procdir_read(&reader->folder, PC_PROCDIR_STATM, text, &length);
+    if (status < 0)
+        return status;
     uint64_t pages[3];
-    if (length == 0 || pc_proctext_read_numbers(text, (size_t)length, pages, 3) < 0)
+    if (length == 0 || pc_proctext_read_numbers(text, length, pages, 3) < 0)
         return 0;
     if (pages[0] == 0) // no address space: a zombie, whose stat says so, or a thread of the kernel
         return read_stat(reader, metrics);
@@ -266,13 +135,14 @@ static int read_statm(pc_process *reader, pc_process_metrics *metrics)
 static int read_fields(pc_process *reader, int file, size_t count, const char *const keys[], const pc_metric to[],
                        uint64_t unit, pc_process_metrics *metrics)
 {
-    char text[TEXT_BYTES];
-    ssize_t length = read_text(reader, file, text);
-    if (length < 0)
-        return (int)length;
+    char text[PC_PROCDIR_TEXT_BYTES];
+    size_t length;
+    int status = pc_procdir_read(&reader->folder, file, text, &length);
+    if (status < 0)
+        return status;
     for (size_t i = 0; i < count; i++) {
         uint64_t number;
-        if (pc_proctext_read_field(text, (size_t)length, keys[i], &number) == 0)
+        if (pc_proctext_read_field(text, length, keys[i], &number) == 0)
             put(metrics, to[i], number * unit);
     }
     return 0;
@@ -283,7 +153,7 @@ static int read_io(pc_process *reader, pc_process_metrics *metrics)
     static const char *const keys[] = {"rchar:", "wchar:", "read_bytes:", "write_bytes:"};
     static const pc_metric to[] = {PC_METRIC_READ_BYTES, PC_METRIC_WRITE_BYTES, PC_METRIC_DISK_READ_BYTES,
                                    PC_METRIC_DISK_WRITE_BYTES};
-    return read_fields(reader, PC_PROCESS_IO, 4, keys, to, 1, metrics);
+    return read_fields(reader, PC_PROCDIR_IO, 4, keys, to, 1, metrics);
 }
 
 static int read_status(pc_process *reader, uint32_t wanted, pc_process_metrics *metrics)
@@ -291,51 +161,48 @@ static int read_status(pc_process *reader, uint32_t wanted, pc_process_metrics *
     static const char *const sizes[] = {"VmHWM:", "VmSwap:"};
     static const pc_metric size_to[] = {PC_METRIC_PEAK_RSS_BYTES, PC_METRIC_SWAP_BYTES};
     int status =
-        wants(wanted, status_bits) ? read_fields(reader, PC_PROCESS_STATUS, 2, sizes, size_to, 1024, metrics) : 0;
-    if (status < 0 || reader->pid == 0 || !wants(wanted, switch_bits))
+        wants(wanted, status_bits) ? read_fields(reader, PC_PROCDIR_STATUS, 2, sizes, size_to, 1024, metrics) : 0;
+    if (status < 0 || reader->folder.pid == 0 || !wants(wanted, switch_bits))
         return status;
     // The switches in status are those of the main thread alone.
     if (!wants(metrics->present, PC_METRIC_BIT(PC_METRIC_THREADS)) || metrics->values[PC_METRIC_THREADS] != 1)
         return 0;
     static const char *const switches[] = {"voluntary_ctxt_switches:", "nonvoluntary_ctxt_switches:"};
     static const pc_metric switch_to[] = {PC_METRIC_VOLUNTARY_SWITCHES, PC_METRIC_INVOLUNTARY_SWITCHES};
-    return read_fields(reader, PC_PROCESS_STATUS, 2, switches, switch_to, 1, metrics);
+    return read_fields(reader, PC_PROCDIR_STATUS, 2, switches, switch_to, 1, metrics);
 }
 
-// How many entries a folder has, by stat: the task folder has a link for each thread and two of its own; the size of
-// the fd folder is the number of descriptors since Linux 6.2, and 0 before.
-static int read_count(pc_process *reader, int file, pc_process_metrics *metrics)
+static int read_count(pc_process *reader, int file, pc_metric metric, pc_process_metrics *metrics)
 {
-    int descriptor;
-    bool kept;
-    int status = open_file(reader, file, &descriptor, &kept);
-    if (status < 0 || descriptor < 0)
+    uint64_t count;
+    int status = pc_procdir_count(&reader->folder, file, &count);
+    if (status == 0 && count > 0)
+        put(metrics, metric, count);
+    return status;
+}
+
+// What the threads have waited for a processor. Of a single one it is in a kept file.
+static int read_wait(pc_process *reader, pc_process_metrics *metrics)
+{
+    uint64_t numbers[2];
+    if (wants(metrics->present, PC_METRIC_BIT(PC_METRIC_THREADS)) && metrics->values[PC_METRIC_THREADS] == 1) {
+        char text[PC_PROCDIR_TEXT_BYTES];
+        size_t length;
+        int status = pc_procdir_read(&reader->folder, PC_PROCDIR_SCHEDSTAT, text, &length);
+        if (status == 0 && pc_proctext_read_numbers(text, length, numbers, 2) == 0)
+            put(metrics, PC_METRIC_WAIT_NS, numbers[1]);
         return status;
-    struct stat about;
-    int result = fstat(descriptor, &about);
-    int error = errno;
-    if (!kept)
-        (void)close(descriptor);
-    if (result < 0)
-        return means_gone(error) ? -ESRCH : 0;
-    if (file == PC_PROCESS_TASK && about.st_nlink > 2)
-        put(metrics, PC_METRIC_THREADS, (uint64_t)about.st_nlink - 2);
-    if (file == PC_PROCESS_FD && about.st_size > 0)
-        put(metrics, PC_METRIC_FDS, (uint64_t)about.st_size);
-    return 0;
-}
-
-// What has to be added up.
-static int read_sums(const pc_process *reader, uint32_t wanted, pc_process_metrics *metrics)
-{
-    uint64_t wait_ns, pss_bytes, uss_bytes;
-    int status =
-        wants(wanted, PC_METRIC_BIT(PC_METRIC_WAIT_NS)) ? pc_procsum_read_wait(reader->directory, &wait_ns) : -ENODATA;
+    }
+    int status = pc_procsum_read_wait(reader->folder.directory, &numbers[1]);
     if (status == 0)
-        put(metrics, PC_METRIC_WAIT_NS, wait_ns);
-    else if (status != -ENODATA)
-        return status;
-    status = wants(wanted, share_bits) ? pc_procsum_read_shares(reader->directory, &pss_bytes, &uss_bytes) : -ENODATA;
+        put(metrics, PC_METRIC_WAIT_NS, numbers[1]);
+    return status == -ENODATA ? 0 : status;
+}
+
+static int read_shares(const pc_process *reader, pc_process_metrics *metrics)
+{
+    uint64_t pss_bytes, uss_bytes;
+    int status = pc_procsum_read_shares(reader->folder.directory, &pss_bytes, &uss_bytes);
     if (status == 0) {
         put(metrics, PC_METRIC_PSS_BYTES, pss_bytes);
         put(metrics, PC_METRIC_USS_BYTES, uss_bytes);
@@ -346,7 +213,7 @@ static int read_sums(const pc_process *reader, uint32_t wanted, pc_process_metri
 static int read_wanted(pc_process *reader, uint32_t wanted, pc_process_metrics *metrics)
 {
     int status = 0;
-    bool self = reader->pid == 0;
+    bool self = reader->folder.pid == 0;
     uint32_t usage_bits = split_bits | switch_bits | PC_METRIC_BIT(PC_METRIC_CPU_NS);
     if (self && wants(wanted, usage_bits))
         read_usage(metrics);
@@ -367,11 +234,14 @@ static int read_wanted(pc_process *reader, uint32_t wanted, pc_process_metrics *
     if (status == 0 && wants(wanted, io_bits))
         status = read_io(reader, metrics);
     if (status == 0 && wants(wanted, PC_METRIC_BIT(PC_METRIC_FDS)))
-        status = read_count(reader, PC_PROCESS_FD, metrics);
+        status = read_count(reader, PC_PROCDIR_FD, PC_METRIC_FDS, metrics);
     if (status == 0 && self && wants(wanted, PC_METRIC_BIT(PC_METRIC_THREADS)))
-        status = read_count(reader, PC_PROCESS_TASK, metrics);
-    if (status == 0 && reader->directory >= 0)
-        status = read_sums(reader, wanted, metrics);
+        status = read_count(reader, PC_PROCDIR_TASK, PC_METRIC_THREADS, metrics);
+    bool there = reader->folder.directory >= 0;
+    if (status == 0 && there && wants(wanted, PC_METRIC_BIT(PC_METRIC_WAIT_NS)))
+        status = read_wait(reader, metrics);
+    if (status == 0 && there && wants(wanted, share_bits))
+        status = read_shares(reader, metrics);
     return status;
 }
 
@@ -379,26 +249,27 @@ int pc_process_read(pc_process *reader, uint32_t wanted, pc_process_metrics *met
 {
     pc_process_metrics found;
     found.present = 0;
-    int status = follow_fork(reader);
+    int status = pc_procdir_follow_fork(&reader->folder);
     if (status == 0)
         status = read_wanted(reader, wanted, &found);
     if (status < 0)
         return status;
-    found.present &= wanted;
-    metrics->present = found.present;
-    for (int i = 0; i < PC_METRIC_COUNT; i++)
-        metrics->values[i] = wants(found.present, PC_METRIC_BIT(i)) ? found.values[i] : 0;
+    *metrics = (pc_process_metrics){.present = found.present & wanted};
+    for (uint32_t left = metrics->present; left != 0; left &= left - 1) {
+        int metric = __builtin_ctz(left);
+        metrics->values[metric] = found.values[metric];
+    }
     return 0;
 }
 
 int pc_process_reset_peak(pc_process *reader)
 {
-    int status = follow_fork(reader);
+    int status = pc_procdir_follow_fork(&reader->folder);
     if (status < 0)
         return status;
-    if (reader->pid != 0 || reader->directory < 0)
+    if (reader->folder.pid != 0 || reader->folder.directory < 0)
         return -ENOENT;
-    int file = openat(reader->directory, "clear_refs", O_WRONLY | O_CLOEXEC);
+    int file = openat(reader->folder.directory, "clear_refs", O_WRONLY | O_CLOEXEC);
     if (file < 0)
         return -errno;
     status = write(file, "5", 1) == 1 ? 0 : -errno;

@@ -24,9 +24,8 @@ static int take_number(cursor *text, uint64_t *number)
     uint64_t value = 0;
     while (text->at < text->end && *text->at >= '0' && *text->at <= '9') {
         uint64_t digit = (uint64_t)(*text->at - '0');
-        if (value > (UINT64_MAX - digit) / 10)
+        if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, digit, &value))
             return -EBADMSG;
-        value = value * 10 + digit;
         text->at++;
     }
     if (text->at == first)
@@ -85,6 +84,23 @@ int pc_proctext_read_numbers(const char *text, size_t length, uint64_t *numbers,
             return -EBADMSG;
     }
     memcpy(numbers, found, count * sizeof *numbers);
+    return 0;
+}
+
+int pc_proctext_next_pid(const char **at, const char *end, int64_t *begun, int32_t *pid)
+{
+    while (*at < end) {
+        const char character = *(*at)++;
+        if (character >= '0' && character <= '9') {
+            *begun = *begun * 10 + (character - '0');
+            if (*begun > INT32_MAX)
+                return -EBADMSG;
+        } else if (*begun != 0) {
+            *pid = (int32_t)*begun;
+            *begun = 0;
+            return 1;
+        }
+    }
     return 0;
 }
 

@@ -27,6 +27,11 @@ enum { PC_PROCTEXT_NUMBERS = 8 };
 // one is no uint64_t.
 int pc_proctext_read_numbers(const char *text, size_t length, uint64_t *numbers, size_t count) PC_NODISCARD;
 
+// The next pid of a list that comes in pieces ("12 34 5", "6 "): 1 with *pid where one is complete, that is, followed
+// by something else; 0 at the end of the piece, with *begun (0 at first) what the next piece goes on with; -EBADMSG
+// where a number is no pid. *at moves on.
+int pc_proctext_next_pid(const char **at, const char *end, int64_t *begun, int32_t *pid) PC_NODISCARD;
+
 // The number behind `key` where that begins a line, e.g. "VmHWM:" (status, io) or "usage_usec" (cgroup's *.stat).
 // -ENOENT if there is no such line, -EBADMSG if no number follows.
 int pc_proctext_read_field(const char *text, size_t length, const char *key, uint64_t *number) PC_NODISCARD;

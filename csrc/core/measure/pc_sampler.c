@@ -9,13 +9,14 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/pc_alloc.h"
 #include "measure/pc_clock.h"
 #include "measure/pc_series.h"
 
-enum { STACK_BYTES = 1 << 20, SLICE_NS = 100000 };
+enum { STACK_BYTES = 1 << 20, SLICE_NS = 100000, SLEPT_THROUGH_NS = 5000000 };
 
 typedef enum phase { IDLE, STARTING, RUNNING, FINISHED } phase;
 
@@ -111,6 +112,20 @@ static void ask_for_short_slices(void)
     (void)syscall(SYS_sched_setattr, 0, &attributes, 0U);
 }
 
+// Wait, with the lock held before and after, until it is time or, where the interval is long, somebody wants to stop.
+// Waking up takes most of what a sampler at 1 ms costs; a condition variable takes 1.5 us more of it than a sleep.
+static void wait_until(pc_sampler *sampler, int64_t due_ns)
+{
+    struct timespec due = {due_ns / PC_NS_PER_S, due_ns % PC_NS_PER_S};
+    if (sampler->options.interval_ns > SLEPT_THROUGH_NS) {
+        (void)pthread_cond_timedwait(&sampler->changed, &sampler->lock, &due);
+        return;
+    }
+    (void)pthread_mutex_unlock(&sampler->lock);
+    (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
+    (void)pthread_mutex_lock(&sampler->lock);
+}
+
 static void *run(void *argument)
 {
     pc_sampler *sampler = argument;
@@ -129,8 +144,7 @@ static void *run(void *argument)
     while (going && !sampler->stopping) {
         int64_t now_ns = pc_clock_now_ns(CLOCK_MONOTONIC);
         if (now_ns < due_ns) {
-            struct timespec due = {due_ns / PC_NS_PER_S, due_ns % PC_NS_PER_S};
-            (void)pthread_cond_timedwait(&sampler->changed, &sampler->lock, &due);
+            wait_until(sampler, due_ns);
             continue; // a wake-up may have any reason
         }
         int64_t late = (now_ns - due_ns) / interval_ns;

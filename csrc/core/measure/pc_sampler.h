@@ -7,11 +7,11 @@
 // while sampling counts from its birth; one that lives and dies between two searches (100 ms, or the interval if that
 // is longer, or 200 times what the last search took of a processor) is not seen. The sampler's own thread is taken out
 // of CPU, switches, faults and threads. At 1 ms a sample is the memory and the number of processes; rates, threads and
-// descriptors are read every 10 ms at most, the run queue every 100 ms (its figure is of the threads alive), CPU is
-// told every 50 ms at most, as the kernel brings the time of a running thread up to date only at its ticks. Network
-// counters are those of the target's network namespace without "lo": the kernel keeps none for a process. A sample that
-// could not be read completely is dropped and counted as missed, never entered with a part of its figure; so are
-// instants that the thread came too late for.
+// descriptors are read every 10 ms at most, the network and the run queue every 100 ms (its figure is of the threads
+// alive), CPU is told every 50 ms at most, as the kernel brings the time of a running thread up to date only at its
+// ticks. Network counters are those of the target's network namespace without "lo": the kernel keeps none for a
+// process. A sample that could not be read completely is dropped and counted as missed, never entered with a part of
+// its figure; so are instants that the thread came too late for.
 //
 // Thread contract: create, start, stop and destroy are one owner's; look, aggregate and column are any thread's, at any
 // time. In a forked child the thread does not exist: everything but destroy says -ECHILD there.

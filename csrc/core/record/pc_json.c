@@ -3,7 +3,6 @@
 // everything, and writes the skeleton, the table of numbers and the arrays of doubles. Single owner.
 #include "record/pc_json.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/pc_alloc.h"
@@ -70,10 +69,13 @@ static int emit_entry(scanner *scan, pc_json_entry entry)
     scan->json.entries = block;
     if (status < 0)
         return status;
-    char index[INDEX_TEXT];
-    int length = snprintf(index, sizeof index, "%zu", scan->json.entry_count);
+    char digits[INDEX_TEXT];
+    size_t first = sizeof digits, index = scan->json.entry_count;
+    do
+        digits[--first] = (char)('0' + index % 10);
+    while ((index /= 10) > 0);
     scan->json.entries[scan->json.entry_count++] = entry;
-    return emit(scan, index, (size_t)length);
+    return emit(scan, digits + first, sizeof digits - first);
 }
 
 static inline void skip_space(scanner *scan)

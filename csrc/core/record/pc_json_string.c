@@ -115,8 +115,13 @@ pc_json_code pc_json_escape(const char **at, const char *end, uint32_t *point)
 
 pc_json_code pc_json_string(const char *at, const char *end, const char **after)
 {
+    bool ascii = true;
+    const char *stop = pc_json_plain(++at, end, &ascii);
+    if (PC_LIKELY(ascii && stop < end && *stop == '"')) { // nearly every string: sixteen bytes at a time
+        *after = stop + 1;
+        return PC_JSON_FINE;
+    }
     pc_json_code code = PC_JSON_TRUNCATED;
-    at++;
     while (at < end) {
         unsigned char byte = (unsigned char)*at;
         if (byte == '"') {

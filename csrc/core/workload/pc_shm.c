@@ -141,6 +141,37 @@ static int not_yet(int status, int64_t deadline_ns)
     return pc_clock_now_ns(CLOCK_MONOTONIC) >= deadline_ns ? -ETIMEDOUT : -EAGAIN;
 }
 
+static pc_shm_side *awaited_side(const pc_shm *self, bool getting)
+{
+    return getting ? &self->header->put : &self->header->get;
+}
+
+uint64_t pc_shm_position(const pc_shm *self, bool getting)
+{
+    return atomic_load(&awaited_side(self, getting)->position);
+}
+
+int pc_shm_watch(pc_shm *self, bool getting, uint64_t position)
+{
+    _Atomic uint32_t *sleepers = &awaited_side(self, getting)->sleepers;
+    atomic_store(sleepers, 1); // before the look: see side_move
+    bool moved;
+    for (int slept = 0;; slept++) {
+        moved = getting ? has_moved(self, true, 0) : is_closed(self) || pc_shm_position(self, false) != position;
+        if (moved || slept > 0 || pc_shm_sleep(sleepers, slice_end(PC_SHM_FOREVER)) < 0)
+            break;
+        atomic_store(sleepers, 1); // as in wait_for_move
+    }
+    return moved ? 0 : -EAGAIN;
+}
+
+void pc_shm_pass_on(pc_shm *self, bool getting)
+{
+    _Atomic uint32_t *sleepers = &awaited_side(self, getting)->sleepers;
+    if (atomic_load(sleepers) != 0)
+        pc_shm_wake(sleepers, 1);
+}
+
 void pc_shm_wake_all(pc_shm *self)
 {
     pc_shm_wake(&self->header->put.sleepers, INT_MAX);
@@ -335,6 +366,11 @@ int pc_shm_close(pc_shm *self)
     pc_shm_lock_release(&put->lock);
     pc_shm_wake_all(self);
     return 0;
+}
+
+size_t pc_shm_largest(const pc_shm *self)
+{
+    return self->capacity - PC_SHM_RECORD_BYTES;
 }
 
 bool pc_shm_is_empty(const pc_shm *self)

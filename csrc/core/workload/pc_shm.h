@@ -132,6 +132,18 @@ bool pc_shm_batch_next(pc_shm_batch *batch, pc_shm_piece *piece);
 // be had: call again. -EBADMSG.
 int pc_shm_close(pc_shm *self) PC_NODISCARD;
 
+// --- waiting for others, who then put or get themselves (pc_shm.c) ---
+
+// Where the side stands that moves what getters (or putters) wait for.
+uint64_t pc_shm_position(const pc_shm *self, bool getting);
+
+// Sleep until there is a message to get, or for a putter until the getters have left `position`; or until the end. 0,
+// or -EAGAIN: not yet (woken, a signal, or a slice is over).
+int pc_shm_watch(pc_shm *self, bool getting, uint64_t position) PC_NODISCARD;
+
+// Wake one who sleeps until there is something to get (or room): the caller was woken for it, and leaves it.
+void pc_shm_pass_on(pc_shm *self, bool getting);
+
 // Wake every sleeper, of all processes; each looks again.
 void pc_shm_wake_all(pc_shm *self);
 

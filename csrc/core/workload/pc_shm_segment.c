@@ -349,17 +349,14 @@ int pc_shm_open(const char *name, size_t wanted, uint32_t tag, pc_shm **result)
     if (status < 0)
         return status;
     status = pc_shm_attach(fd, result);
-    if (status < 0)
+    if (status < 0) {
+        (void)remove_unused(fd, path); // what was made for nobody would keep its memory until the next sweep
         (void)close(fd);
+    }
     return status;
 }
 
 // --- using and leaving ---
-
-void pc_shm_after_fork(pc_shm *self)
-{
-    pc_shm_users_add(self); // the parent's entry stays the parent's
-}
 
 void pc_shm_release(pc_shm *self)
 {
@@ -399,9 +396,4 @@ uint32_t pc_shm_tag(const pc_shm *self)
 const char *pc_shm_name(const pc_shm *self)
 {
     return self->name;
-}
-
-size_t pc_shm_largest(const pc_shm *self)
-{
-    return self->capacity - PC_SHM_RECORD_BYTES;
 }

@@ -87,3 +87,8 @@ size_t pc_shm_users(pc_shm *self, pid_t pids[PC_SHM_USERS])
     pc_shm_lock_release(&self->header->users_lock);
     return count;
 }
+
+void pc_shm_after_fork(pc_shm *self)
+{
+    pc_shm_users_add(self); // the parent's entry stays the parent's
+}

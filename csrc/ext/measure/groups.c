@@ -126,19 +126,14 @@ static PyMethodDef groups_functions[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static const char *name_of(int metric)
+{
+    return pc_cgroup_name((pc_cgroup_metric)metric);
+}
+
 int groups_setup(PyObject *module)
 {
-    PyObject *names = PyTuple_New(PC_CGROUP_METRICS);
-    for (int i = 0; names != NULL && i < PC_CGROUP_METRICS; i++) {
-        PyObject *name = PyUnicode_FromString(pc_cgroup_name((pc_cgroup_metric)i));
-        if (name == NULL)
-            Py_CLEAR(names);
-        else
-            PyTuple_SET_ITEM(names, i, name);
-    }
-    if (names == NULL)
+    if (core_add_names(module, "CGROUP_METRICS", PC_CGROUP_METRICS, name_of) < 0)
         return -1;
-    int status = PyModule_AddObjectRef(module, "CGROUP_METRICS", names);
-    Py_DECREF(names);
-    return status < 0 ? -1 : PyModule_AddFunctions(module, groups_functions);
+    return PyModule_AddFunctions(module, groups_functions);
 }

@@ -207,21 +207,14 @@ static PyType_Spec sampler_spec = {
     .slots = sampler_slots,
 };
 
+static const char *name_of(int column)
+{
+    return pc_sampler_column_name((pc_sampler_column)column);
+}
+
 int metrics_sampler_setup(PyObject *module)
 {
     if (core_add_type(module, &sampler_spec, &core_state_of_module(module)->metrics_sampler_type) < 0)
         return -1;
-    PyObject *names = PyTuple_New(PC_SAMPLER_COLUMNS);
-    for (int i = 0; names != NULL && i < PC_SAMPLER_COLUMNS; i++) {
-        PyObject *name = PyUnicode_FromString(pc_sampler_column_name((pc_sampler_column)i));
-        if (name == NULL)
-            Py_CLEAR(names);
-        else
-            PyTuple_SET_ITEM(names, i, name);
-    }
-    if (names == NULL)
-        return -1;
-    int status = PyModule_AddObjectRef(module, "SAMPLED_METRICS", names);
-    Py_DECREF(names);
-    return status;
+    return core_add_names(module, "SAMPLED_METRICS", PC_SAMPLER_COLUMNS, name_of);
 }

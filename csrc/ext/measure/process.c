@@ -263,7 +263,7 @@ int process_setup(PyObject *module)
 {
     PyStructSequence_Field fields[PC_METRIC_COUNT + 1] = {{0}};
     for (int i = 0; i < PC_METRIC_COUNT; i++)
-        fields[i] = (PyStructSequence_Field){pc_metric_name((pc_metric)i), NULL};
+        fields[i] = (PyStructSequence_Field){pc_metric_name((pc_metric)i), pc_metric_meaning((pc_metric)i)};
     PyStructSequence_Desc description = {
         .name = "perfcore._core.ProcessMetrics",
         .doc = "The metrics of a process: a named tuple of int, or None where the kernel does not say.",

@@ -12,12 +12,14 @@
 #include "record/results.h"
 #include "record/pc_results.h"
 
+enum { KEY_SLOTS = 256, KEY_BYTES = 32 }; // a benchmark of perfcore's has some fifty different keys
+
 // What the conversion of one file carries along.
 typedef struct loader {
     core_state *state;
     const char *text;
     pc_json *json;
-    PyObject *keys; // dict of str to itself: each distinct key is one object
+    PyObject *keys[KEY_SLOTS]; // short ones met lately, all ASCII: those of many benchmarks are one object, hashed once
 } loader;
 
 static PyObject *convert(loader *self, const cJSON *node);
@@ -61,9 +63,46 @@ static PyObject *convert_number(loader *self, const cJSON *node)
     return (PyObject *)samples;
 }
 
+// A str of UTF-8 that is known to be right. Most is ASCII, which is only copied.
+static PyObject *make_string(const char *text, size_t length, bool ascii)
+{
+    if (!ascii)
+        return PyUnicode_DecodeUTF8(text, (Py_ssize_t)length, NULL);
+    PyObject *string = PyUnicode_New((Py_ssize_t)length, 127);
+    if (string != NULL && length > 0)
+        memcpy(PyUnicode_1BYTE_DATA(string), text, length);
+    return string;
+}
+
 static PyObject *convert_string(const char *text)
 {
-    return PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), NULL);
+    size_t length = 0;
+    unsigned char all = 0;
+    for (; text[length] != '\0'; length++)
+        all |= (unsigned char)text[length];
+    return make_string(text, length, all < 0x80);
+}
+
+static PyObject *convert_key(loader *self, const char *text)
+{
+    uint32_t hash = 2166136261u; // FNV-1a: a clash costs a str made anew
+    size_t length = 0;
+    unsigned char all = 0;
+    for (; text[length] != '\0'; length++) {
+        all |= (unsigned char)text[length];
+        hash = (hash ^ (unsigned char)text[length]) * 16777619u;
+    }
+    if (all >= 0x80 || length > KEY_BYTES)
+        return make_string(text, length, all < 0x80);
+    PyObject **slot = &self->keys[(hash ^ hash >> 16) % KEY_SLOTS];
+    if (*slot == NULL || (size_t)PyUnicode_GET_LENGTH(*slot) != length ||
+        memcmp(PyUnicode_1BYTE_DATA(*slot), text, length) != 0) {
+        PyObject *key = make_string(text, length, true);
+        if (key == NULL)
+            return NULL;
+        Py_XSETREF(*slot, key);
+    }
+    return Py_NewRef(*slot);
 }
 
 static PyObject *convert_array(loader *self, const cJSON *node)
@@ -91,13 +130,9 @@ static PyObject *convert_object(loader *self, const cJSON *node)
     if (dict == NULL)
         return NULL;
     for (const cJSON *child = node->child; child != NULL; child = child->next) {
-        key = convert_string(child->string);
+        key = convert_key(self, child->string);
         if (key == NULL)
             goto error;
-        PyObject *same = PyDict_SetDefault(self->keys, key, key); // borrowed
-        if (same == NULL)
-            goto error;
-        Py_SETREF(key, Py_NewRef(same));
         value = convert(self, child);
         if (value == NULL || PyDict_SetItem(dict, key, value) < 0)
             goto error;
@@ -132,11 +167,9 @@ static PyObject *convert(loader *self, const cJSON *node)
 PyObject *results_tree(core_state *state, pc_json *json, const char *text)
 {
     loader self = {.state = state, .text = text, .json = json};
-    PyObject *result = NULL;
-    self.keys = PyDict_New();
-    if (self.keys != NULL)
-        result = convert(&self, json->root);
-    Py_XDECREF(self.keys);
+    PyObject *result = convert(&self, json->root);
+    for (size_t i = 0; i < KEY_SLOTS; i++)
+        Py_XDECREF(self.keys[i]);
     return result;
 }
 

@@ -122,6 +122,41 @@ int codec_refuse_depth(codec_writer *writer, int limit);
 // Raise for a dict that changed its size between two of its items. Returns -1.
 int codec_raise_changed(void);
 
+// The next item of a dict, as owned references: the items() of a subclass further in may change the dict.
+static inline bool codec_next_entry(PyObject *dict, Py_ssize_t *place, PyObject **key, PyObject **value)
+{
+    if (!PyDict_Next(dict, place, key, value))
+        return false;
+    Py_INCREF(*key);
+    Py_INCREF(*value);
+    return true;
+}
+
+// Be done with an item that was written with `status`: let go of it, note where a refusal was, and see that the dict
+// still has its size. 0, or -1.
+PC_NODISCARD static inline int codec_end_entry(codec_writer *writer, PyObject *dict, Py_ssize_t size, PyObject *key,
+                                               PyObject *value, int status)
+{
+    if (PC_UNLIKELY(status < 0))
+        (void)codec_at_key(writer, key);
+    Py_DECREF(key);
+    Py_DECREF(value);
+    if (PC_UNLIKELY(status < 0))
+        return -1;
+    return PC_LIKELY(PyDict_GET_SIZE(dict) == size) ? 0 : codec_raise_changed();
+}
+
+// The length and, as an owned reference, an item of a list or tuple (or of a subclass, by what lies in it).
+static inline Py_ssize_t codec_sequence_size(PyObject *sequence)
+{
+    return PyList_Check(sequence) ? PyList_GET_SIZE(sequence) : PyTuple_GET_SIZE(sequence);
+}
+
+static inline PyObject *codec_sequence_item(PyObject *sequence, Py_ssize_t index)
+{
+    return Py_NewRef(PyList_Check(sequence) ? PyList_GET_ITEM(sequence, index) : PyTuple_GET_ITEM(sequence, index));
+}
+
 // The pair at `index` of what a mapping's items() gave, borrowed. 0, or -1 with TypeError where it is none.
 int codec_pair(PyObject *items, Py_ssize_t index, PyObject **key, PyObject **value) PC_NODISCARD;
 

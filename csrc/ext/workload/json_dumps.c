@@ -128,23 +128,14 @@ static int write_dict(codec_writer *self, PyObject *dict, int depth)
     char before = '{';
     if (size == 0)
         return codec_write_bytes(self, "{}", 2);
-    while (PyDict_Next(dict, &place, &key, &value)) {
-        // The items() of a subclass further in may change this dict.
-        Py_INCREF(key);
-        Py_INCREF(value);
+    while (codec_next_entry(dict, &place, &key, &value)) {
         int status = write_key(self, before, key);
         if (PC_UNLIKELY(size == 1 && codec_is_message_key(key)))
             status = codec_refuse_message_key(self);
         if (PC_LIKELY(status == 0))
             status = write_item(self, ':', value, depth);
-        if (PC_UNLIKELY(status < 0))
-            (void)codec_at_key(self, key);
-        Py_DECREF(key);
-        Py_DECREF(value);
-        if (PC_UNLIKELY(status < 0))
+        if (PC_UNLIKELY(codec_end_entry(self, dict, size, key, value, status) < 0))
             return -1;
-        if (PC_UNLIKELY(PyDict_GET_SIZE(dict) != size))
-            return codec_raise_changed();
         before = ',';
     }
     return write_byte(self, '}');
@@ -179,11 +170,10 @@ static int write_mapping(codec_writer *self, PyObject *mapping, int depth)
 
 static int write_sequence(codec_writer *self, PyObject *sequence, int depth)
 {
-    bool list = PyList_Check(sequence);
     char before = '[';
     Py_ssize_t i = 0;
-    for (; i < (list ? PyList_GET_SIZE(sequence) : PyTuple_GET_SIZE(sequence)); i++) {
-        PyObject *item = Py_NewRef(list ? PyList_GET_ITEM(sequence, i) : PyTuple_GET_ITEM(sequence, i));
+    for (; i < codec_sequence_size(sequence); i++) {
+        PyObject *item = codec_sequence_item(sequence, i);
         int status = write_item(self, before, item, depth);
         Py_DECREF(item);
         if (PC_UNLIKELY(status < 0))

@@ -113,20 +113,12 @@ static int write_dict(codec_writer *self, PyObject *dict, int depth)
     if ((size_t)size > UINT32_MAX)
         return refuse_size(self);
     WRITE_HEAD(self, pc_msgpack_write_map(at, (size_t)size));
-    while (PyDict_Next(dict, &place, &key, &value)) {
-        Py_INCREF(key); // the items() of a subclass further in may change this dict
-        Py_INCREF(value);
+    while (codec_next_entry(dict, &place, &key, &value)) {
         int status = PyUnicode_CheckExact(key) ? write_text(self, key) : write_value(self, key, depth);
         if (PC_LIKELY(status == 0))
             status = write_value(self, value, depth);
-        if (PC_UNLIKELY(status < 0))
-            (void)codec_at_key(self, key);
-        Py_DECREF(key);
-        Py_DECREF(value);
-        if (PC_UNLIKELY(status < 0))
+        if (PC_UNLIKELY(codec_end_entry(self, dict, size, key, value, status) < 0))
             return -1;
-        if (PC_UNLIKELY(PyDict_GET_SIZE(dict) != size))
-            return codec_raise_changed();
     }
     return 0;
 }
@@ -164,17 +156,16 @@ static int write_mapping(codec_writer *self, PyObject *mapping, int depth)
 
 static int write_sequence(codec_writer *self, PyObject *sequence, int depth)
 {
-    bool list = PyList_Check(sequence);
-    Py_ssize_t size = list ? PyList_GET_SIZE(sequence) : PyTuple_GET_SIZE(sequence);
+    Py_ssize_t size = codec_sequence_size(sequence);
     if ((size_t)size > UINT32_MAX)
         return refuse_size(self);
     WRITE_HEAD(self, pc_msgpack_write_array(at, (size_t)size));
     for (Py_ssize_t i = 0; i < size; i++) {
-        if (PC_UNLIKELY(list && PyList_GET_SIZE(sequence) != size)) {
+        if (PC_UNLIKELY(codec_sequence_size(sequence) != size)) {
             PyErr_SetString(PyExc_RuntimeError, "a list changed its size while it was encoded");
             return -1;
         }
-        PyObject *item = Py_NewRef(list ? PyList_GET_ITEM(sequence, i) : PyTuple_GET_ITEM(sequence, i));
+        PyObject *item = codec_sequence_item(sequence, i);
         int status = write_value(self, item, depth);
         Py_DECREF(item);
         if (PC_UNLIKELY(status < 0))

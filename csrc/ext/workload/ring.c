@@ -24,8 +24,8 @@ static PyObject *ring_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     if (self == NULL)
         return NULL;
     self->limit = maxsize > 0 ? (size_t)maxsize : SIZE_MAX;
-    core_state *state = core_state_of_type(type);
-    self->sorted = state->priority_ring_type != NULL && PyType_IsSubtype(type, state->priority_ring_type);
+    self->state = core_state_of_type(type);
+    self->sorted = self->state->priority_ring_type != NULL && PyType_IsSubtype(type, self->state->priority_ring_type);
     return (PyObject *)self;
 }
 
@@ -74,8 +74,7 @@ PyObject *ring_put_outcome(ring_object *self, ring_outcome outcome)
         Py_RETURN_NONE;
     if (outcome == RING_ERROR)
         return NULL;
-    core_state *state = core_state_of_type(Py_TYPE(self));
-    return outcome == RING_CLOSED ? ring_raise_closed(state) : ring_raise_full(state);
+    return outcome == RING_CLOSED ? ring_raise_closed(self->state) : ring_raise_full(self->state);
 }
 
 PyDoc_STRVAR(ring_put_doc, "put($self, item, block=True, timeout=None)\n--\n\n"
@@ -114,8 +113,7 @@ PyObject *ring_get_item(ring_object *self, ring_deadline deadline)
         return item;
     if (outcome == RING_ERROR)
         return NULL;
-    core_state *state = core_state_of_type(Py_TYPE(self));
-    return outcome == RING_CLOSED ? ring_raise_closed(state) : ring_raise_empty(state);
+    return outcome == RING_CLOSED ? ring_raise_closed(self->state) : ring_raise_empty(self->state);
 }
 
 PyDoc_STRVAR(ring_get_doc, "get($self, block=True, timeout=None)\n--\n\n"
@@ -295,7 +293,7 @@ static PyMethodDef ring_methods[] = {
     {"task_done", (PyCFunction)ring_method_task_done, METH_NOARGS, ring_task_done_doc},
     {"join", (PyCFunction)ring_method_join, METH_NOARGS, ring_join_doc},
     {"close", (PyCFunction)ring_method_close, METH_NOARGS, ring_close_doc},
-    {"aget", (PyCFunction)ring_aget, METH_NOARGS, ring_aget_doc},
+    {"aget", (PyCFunction)(void (*)(void))ring_aget, METH_FASTCALL, ring_aget_doc},
     {"aget_many", FAST(ring_aget_many), ring_aget_many_doc},
     {"aput", FAST(ring_aput), ring_aput_doc},
     {"_arm", FAST(ring_arm), ring_arm_doc},

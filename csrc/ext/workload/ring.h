@@ -35,7 +35,8 @@ typedef struct waiters {
 
 typedef struct ring_object {
     PyObject_HEAD
-    bool sorted; // the items are in `heap`, not in `ring`
+    core_state *state; // of the module of its type, which keeps it
+    bool sorted;       // the items are in `heap`, not in `ring`
     bool closed;
     bool is_mailbox; // of an endpoint; of one only
     pc_ring ring;
@@ -115,7 +116,7 @@ PyObject *ring_get_items(ring_object *self, size_t limit, ring_deadline deadline
 
 // The awaiting methods (ring_await.c).
 extern const char ring_aget_doc[], ring_aget_many_doc[], ring_aput_doc[];
-PyObject *ring_aget(ring_object *self, PyObject *ignored);
+PyObject *ring_aget(ring_object *self, PyObject *const *args, Py_ssize_t nargs);
 PyObject *ring_aget_many(ring_object *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 PyObject *ring_aput(ring_object *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 PyObject *ring_aput_priority(ring_object *self, PyObject *item, double priority);

@@ -16,17 +16,22 @@ static PyObject *pop(ring_object *self)
     return self->sorted ? pc_heap_pop(&self->heap) : pc_ring_pop(&self->ring);
 }
 
+// Callbacks that declined have changed the ring: who was taken is still the first in the line.
+static void put_back(waiters *list, waiter *first)
+{
+    first->next = list->first;
+    *(first->next != NULL ? &first->next->previous : &list->last) = first;
+    list->first = first;
+}
+
 // An item came: serve one getter.
 static void serve_getter(ring_object *self)
 {
     bool woken;
     waiter *next = ring_length(self) > 0 ? waiters_take(&self->getters, &woken) : NULL;
     if (next != NULL) {
-        // Callbacks that declined may have emptied the ring; then this one is still the first in the line.
         if (ring_length(self) == 0) {
-            next->next = self->getters.first;
-            *(next->next != NULL ? &next->next->previous : &self->getters.last) = next;
-            self->getters.first = next;
+            put_back(&self->getters, next);
             return;
         }
         next->item = pop(self);
@@ -42,6 +47,10 @@ static void serve_putters(ring_object *self)
         waiter *putter = waiters_take(&self->putters, &woken);
         if (putter == NULL)
             continue;
+        if (ring_length(self) >= self->limit) {
+            put_back(&self->putters, putter);
+            return;
+        }
         if (push(self, putter->item, putter->priority) < 0) {
             waiter_release(putter, NO_MEMORY);
             continue;

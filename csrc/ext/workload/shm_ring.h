@@ -74,6 +74,16 @@ PyObject *shm_ring_get(shm_ring_object *self, ring_deadline deadline);
 // Get 1 to `limit` objects as a list. NULL with an exception.
 PyObject *shm_ring_get_items(shm_ring_object *self, size_t limit, ring_deadline deadline);
 
+// Sleep for a slice at most until it is worth trying to get (or to put), see pc_shm_watch. 1, or 0 if it is not yet, or
+// -1 with an exception.
+int shm_ring_watch(shm_ring_object *self, bool getting, uint64_t position) PC_NODISCARD;
+
+// The methods for those who wait on event loops (shm_ring_look.c).
+extern const char shm_ring_position_doc[], shm_ring_watch_doc[], shm_ring_pass_on_doc[];
+PyObject *shm_ring_method_position(shm_ring_object *self, PyObject *for_get);
+PyObject *shm_ring_method_watch(shm_ring_object *self, PyObject *args);
+PyObject *shm_ring_method_pass_on(shm_ring_object *self, PyObject *for_get);
+
 // Close the ring for all. 0, or -1 with an exception.
 int shm_ring_close(shm_ring_object *self) PC_NODISCARD;
 

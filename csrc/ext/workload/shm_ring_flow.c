@@ -320,3 +320,16 @@ int shm_ring_close(shm_ring_object *self)
         (void)shm_ring_raise(self, status, false);
     return status;
 }
+
+int shm_ring_watch(shm_ring_object *self, bool getting, uint64_t position)
+{
+    pc_shm *shm = shm_ring_handle(self);
+    if (shm == NULL)
+        return -1;
+    int status;
+    self->busy++;
+    Py_BEGIN_ALLOW_THREADS
+    status = pc_shm_watch(shm, getting, position);
+    Py_END_ALLOW_THREADS
+    return come_back(self, status) < 0 ? -1 : status == 0;
+}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a ShmRing says of itself: its properties, and its errors (see shm_ring.h).
+// What a ShmRing says of itself: its properties, its errors, and when it is worth trying (see shm_ring.h).
 #include "workload/shm_ring.h"
 
 #include <stdarg.h>
@@ -69,6 +69,44 @@ PyObject *shm_ring_raise_opening(core_state *state, int status, const char *name
     default:
         return core_raise_errno(status);
     }
+}
+
+// --- for those who wait on event loops (perfcore/turns.py) ---
+
+const char shm_ring_position_doc[] = "_position($self, for_get, /)\n--\n\n"
+                                     "Return how far the side has come that moves what getters (or putters) wait for.";
+
+PyObject *shm_ring_method_position(shm_ring_object *self, PyObject *for_get)
+{
+    pc_shm *shm = shm_ring_handle(self);
+    return shm == NULL ? NULL : PyLong_FromUnsignedLongLong(pc_shm_position(shm, for_get == Py_True));
+}
+
+const char shm_ring_watch_doc[] =
+    "_watch($self, for_get, position, /)\n--\n\n"
+    "Sleep until there is an item to get, or until room came after `position`; a tenth of a second at most.\n\n"
+    "Return whether it did. Nothing is got or put.";
+
+PyObject *shm_ring_method_watch(shm_ring_object *self, PyObject *args)
+{
+    int for_get;
+    unsigned long long position;
+    if (!PyArg_ParseTuple(args, "pK:_watch", &for_get, &position))
+        return NULL;
+    int moved = shm_ring_watch(self, for_get != 0, position);
+    return moved < 0 ? NULL : PyBool_FromLong(moved);
+}
+
+const char shm_ring_pass_on_doc[] = "_pass_on($self, for_get, /)\n--\n\n"
+                                    "Wake another one who sleeps for this: what woke the caller is left to it.";
+
+PyObject *shm_ring_method_pass_on(shm_ring_object *self, PyObject *for_get)
+{
+    pc_shm *shm = shm_ring_handle(self);
+    if (shm == NULL)
+        return NULL;
+    pc_shm_pass_on(shm, for_get == Py_True);
+    Py_RETURN_NONE;
 }
 
 // --- properties ---

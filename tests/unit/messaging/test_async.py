@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -300,3 +303,95 @@ def test_nothing_is_lost_when_a_loop_closes_while_messages_arrive() -> None:
     while not ring.empty():
         got.append(ring.get_nowait())
     assert sorted(got) == list(range(count))
+
+
+class Witness:
+    """An item whose end can be seen."""
+
+
+def test_nothing_outlives_its_await() -> None:
+    # An awaitable that has ended is used again: no item, ring or limit may stay with it.
+    async def main() -> list[weakref.ref[Any]]:
+        ring: Ring[Witness] = Ring()
+        seen = []
+        for get in (ring.aget, ring.aget_many):
+            item = Witness()
+            seen.append(weakref.ref(item))
+            await ring.aput(item)
+            del item
+            assert seen[-1]() is not None
+            await get()  # type: ignore[operator]
+            assert seen[-1]() is None
+        seen.append(weakref.ref(ring))
+        return seen
+
+    assert [one() for one in run(main())] == [None] * 3
+
+
+def test_by_hand_each_value_comes_in_a_stop_iteration_of_its_own() -> None:
+    ring: Ring[Any] = Ring()
+    ring.put_many(["first", ("second",), None, Witness()])
+    stopped = []
+    for _ in range(2):
+        with pytest.raises(StopIteration) as caught:
+            next(ring.aget().__await__())
+        stopped.append(caught.value)
+    assert [(one.value, one.args) for one in stopped] == [("first", ("first",)), (("second",), (("second",),))]
+    assert next(ring.aget().__await__(), "ended") == "ended"
+    witness = weakref.ref(ring.get_nowait())
+    assert witness() is None
+
+
+def test_an_item_whose_end_awaits_finds_the_ring_in_order() -> None:
+    ring: Ring[Any] = Ring()
+
+    class Ends:
+        def __del__(self) -> None:
+            for _ in range(2):  # on two of them at once: of three that end together one can be kept
+                with suppress(StopIteration):
+                    ring.aput("from its end").send(None)
+
+    async def main() -> None:
+        for _ in range(100):
+            put = ring.aput(Ends())
+            put.close()
+            del put  # its end is the item's
+            assert await ring.aget_many() == ["from its end"] * 2
+
+    run(main())
+
+
+def test_the_awaitables_that_the_collector_shows_are_harmless() -> None:
+    ring: Ring[Any] = Ring()
+
+    async def main() -> None:
+        await ring.aput(1)
+        shown = [one for one in gc.get_objects() if type(one).__name__ == "RingAwait"]
+        spares = [one for one in shown if not any(isinstance(held, Ring) for held in gc.get_referents(one))]
+        del shown
+        for one in spares:
+            with pytest.raises(RuntimeError, match="awaited already"):
+                one.send(None)
+            one.close()
+        first, second = ring.aget(), ring.aput(2)  # not the ones that are held here
+        assert not {id(first), id(second)} & {id(one) for one in spares}
+        del spares
+        await second
+        assert [await first, await ring.aget()] == [1, 2]
+
+    run(main())
+
+
+def test_one_that_was_collected_unawaited_is_reported_and_so_is_the_next() -> None:
+    ring: Ring[Any] = Ring()
+
+    def forget_in_a_cycle() -> None:
+        cycle: list[Any] = []
+        cycle.append(ring.aput(cycle))
+        del cycle
+        gc.collect()
+
+    for _ in range(3):
+        for forget in (ring.aget, forget_in_a_cycle):
+            with pytest.warns(RuntimeWarning, match="never awaited"):
+                forget()  # type: ignore[operator]

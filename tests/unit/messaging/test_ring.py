@@ -335,3 +335,21 @@ def test_the_interpreter_ends_with_threads_that_wait() -> None:
         """
     )
     assert (*child.communicate(timeout=JOIN), child.returncode) == ("", "", 0)
+
+
+def test_a_callback_that_fills_the_ring_itself_does_not_push_it_over_its_limit() -> None:
+    ring: Ring[int] = Ring(1)
+    ring.put(1)
+
+    def fill_and_decline() -> bool:
+        ring.put_nowait(2)
+        return False
+
+    ring._arm(fill_and_decline, False, True)
+    thread = start(ring.put, 3)
+    wait_until(lambda: waiting(thread))
+    assert ring.get() == 1
+    assert ring.qsize() == 1
+    assert ring.get() == 2
+    assert ring.get(timeout=JOIN) == 3
+    finish(thread)

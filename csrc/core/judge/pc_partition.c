@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+// Optimal partitioning (see the header).
+#include "judge/pc_partition.h"
+
+#include <float.h>
+#include <math.h>
+
+// The arrays of a loop do not overlap.
+#if defined(__GNUC__) && !defined(__clang__)
+#define PC_INDEPENDENT _Pragma("GCC ivdep")
+#else
+#define PC_INDEPENDENT
+#endif
+
+// The starts that the last level may still have, the oldest first; and room to compute something for each.
+typedef struct candidates {
+    size_t count;
+    double *starts;       // where, a whole number
+    double *sums, *costs; // there
+    double *lows, *highs; // the means for which it may be the best start
+    double *first, *second, *third;
+} candidates;
+
+typedef struct partition {
+    const double *sums;
+    double *costs;      // of the best partition up to each point, without the squares
+    uint32_t *previous; // where its last level begins
+    candidates from;
+} partition;
+
+// Unlike fmin() and fmax(), which mind NaN, these are single instructions.
+static inline double lesser(double a, double b)
+{
+    return a < b ? a : b;
+}
+static inline double greater(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+// Compute for each candidate the means for which a level from there on costs no more than one from `later` on,
+// whatever follows: those within sqrt(square) of `mean`, none where the square is negative. Both costs are quadratic in
+// the mean, and their difference does not depend on what follows.
+static void compare_starts(const candidates *from, double later, double sum, double cost)
+{
+    const double *starts = from->starts, *sums = from->sums, *costs = from->costs;
+    double *means = from->first, *squares = from->second, *roots = from->third;
+    PC_INDEPENDENT
+    for (size_t i = 0; i < from->count; i++) {
+        const double share = 1.0 / (later - starts[i]);
+        const double mean = (sum - sums[i]) * share;
+        const double square = mean * mean - (costs[i] - cost) * share;
+        means[i] = mean;
+        squares[i] = square;
+        roots[i] = sqrt(0.5 * (square + fabs(square))); // of zero where it is negative
+    }
+}
+
+// Add a start to the candidates, drop those that it beats for every mean, and leave it out if it is beaten itself.
+static void add_candidate(partition *p, size_t length, size_t later)
+{
+    candidates *from = &p->from;
+    const double most = (double)length, slack = 1e-5 * most; // more than what is lost by rounding
+    const double sum = p->sums[later], cost = p->costs[later];
+    const double none = -slack * slack;
+    double low = -most, high = most;
+    size_t kept = 0;
+    compare_starts(from, (double)later, sum, cost);
+    for (size_t i = 0; i < from->count; i++) {
+        if (from->second[i] < none)
+            continue;
+        const double half = from->third[i] + slack;
+        const double least = from->first[i] - half, greatest = from->first[i] + half;
+        const double from_low = greater(from->lows[i], least), to_high = lesser(from->highs[i], greatest);
+        if (from_low <= to_high) {
+            if (kept != i) {
+                from->starts[kept] = from->starts[i];
+                from->sums[kept] = from->sums[i];
+                from->costs[kept] = from->costs[i];
+            }
+            from->lows[kept] = from_low;
+            from->highs[kept] = to_high;
+            kept++;
+        }
+        // Where the older one is no worse, the new one need not be looked at. Only the ends are cut off: a hole in the
+        // middle stays. Few of the older ones cut anything off, so these are branches and no chain of selections.
+        const double bottom = least + 2.0 * slack, top = greatest - 2.0 * slack;
+        if (PC_UNLIKELY(bottom <= low && top > low))
+            low = top;
+        if (PC_UNLIKELY(top >= high && bottom < high))
+            high = bottom;
+    }
+    if (low <= high) {
+        from->starts[kept] = (double)later;
+        from->sums[kept] = sum;
+        from->costs[kept] = cost;
+        from->lows[kept] = low;
+        from->highs[kept] = high;
+        kept++;
+    }
+    from->count = kept;
+}
+
+// Find the best start of a level that ends at `end`, and what the partition then costs.
+static void close_level(partition *p, size_t end, double penalty)
+{
+    const candidates *from = &p->from;
+    const double *starts = from->starts, *sums = from->sums, *costs = from->costs;
+    double *totals = from->first;
+    const double here = (double)end, sum = p->sums[end];
+    PC_INDEPENDENT
+    for (size_t i = 0; i < from->count; i++) {
+        const double part = sum - sums[i];
+        totals[i] = costs[i] - part * part / (here - starts[i]);
+    }
+    double best = DBL_MAX;
+    size_t chosen = 0;
+    for (size_t i = 0; i < from->count; i++) {
+        if (totals[i] < best) {
+            best = totals[i];
+            chosen = i;
+        }
+    }
+    p->costs[end] = best + penalty;
+    p->previous[end] = (uint32_t)starts[chosen];
+}
+
+size_t pc_partition_find(const double *sums, size_t length, size_t least, double penalty, double *workspace,
+                         size_t *cuts)
+{
+    const size_t room = length + 1;
+    partition p = {
+        .sums = sums,
+        .costs = workspace,
+        .from = {.starts = workspace + room,
+                 .sums = workspace + 2 * room,
+                 .costs = workspace + 3 * room,
+                 .lows = workspace + 4 * room,
+                 .highs = workspace + 5 * room,
+                 .first = workspace + 6 * room,
+                 .second = workspace + 7 * room,
+                 .third = workspace + 8 * room},
+        .previous = (uint32_t *)(void *)(workspace + 9 * room),
+    };
+    assert(least >= 1 && least <= length);
+    p.costs[0] = -penalty;
+    for (size_t end = 1; end <= length; end++) {
+        p.costs[end] = DBL_MAX;
+        if (end < least)
+            continue;
+        if (end == least || end >= 2 * least)
+            add_candidate(&p, length, end - least);
+        close_level(&p, end, penalty);
+    }
+    size_t count = 0;
+    for (size_t end = length; end > 0; end = p.previous[end])
+        cuts[count++] = end;
+    for (size_t i = 0; i < count / 2; i++) {
+        const size_t swap = cuts[i];
+        cuts[i] = cuts[count - 1 - i];
+        cuts[count - 1 - i] = swap;
+    }
+    return count;
+}

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""The environments of ``perfcore ab`` for what pip builds: isolated builds stay so, and failures are quoted."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from perfcore.errors import SuiteError
+from perfcore.suite.sides import Workspace
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("git") is None or importlib.util.find_spec("pip") is None, reason="git or pip is not installed"
+)
+
+PYPROJECT = """\
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+"""
+# An isolated build sees what it requires, and nothing of the environment that pip runs in.
+BACKEND = """\
+import importlib.util, pathlib, zipfile
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    if pathlib.Path("broken").exists():
+        raise ValueError("the project cannot be built")
+    seen = [name for name in ("pytest", "pytest_benchmark") if importlib.util.find_spec(name)]
+    if seen:
+        raise RuntimeError(f"the build is not isolated: {seen}")
+    with zipfile.ZipFile(f"{folder}/tiny-1-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("tiny.py", "")
+        wheel.writestr("tiny-1.dist-info/METADATA", "Metadata-Version: 2.1\\nName: tiny\\nVersion: 1\\n")
+        wheel.writestr("tiny-1.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr("tiny-1.dist-info/RECORD", "")
+    return "tiny-1-py3-none-any.whl"
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "pyproject.toml").write_text(PYPROJECT)
+    (folder / "backend.py").write_text(BACKEND)
+    who = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.org", "-c", "commit.gpgsign=false"]
+    for words in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message=one"]):
+        subprocess.run(["git", *who, *words], cwd=folder, check=True)
+    return folder
+
+
+def test_an_isolated_build_sees_nothing_of_ours(project: Path) -> None:
+    with Workspace(project, "pip install --quiet --no-index .") as workspace:
+        base, head = workspace.sides("HEAD", None, None, None)
+        for side in (base, head):
+            command = side.command("-c", "import pytest, tiny; print(tiny.__file__)")
+            where = subprocess.check_output(command, cwd=side.folder, env=side.environment(), text=True)
+            assert f"{side.name}-environment" in where
+
+
+def test_what_the_build_said_is_quoted(project: Path) -> None:
+    (project / "broken").touch()
+    with (
+        Workspace(project, "pip install --no-index .") as workspace,
+        pytest.raises(SuiteError, match=r"failed with exit code 1: .*ValueError: the project cannot be built$"),
+    ):
+        workspace.sides(str(project), None, None, None)
