@@ -61,7 +61,8 @@ const FLAMES = (() => {
       for (let index = 0; wanted && index < depth.length;) { // what is below a match is counted with it
         if (matches(index)) { sum += total[index]; number++; index = end[index]; } else index++;
       }
-      found.textContent = wanted ? (number ? `${percent(sum)} of the whole` : "no such name") : "";
+      const least = profile.left_out ? "at least " : ""; // what would not fit is not searched
+      found.textContent = wanted ? (number ? `${least}${percent(sum)} of the whole` : "no such name") : "";
     }
     function tell(index) { readout.textContent = told(index); }
     function move(index) { at = index; mark(); tell(index); }
