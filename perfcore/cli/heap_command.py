@@ -29,6 +29,7 @@ examples:
   perfcore heap --top 20 --json --output heap.json -m package.module
   perfcore heap --flamegraph heap.svg script.py
   perfcore heap --flamegraph heap.html script.py        # by memray, native frames too, where it is installed
+  perfcore heap --flamegraph heap.json script.py        # the stacks, for speedscope.app and perfcore report (or .txt)
 
 The tables show what the script has left on the heap when it ends. They go to stderr, as the script's own output has
 stdout; --output writes them to a file. The flame graph shows the heap at its largest.
@@ -46,7 +47,9 @@ def parser() -> Parser:
         epilog=_EXAMPLES,
     )
     made.add_argument("--top", type=_count, default=10, metavar="N", help="rows of each table (10)")
-    made.add_argument("--flamegraph", type=Path, metavar="FILE", help="instead of tables: FILE.svg or FILE.html")
+    made.add_argument(
+        "--flamegraph", type=Path, metavar="FILE", help="instead of tables: FILE.svg, .html, .json or .txt"
+    )
     made.add_argument("--json", action="store_true", help="write JSON instead of tables")
     made.add_argument("--output", "-o", metavar="FILE", type=Path, help="write there, not to stderr")
     made.add_argument("-m", dest="module", metavar="MODULE", nargs=argparse.REMAINDER, help="run a module")
@@ -75,8 +78,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _picture(args: argparse.Namespace, words: list[str]) -> int:
-    if args.flamegraph.suffix not in {".svg", ".html"}:
-        raise UsageError(f"--flamegraph writes .svg or .html, not {printable(args.flamegraph.name)!r}")
+    if args.flamegraph.suffix not in {".svg", ".html", ".json", ".txt"}:
+        raise UsageError(f"--flamegraph writes .svg, .html, .json or .txt, not {printable(args.flamegraph.name)!r}")
     if args.json or args.output is not None:
         raise UsageError("--flamegraph writes a picture alone: --json and --output are for the tables")
     code, module = _load(words, is_module=args.module is not None)
@@ -167,17 +170,23 @@ def _by_tracemalloc(target: Path) -> Iterator[object]:
     from perfcore.measure.stacks import HeapStacks
     from perfcore.record.atomic import write_atomic
     from perfcore.report.icicle import render_svg
+    from perfcore.report.stacks import render_folded, render_speedscope
     from perfcore.units import format_bytes
 
     with HeapStacks(below=__file__) as stacks:
         yield stacks
     found = stacks.largest
     title = f"the heap at its largest: {format_bytes(sum(found.values()))}"
-    svg = render_svg(found, title, format_bytes)
+    if target.suffix == ".txt":
+        text = render_folded(found)
+    elif target.suffix == ".json":
+        text = render_speedscope(found, title, "bytes")
+    else:
+        text = render_svg(found, title, format_bytes)
     if target.suffix == ".html":
         head = '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>heap</title></head>'
-        svg = f"{head}<body>\n{svg}</body></html>\n"
-    write_atomic(target, svg.encode())
+        text = f"{head}<body>\n{text}</body></html>\n"
+    write_atomic(target, text.encode())
     print(f"perfcore: {printable(str(target))}: flame graph by tracemalloc, Python frames", file=sys.stderr)
 
 

@@ -25,10 +25,12 @@ examples:
   perfcore report results.json --baseline old.json --output public
   perfcore report results.json --baseline old.json --format github,csv
   perfcore report results.json --history --days 90
+  perfcore report results.json --use use.json --flamegraph time.json --flamegraph heap.json
   perfcore ab main --json > ab.json; perfcore report ab.json --format github
 
 files, in the folder of --output: report.html (opens offline), report.csv, report.md, report.json, comment.md (github:
-the body of a comment on a pull request), junit.xml, metrics.txt (openmetrics), action-benchmark.json, bencher.json
+the body of a comment on a pull request), junit.xml, metrics.txt (openmetrics), action-benchmark.json, bencher.json;
+--use and --flamegraph are shown by report.html and report.json
 
 exit codes:
   0  written; verdicts fail nothing here, perfcore check does
@@ -75,6 +77,23 @@ def parser() -> Parser:
     )
     made.add_argument(
         "--sla", type=Path, metavar="FILE", help="show the targets of this TOML file (default: those of pyproject.toml)"
+    )
+    made.add_argument(
+        "--use",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="show this USE report: what perfcore use --json wrote; can be given again",
+    )
+    made.add_argument(
+        "--flamegraph",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="draw these call stacks: what perfcore flamegraph --output FILE.json (or .txt, folded) or perfcore heap "
+        "--flamegraph FILE.json wrote; can be given again",
     )
     add_judging(made)
     add_reading(made)
@@ -141,6 +160,18 @@ def _sla(args: argparse.Namespace, results: Results) -> tuple[TargetVerdict, ...
     return SLAValidator(targets).validate(results.benchmarks, failed_lanes([results]), allow_missing=True)
 
 
+def _add_profiles(args: argparse.Namespace, document: dict[str, Any]) -> None:
+    """Add what was found besides the times, from files of its own."""
+    if args.use:
+        from perfcore.report.use import add_use
+
+        add_use(document, args.use, args.max_size)
+    if args.flamegraph:
+        from perfcore.report.flames import add_profiles
+
+        add_profiles(document, args.flamegraph, args.max_size)
+
+
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     from perfcore.report.ab import describe_ab, is_ab
@@ -152,6 +183,7 @@ def run(args: argparse.Namespace) -> int:
         document = describe_ab(args.results)
     else:
         document = _document(args)
+    _add_profiles(args, document)
     if str(args.output) == "-":
         if len(args.format) != 1:
             raise UsageError("--output - prints one format; name one with --format")

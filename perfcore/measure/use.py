@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from perfcore._core import read_net, steal_time
 from perfcore.errors import MeasureError
@@ -24,7 +24,9 @@ from perfcore.units import format_bytes, format_seconds
 
 Scope = Literal["processes", "cgroup", "system"]
 Unit = Literal["bytes", "bytes/s", "percent", "per_s", "seconds", "processors", "count"]
-_KINDS = ("utilisation", "saturation", "errors")
+KINDS = ("utilisation", "saturation", "errors")
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+UNITS: tuple[Unit, ...] = get_args(Unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ class UseReport:
             "seconds": self.seconds,
             "samples": self.samples,
             "resources": {
-                resource.name: {kind: [asdict(figure) for figure in getattr(resource, kind)] for kind in _KINDS}
+                resource.name: {kind: [asdict(figure) for figure in getattr(resource, kind)] for kind in KINDS}
                 for resource in self.resources
             },
         }
@@ -111,7 +113,7 @@ class UseReport:
     def __str__(self) -> str:
         rows = [("resource", "kind", "figure", "value", "of")]
         for resource in self.resources:
-            for kind in _KINDS:
+            for kind in KINDS:
                 known = [figure for figure in getattr(resource, kind) if figure.value is not None]
                 rows += [(resource.name, kind, figure.name, str(figure), figure.scope) for figure in known]
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

@@ -211,8 +211,16 @@ def _size(count: int) -> str:
     return f"{count / 2**20:.0f} MiB" if count >= 2**20 else f"{count} bytes"
 
 
-def read_bytes(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> bytes:
-    """Return a results file's bytes, refusing one over ``max_bytes`` before reading it.
+def read_bytes(
+    path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES, what: str = "a results file", made_by: str = ""
+) -> bytes:
+    """Return a file's bytes, refusing one over ``max_bytes`` before reading it.
+
+    Args:
+        path: the file.
+        max_bytes: the limit.
+        what: is read, for messages.
+        made_by: the command that writes it, for messages; by default that of results files.
 
     Raises:
         ResultsError: the file is missing, a folder, not readable, or too large.
@@ -225,7 +233,7 @@ def read_bytes(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> b
         try:
             status = os.fstat(descriptor)
             if stat.S_ISDIR(status.st_mode):
-                raise ResultsError(f"{shown}: is a folder; give a results file")
+                raise ResultsError(f"{shown}: is a folder; give {what}")
             if not stat.S_ISREG(status.st_mode):
                 raise ResultsError(f"{shown}: is no regular file; save the results to one")
             size = status.st_size
@@ -234,14 +242,16 @@ def read_bytes(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> b
         finally:
             os.close(descriptor)
     except FileNotFoundError as error:
-        raise ResultsError(f"{shown}: no such file; make it with pytest --benchmark-json={shown}") from error
+        raise ResultsError(
+            f"{shown}: no such file; make it with {made_by or f'pytest --benchmark-json={shown}'}"
+        ) from error
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ResultsError(f"{shown}: cannot read: {reason}") from error
     if max(size, len(data)) > max_bytes:
+        advice = "raise the limit" if made_by else "save it without --benchmark-save-data, or raise the limit"
         raise ResultsError(
-            f"{shown}: too large: {_size(max(size, len(data)))}, and the limit is {_size(max_bytes)}; save it without "
-            "--benchmark-save-data, or raise the limit"
+            f"{shown}: too large: {_size(max(size, len(data)))}, and the limit is {_size(max_bytes)}; {advice}"
         )
     return data
 

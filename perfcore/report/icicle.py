@@ -9,22 +9,15 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
 
+from perfcore.report.stacks import Node, stack_tree
 from perfcore.report.text import printable
 
 _WIDTH = 1200.0
 _ROW = 18
 _CHARACTER = 6.6  # of the 11 px monospace font
 _LEAST = 0.5
-_MAX_DEPTH = 200
-
-
-@dataclass(slots=True)
-class _Node:
-    total: int = 0
-    children: dict[str, _Node] = field(default_factory=dict)
 
 
 def render_svg(stacks: Mapping[tuple[str, ...], int], title: str, form: Callable[[float], str]) -> str:
@@ -36,15 +29,7 @@ def render_svg(stacks: Mapping[tuple[str, ...], int], title: str, form: Callable
         form: makes a text of a weight.
 
     """
-    root = _Node()
-    for stack, weight in stacks.items():
-        if weight <= 0:
-            continue
-        node = root
-        node.total += weight
-        for name in stack[:_MAX_DEPTH]:
-            node = node.children.setdefault(name, _Node())
-            node.total += weight
+    root = stack_tree(stacks)
     boxes: list[str] = []
     depth = _draw(root, "all", form, boxes)
     height = (depth + 2) * _ROW + 12
@@ -63,7 +48,7 @@ def render_svg(stacks: Mapping[tuple[str, ...], int], title: str, form: Callable
     )
 
 
-def _draw(root: _Node, name: str, form: Callable[[float], str], boxes: list[str]) -> int:
+def _draw(root: Node, name: str, form: Callable[[float], str], boxes: list[str]) -> int:
     """Append the boxes of a tree; return how deep it is. A loop, for stacks can be deeper than Python's own."""
     deepest = 0
     waiting = [(root, name, 0.0, 0)]

@@ -17,7 +17,7 @@ from typing import Any
 from perfcore.report.series import packed
 from perfcore.report.text import printable
 
-_PARTS = ("lanes", "metrics", "trends", "page")  # the last one uses the others
+_PARTS = ("lanes", "metrics", "trends", "use", "flames", "page")  # the last one uses the others
 _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Call stacks for other tools: folded text (flamegraph.pl, inferno) and the JSON of speedscope (speedscope.app)."""
+"""Call stacks as a tree; and for other tools, as folded text (flamegraph.pl, inferno) and as speedscope's JSON."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from perfcore.report.text import printable
 
@@ -12,6 +13,30 @@ Stack = tuple[str, ...]
 
 _SCHEMA = "https://www.speedscope.app/file-format-schema.json"
 _UNITS = {"microseconds": "microseconds", "bytes": "bytes"}  # speedscope knows no samples
+
+_MAX_DEPTH = 200
+
+
+@dataclass(slots=True)
+class Node:
+    """A frame below the frames that called it; ``total`` is its weight with everything below it."""
+
+    total: int = 0
+    children: dict[str, Node] = field(default_factory=dict)
+
+
+def stack_tree(stacks: Mapping[Stack, int]) -> Node:
+    """Return the root of the tree that stacks make. Those below 1 are left out; frames deeper than 200 count above."""
+    root = Node()
+    for stack, weight in stacks.items():
+        if weight <= 0:
+            continue
+        node = root
+        node.total += weight
+        for name in stack[:_MAX_DEPTH]:
+            node = node.children.setdefault(name, Node())
+            node.total += weight
+    return root
 
 
 def render_folded(stacks: Mapping[Stack, int]) -> str:

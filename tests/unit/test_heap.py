@@ -227,6 +227,18 @@ def test_command_with_a_flame_graph(script: Path, tmp_path: Path, suffix: str, m
     assert "heap_command" not in text
 
 
+@pytest.mark.parametrize(("suffix", "unit"), [("json", "bytes"), ("txt", "none")])
+def test_command_with_the_stacks_for_a_report(script: Path, tmp_path: Path, suffix: str, unit: str) -> None:
+    from perfcore.report.flames import read_profile
+
+    out = tmp_path / f"heap.{suffix}"
+    assert main(["heap", "--flamegraph", str(out), str(script)]) == 0
+    found = read_profile(out)
+    assert found["unit"] == unit
+    assert f"{script}:4" in found["names"]
+    assert found["total"][0] > 0
+
+
 def test_command_with_memray(
     script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -274,7 +286,7 @@ def test_command_with_memray(
         (["-m", "no.such.module"], "cannot be run"),
         (["-m", "no_such_module"], "there is no module"),
         (["-m", "sys"], "there is no module"),
-        (["--flamegraph", "x.png", "y.py"], "writes .svg or .html"),
+        (["--flamegraph", "x.png", "y.py"], "writes .svg, .html, .json or .txt"),
         (["--flamegraph", "x.svg", "--json", "y.py"], "a picture alone"),
         (["--top", "0", "y.py"], "is no number of rows"),
     ],

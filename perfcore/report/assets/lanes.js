@@ -84,5 +84,5 @@ const LANES = (() => {
     const some = (list) => list && list.length > 0; // a comparison of two revisions has neither
     return [...(some(data.lanes_failed) ? [failures(data, tools)] : []), ...(some(data.sla) ? [table(data, tools)] : [])];
   }
-  return { lines, facts, overview };
+  return { bytes, lines, facts, overview };
 })();

@@ -318,7 +318,8 @@
     }
   });
   const everything = overview(); // shows every verdict again
-  $("tools").before(...METRICS.overview(data, tools), ...TRENDS.overview(data, tools), ...LANES.overview(data, tools));
+  $("tools").before(...METRICS.overview(data, tools), ...TRENDS.overview(data, tools), ...LANES.overview(data, tools),
+    ...USE.overview(data, tools), ...FLAMES.overview(data, tools));
   show();
   // Opens what the address names: a benchmark, or a change of its level.
   function follow() {
