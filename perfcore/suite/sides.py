@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import replace
-from importlib.util import find_spec
+from importlib.metadata import distributions
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -189,7 +189,7 @@ class Workspace:
         venv = self._home / f"{name}-environment"
         environment = {key: value for key, value in os.environ.items() if key not in {"PYTHONHOME", "PYTHONPATH"}}
         environment |= {"VIRTUAL_ENV": str(venv), "PATH": f"{venv / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"}
-        shared_pip = find_spec("pip") is not None
+        shared_pip = any(distributions(name="pip"))  # find_spec() would wake what setuptools does when pip starts
         flags = ["--without-pip"] if shared_pip else []
         made = run_program(
             [sys.executable, "-m", "venv", *flags, str(venv)],
