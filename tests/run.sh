@@ -161,8 +161,8 @@ run_pytest() {
     [ "$1" = -m ] && module=()
     mkdir -p .build/logs
     log=.build/logs/pytest-${name//[^a-z0-9.]/-}.log
-    # A shell starts what runs in the background with Ctrl-C ignored, and there are tests of Ctrl-C.
-    env --default-signal=INT "$python" -P ${module[@]+"${module[@]}"} "$@" ${pytest_args[@]+"${pytest_args[@]}"} 2>&1 | tee "$log" || status=$?
+    # A shell starts what runs in the background with Ctrl-C ignored, nohup with SIGHUP; there are tests of both.
+    env --default-signal=INT,HUP "$python" -P ${module[@]+"${module[@]}"} "$@" ${pytest_args[@]+"${pytest_args[@]}"} 2>&1 | tee "$log" || status=$?
     return "$status"
 }
 

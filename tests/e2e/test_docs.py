@@ -104,8 +104,11 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
-def test_the_reference_is_what_the_docstrings_say(capsys: pytest.CaptureFixture[str]) -> None:
-    assert api_reference.main(check=True) == 0, capsys.readouterr().out
+def test_the_reference_is_what_the_docstrings_say() -> None:
+    # In an interpreter of its own: which classes there are depends on what is imported.
+    command = [sys.executable, "-P", api_reference.__file__, "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_reference_says_something_of_every_name() -> None:
