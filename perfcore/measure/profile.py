@@ -148,8 +148,11 @@ def _without_runner(stacks: dict[Stack, int]) -> dict[Stack, int]:
     made: dict[Stack, int] = {}
     for stack, weight in stacks.items():
         own = (at for at, frame in enumerate(stack) if not frame.startswith("<built-in") and not _is_runner(frame))
-        if (first := next(own, None)) is not None:
-            made[stack[first:]] = made.get(stack[first:], 0) + weight
+        if (first := next(own, None)) is None:
+            continue
+        if stack[first].rpartition("(")[2].startswith("<frozen importlib") and any(map(_is_runner, stack[first:])):
+            continue  # its imports, of runpy for one
+        made[stack[first:]] = made.get(stack[first:], 0) + weight
     return made
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from perfcore.errors import MeasureError
-from perfcore.measure.profile import find_py_spy, read_folded, read_stats
+from perfcore.measure.profile import _without_runner, find_py_spy, read_folded, read_stats
 from perfcore.report.stacks import render_folded, render_speedscope
 
 PROGRAM = """
@@ -65,6 +65,21 @@ def test_a_program_is_profiled(folder: Path, profiler: str) -> None:
     assert not any("runpy" in frame for stack in stacks for frame in stack)
     leaves = {stack: one for stack, one in stacks.items() if "leaf" in " ".join(stack)}
     assert sum(one for stack, one in leaves.items() if stack[0].startswith("<module>")) > 0.9 * sum(leaves.values())
+
+
+def test_what_runs_the_program_is_left_out() -> None:
+    runner, run = "<module> (<string>:2)", "_run_code (<frozen runpy>:88)"
+    load = "_find_and_load (<frozen importlib._bootstrap>:1360)"
+    stacks = {
+        (runner, load, "<module> (<frozen runpy>:14)"): 1,
+        (runner, run): 2,
+        (runner, run, "<module> (program.py:1)", load, "<module> (<frozen runpy>:14)"): 4,
+        (runner, run, load, "get_data (<frozen importlib._bootstrap_external>:1)"): 8,
+    }
+    assert sorted((stack[0], weight) for stack, weight in _without_runner(stacks).items()) == [
+        ("<module> (program.py:1)", 4),
+        (load, 8),
+    ]
 
 
 def test_the_files(folder: Path) -> None:
