@@ -196,20 +196,20 @@ files_to_sanitize() {
         grep -vE '/test_(build|history|memory_tracker)\.py$'
 }
 
-# test_sanitized VERSION MALLOC: those tests on the ASan+UBSan build. MALLOC=malloc sends every object through ASan's
+# test_sanitized VERSION MALLOC HALF: every other one of those files on the ASan+UBSan build. MALLOC=malloc sends every object through ASan's
 # allocator, so that leaks are seen; MALLOC=pymalloc keeps CPython's, whose 16-byte alignment catches over-aligned
 # structs, and whose pools LSan cannot look into.
 test_sanitized() {
-    local version=$1 malloc=$2 site=$ROOT/.build/sanitize-$1 leaks=1 files
+    local version=$1 malloc=$2 half=$3 site=$ROOT/.build/sanitize-$1 leaks=1 which=. files
     [ "$malloc" = malloc ] || leaks=0
-    mapfile -t files < <(files_to_sanitize)
     # In the everyday run the second allocator sees the tests of the extension as C code; with --sanitize, all.
-    [ "$malloc$mode" = pymallocall ] && mapfile -t files < <(files_to_sanitize | grep '^tests/cpy/')
+    [ "$malloc$mode" = pymallocall ] && which='^tests/cpy/'
+    mapfile -t files < <(files_to_sanitize | grep "$which" | awk -v half="$half" 'NR % 2 == half % 2')
     [ "${#files[@]}" -gt 0 ] || return 1
     PERFCORE_TEST_INSTALLED=$site PYTHONPATH=$site PYTHONMALLOC=$malloc LD_PRELOAD=$(gcc -print-file-name=libasan.so) \
         ASAN_OPTIONS=detect_leaks=$leaks LSAN_OPTIONS=suppressions=$ROOT/tests/lsan.supp:print_suppressions=0 \
         UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-        run_pytest "sanitized $version $malloc" "$ROOT/.venv-tests-$version/bin/python" "${files[@]}" -p no:cacheprovider
+        run_pytest "sanitized $version $malloc $half" "$ROOT/.venv-tests-$version/bin/python" "${files[@]}" -p no:cacheprovider
 }
 
 # The C tests once more: those with threads under TSan, and all under valgrind, which sees what is read before it is set.
@@ -393,8 +393,13 @@ if [ ${#built[@]} -gt 0 ]; then
         [ "$mode" = sanitize ] && sanitized=("${built[@]}")
         for version in "${sanitized[@]}"; do
             step "sanitized build $version" build_sanitized "$version" || continue
-            together "sanitized $version malloc=test_sanitized $version malloc" \
-                "sanitized $version pymalloc=test_sanitized $version pymalloc"
+            steps=()
+            for malloc in malloc pymalloc; do
+                for half in 1 2; do # of the files, side by side: two processors have as much to do
+                    steps+=("sanitized $version $malloc $half=test_sanitized $version $malloc $half")
+                done
+            done
+            together "${steps[@]}"
         done
         fuzz
     fi

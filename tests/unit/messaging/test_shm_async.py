@@ -41,7 +41,10 @@ def child() -> Iterator[Callable[..., subprocess.Popen[str]]]:
         for number, descriptor in enumerate(descriptors):
             opening += f"r{number} = _core.ShmRing.__new__(ShmRing, fd={descriptor})._ready()\n"
         command = [sys.executable, "-P", "-c", opening + code]
-        started.append(subprocess.Popen(command, pass_fds=descriptors, stdout=subprocess.PIPE, text=True))
+        environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}  # CPython's own at exit
+        started.append(
+            subprocess.Popen(command, pass_fds=descriptors, stdout=subprocess.PIPE, text=True, env=environment)
+        )
         for descriptor in descriptors:
             os.close(descriptor)
         return started[-1]
