@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from queue import Empty, Full
-from typing import Any, Generic, Literal, Self, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from perfcore import _core
 from perfcore._core import Endpoint, Message, MessageHistory
 from perfcore.errors import Closed, RouteError, SegmentError
 from perfcore.shm import ShmRing
-from perfcore.turns import Turn
+from perfcore.turns import Awaited, Turn
 
 __all__ = [
     "Closed",
@@ -50,7 +50,7 @@ async def _wait(ring: _core.Ring[Any], for_get: bool, again: bool) -> None:
         raise
 
 
-class Ring(_core.Ring[T], Generic[T]):
+class Ring(_core.Ring[T], Awaited[T]):
     """A queue for threads and event loops: first in, first out, with `queue.Queue`'s names and exceptions.
 
     Args:
@@ -89,16 +89,6 @@ class Ring(_core.Ring[T], Generic[T]):
             again = True
             with suppress(Full):
                 return self.put_nowait(*item)
-
-    def __aiter__(self) -> Self:
-        """Iterate over the items to come, until the ring is closed and drained."""
-        return self
-
-    async def __anext__(self) -> T:
-        try:
-            return await self.aget()
-        except Closed:
-            raise StopAsyncIteration from None
 
 
 class PriorityRing(_core.PriorityRing[T], Ring[T]):

@@ -10,11 +10,10 @@ import os
 import pickle
 import weakref
 from queue import Empty, Full
-from typing import Any, Generic, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from perfcore import _core
-from perfcore.errors import Closed
-from perfcore.turns import Lookout
+from perfcore.turns import Awaited, Lookout
 
 __all__ = ["ShmRing"]
 
@@ -27,7 +26,7 @@ _CODECS: tuple[CodecName, ...] = ("pickle", "msgpack", "json")
 _rings: weakref.WeakSet[ShmRing[Any]] = weakref.WeakSet()
 
 
-class ShmRing(_core.ShmRing[T], Generic[T]):
+class ShmRing(_core.ShmRing[T], Awaited[T]):
     """A queue in shared memory for any number of processes and threads that put and get: first in, first out.
 
     Without a name it is handed to children: inherited over a fork, or as an argument of a `multiprocessing.Process` of
@@ -123,16 +122,6 @@ class ShmRing(_core.ShmRing[T], Generic[T]):
             self.put_nowait(item)
         except Full:
             await self._putters.wait(self, lambda: self.put_nowait(item), Full)
-
-    def __aiter__(self) -> Self:
-        """Iterate over the items to come, until the ring is closed and drained."""
-        return self
-
-    async def __anext__(self) -> T:
-        try:
-            return await self.aget()
-        except Closed:
-            raise StopAsyncIteration from None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle for another process of multiprocessing, to which the file descriptor is passed."""

@@ -16,18 +16,38 @@ import asyncio
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from perfcore import _core
+from perfcore.errors import Closed
 
-__all__ = ["Lookout", "Turn"]
+__all__ = ["Awaited", "Lookout", "Turn"]
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 IDLE_S = 1.0  # how long the thread stays for the next wait
 PATIENCE_S = 0.1  # how long one that was woken may take to have its turn
+
+
+class Awaited(Generic[T]):
+    """What a ring with ``aget`` is for ``async for``."""
+
+    __slots__ = ()
+
+    aget: Callable[[], Coroutine[Any, Any, T]]
+
+    def __aiter__(self) -> Self:
+        """Iterate over the items to come, until the ring is closed and drained."""
+        return self
+
+    async def __anext__(self) -> T:
+        try:
+            return await self.aget()
+        except Closed:
+            raise StopAsyncIteration from None
 
 
 class Turn:

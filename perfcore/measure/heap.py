@@ -6,7 +6,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from perfcore._core import heap_types
 from perfcore.errors import MeasureError
@@ -53,9 +53,15 @@ class _Heap:
         """Return it as plain values, for JSON."""
         return _plain(self.types, self.sites)
 
+    _of_changes: ClassVar[bool]  # whether the figures are differences
+
     def text(self, limit: int = 10) -> str:
         """Return the `limit` largest types and sites, or changes of them, as tables."""
-        raise NotImplementedError
+        if self._of_changes:
+            title = f"heap: {_signed(self.objects)} objects, {_signed_bytes(self.bytes)}"
+        else:
+            title = f"heap: {self.objects:,} objects, {format_bytes(self.bytes)}"
+        return _tables(title, self.types, self.sites, limit, signed=self._of_changes)
 
     def __str__(self) -> str:
         return self.text()
@@ -65,17 +71,14 @@ class HeapDiff(_Heap):
     """What changed between two snapshots, the largest growth first; `sites` is None where one of them has none."""
 
     __slots__ = ()
-
-    def text(self, limit: int = 10) -> str:
-        """Return the `limit` largest changes as tables."""
-        title = f"heap: {_signed(self.objects)} objects, {_signed_bytes(self.bytes)}"
-        return _tables(title, self.types, self.sites, limit, signed=True)
+    _of_changes = True
 
 
 class HeapSnapshot(_Heap):
     """The heap at one moment, the largest types and sites first; made by `heap_snapshot`."""
 
     __slots__ = ()
+    _of_changes = False
 
     def diff(self, before: HeapSnapshot) -> HeapDiff:
         """Return what has changed since an earlier snapshot.
@@ -92,11 +95,6 @@ class HeapSnapshot(_Heap):
             changes = _differences({use[:2]: use[2:] for use in before.sites}, {use[:2]: use[2:] for use in self.sites})
             sites = tuple(SiteUse(*key, *change) for key, change in changes)
         return HeapDiff(tuple(TypeUse(key, *change) for key, change in types), sites)
-
-    def text(self, limit: int = 10) -> str:
-        """Return the `limit` largest types and sites as tables."""
-        title = f"heap: {self.objects:,} objects, {format_bytes(self.bytes)}"
-        return _tables(title, self.types, self.sites, limit, signed=False)
 
 
 def heap_snapshot(tracker: AllocationTracker | None = None, *, collect: bool = True) -> HeapSnapshot:

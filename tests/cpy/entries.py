@@ -492,11 +492,6 @@ def awaiting() -> Use:
             await getter
             await ring.aput(object())
             await ring.aget()
-            # From 3.12 on these stand aside for coroutines in Python; see messaging.py.
-            ring.put_nowait(object())
-            await _core.Ring.aget_many(ring)
-            ring.put_nowait(object())
-            await _core.Ring.aget(ring)
             _core.Ring.aget(ring).close()
             with contextlib.suppress(LookupError):
                 _core.Ring.aget(ring).throw(LookupError())

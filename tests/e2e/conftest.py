@@ -4,12 +4,19 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from perfcore.errors import ServiceError
 from perfcore.suite.postgres import Cluster
+
+# At the end: an installed perfcore must win over the source tree.
+sys.path.append(str(Path(__file__).resolve().parent.parent.parent))
+
+from benchmarks.peers.chromium import Browser, BrowserError
 
 # For pytest in child processes: Hypothesis takes most of a second to import, and none of them needs it.
 os.environ.setdefault("PYTEST_ADDOPTS", "-p no:hypothesispytest")
@@ -23,3 +30,14 @@ def cluster() -> Iterator[Cluster]:
             yield running
     except ServiceError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Yield a Chromium, or skip where there is none."""
+    try:
+        with Browser() as made:
+            made.call("Browser.getVersion")
+            yield made
+    except BrowserError as error:
+        pytest.skip(f"chromium does not run here: {error}")

@@ -18,7 +18,7 @@ from perfcore.report.stacks import render_folded, render_speedscope
 # At the end: an installed perfcore must win over the source tree.
 sys.path.append(str(Path(__file__).resolve().parent.parent.parent))
 
-from benchmarks.peers.chromium import Browser, BrowserError, Page
+from benchmarks.peers.chromium import Browser, Page
 
 HOSTILE = "</script><script>document.title = 'taken'</script><img src=x onerror=\"document.title = 'taken'\">\u202e\n"
 STACKS = {
@@ -44,16 +44,6 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     words = ["report", str(folder / "new.json"), "--use", str(folder / "use.json"), *profiles]
     assert main([*words, "--output", str(folder)]) == 0
     return (folder / "report.html").as_uri()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    try:
-        with Browser() as made:
-            made.call("Browser.getVersion")
-            yield made
-    except BrowserError as error:
-        pytest.skip(f"chromium does not run here: {error}")
 
 
 @pytest.fixture

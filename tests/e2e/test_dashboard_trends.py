@@ -25,7 +25,7 @@ from perfcore.report.trends import add_trends
 # At the end: an installed perfcore must win over the source tree.
 sys.path.append(str(Path(__file__).resolve().parent.parent.parent))
 
-from benchmarks.peers.chromium import Browser, BrowserError, Page
+from benchmarks.peers.chromium import Browser, Page
 from benchmarks.peers.reports import first_paint, suite
 
 HOSTILE = "</script><script>document.title = 'taken'</script>&change=<img src=x onerror=\"document.title = 'taken'\">\n"
@@ -71,16 +71,6 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     page = folder / "page.html"
     page.write_text(render_html(made), encoding="utf-8")
     return page.as_uri()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    try:
-        with Browser() as made:
-            made.call("Browser.getVersion")
-            yield made
-    except BrowserError as error:
-        pytest.skip(f"chromium does not run here: {error}")
 
 
 @pytest.fixture

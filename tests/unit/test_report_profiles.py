@@ -198,30 +198,6 @@ def test_the_command_adds_them_and_names_cannot_leave_the_data(tmp_path: Path) -
     assert {"use", "profiles"} & plain.keys() == set()
 
 
-@pytest.mark.parametrize(
-    ("more", "words"),
-    [
-        (["--use", "none.json"], "none.json: no such file; make it with perfcore use"),
-        (["--use", "."], "is a folder; give a USE report"),
-        (["--use", "new.json"], "not what perfcore use --json writes"),
-        (["--flamegraph", "none\n.txt"], "none\\n.txt: no such file; make it with perfcore flamegraph"),
-        (["--flamegraph", "new.json"], "not what perfcore flamegraph writes"),
-        (["--flamegraph", "/dev/null"], "is no regular file"),
-        (["--flamegraph"], "expected one argument"),
-    ],
-)
-def test_what_is_wrong_is_one_line_and_nothing_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], more: list[str], words: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    write(tmp_path / "new.json", benchmark())
-    assert main(["report", "new.json", *more]) == 2
-    errors = capsys.readouterr().err
-    assert words in errors
-    assert errors.count("\n") == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["new.json"]
-
-
 def test_a_file_over_the_limit_is_refused(tmp_path: Path) -> None:
     (tmp_path / "p.txt").write_text("a 1\n" * 10)
     with pytest.raises(ResultsError, match=r"too large: 40 bytes, and the limit is 39 bytes; raise the limit$"):

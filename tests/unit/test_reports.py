@@ -179,6 +179,13 @@ def test_the_command_writes_the_same_files_again(tmp_path: Path, capsys: pytest.
         (["--format", "pdf"], "no format"),
         (["--baseline", "missing.json"], "no baseline yet"),
         (["--output", "new.json"], "cannot write"),
+        (["--use", "none.json"], "none.json: no such file; make it with perfcore use"),
+        (["--use", "."], "is a folder; give a USE report"),
+        (["--use", "new.json"], "not what perfcore use --json writes"),
+        (["--flamegraph", "none\n.txt"], "none\\n.txt: no such file; make it with perfcore flamegraph"),
+        (["--flamegraph", "new.json"], "not what perfcore flamegraph writes"),
+        (["--flamegraph", "/dev/null"], "is no regular file"),
+        (["--flamegraph"], "expected one argument"),
     ],
 )
 def test_what_is_wrong_is_one_line_and_nothing_is_written(
