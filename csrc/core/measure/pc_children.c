@@ -2,9 +2,7 @@
 // The children of a process (see the header).
 #include "measure/pc_children.h"
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <stdalign.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -12,7 +10,7 @@
 #include "measure/pc_procfile.h"
 #include "measure/pc_proctext.h"
 
-enum { FIRST_CAPACITY = 16, ENTRIES_BYTES = 4096 };
+enum { FIRST_CAPACITY = 16 };
 
 bool pc_children_are_told(const char *proc)
 {
@@ -68,7 +66,7 @@ static int read_file(int file, pc_children *children)
 }
 
 // Of one thread, whose name is its number. One that has ended since has left its children to the others.
-static int read_thread(int tasks, const char *thread, pc_children *children)
+static int read_thread(int tasks, const char *thread, void *children)
 {
     char path[64];
     int written = snprintf(path, sizeof path, "%s/children", thread);
@@ -82,27 +80,6 @@ static int read_thread(int tasks, const char *thread, pc_children *children)
     return status == -ESRCH || status == -ENOENT ? 0 : status;
 }
 
-static int read_threads(const pc_procdir *folder, pc_children *children)
-{
-    int tasks = openat(folder->directory, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (tasks < 0)
-        return errno == ENOENT ? -ESRCH : -errno;
-    alignas(struct dirent64) char entries[ENTRIES_BYTES];
-    int status = 0;
-    ssize_t length = 0;
-    // Not readdir, which would allocate behind the seam's back.
-    while (status == 0 && (length = getdents64(tasks, entries, sizeof entries)) > 0) {
-        for (ssize_t at = 0; status == 0 && at < length;) {
-            const struct dirent64 *entry = (const struct dirent64 *)(const void *)(entries + at);
-            at += entry->d_reclen;
-            if (entry->d_name[0] != '.')
-                status = read_thread(tasks, entry->d_name, children);
-        }
-    }
-    (void)close(tasks);
-    return status;
-}
-
 int pc_children_read(pc_procdir *folder, pc_children *children)
 {
     children->length = 0;
@@ -113,7 +90,7 @@ int pc_children_read(pc_procdir *folder, pc_children *children)
     if (status < 0)
         return status;
     if (threads != 1)
-        return read_threads(folder, children);
+        return pc_procfile_each_thread(folder->directory, read_thread, children);
     int file;
     status = pc_procdir_borrow(folder, PC_PROCDIR_CHILDREN, &file);
     if (status < 0 || file < 0)
