@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from command_line import Run, runner
+from results_files import benchmark, write
 
 from perfcore.errors import ServiceError
 from perfcore.suite.postgres import Cluster
@@ -41,3 +43,24 @@ def browser() -> Iterator[Browser]:
             yield made
     except BrowserError as error:
         pytest.skip(f"chromium does not run here: {error}")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Return what runs the command line in this test's folder."""
+    return runner(tmp_path)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """A baseline, and results with one benchmark of every verdict, one new, one gone."""
+    names = ("critical", "warning", "undecided", "improvement", "ok")
+    write(tmp_path / "base.json", *(benchmark(name) for name in names), benchmark("gone"))
+    medians = (1.2e-6, 1.08e-6, 1.055e-6, 0.8e-6, 1.01e-6)
+    write(
+        tmp_path / "new.json",
+        *(benchmark(name, median) for name, median in zip(names, medians, strict=True)),
+        benchmark("fresh"),
+    )
+    write(tmp_path / "fine.json", *(benchmark(name) for name in (*names, "gone")))
+    return tmp_path

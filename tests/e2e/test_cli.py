@@ -1,74 +1,21 @@
 # SPDX-License-Identifier: MIT
-"""The command line as a user meets it: processes, exit codes, what is printed where, what is on disk afterwards."""
+"""`check` and `baseline` as a user meets them: processes, exit codes, what is printed where, what is on disk after."""
 
 from __future__ import annotations
 
 import json
 import os
-import pty
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from command_line import Run, assert_error, clean_environment
 from results_files import MACHINE, benchmark, document, write
-
-import perfcore
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-def clean_environment(**more: str) -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "COLUMNS", "TERM")}
-    return kept | {"PYTHONUTF8": "1"} | more
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    def call(*args: object, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-P", "-m", "perfcore", *map(str, args)],
-            cwd=tmp_path,
-            env=clean_environment(**environment),
-            capture_output=True,
-            encoding="utf-8",
-            check=False,
-            timeout=60,
-        )
-
-    return call
 
 
 def tree(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def assert_error(done: subprocess.CompletedProcess[str], *words: str) -> None:
-    """Exit code 2, one line on stderr that holds the words, nothing on stdout."""
-    assert done.returncode == 2, done
-    assert done.stdout == ""
-    assert done.stderr.startswith("perfcore: error: ")
-    assert done.stderr.count("\n") == 1, done.stderr
-    assert "Traceback" not in done.stderr
-    for word in words:
-        assert word in done.stderr
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> Path:
-    """A baseline, and results with one benchmark of every verdict, one new, one gone."""
-    names = ("critical", "warning", "undecided", "improvement", "ok")
-    write(tmp_path / "base.json", *(benchmark(name) for name in names), benchmark("gone"))
-    medians = (1.2e-6, 1.08e-6, 1.055e-6, 0.8e-6, 1.01e-6)
-    write(
-        tmp_path / "new.json",
-        *(benchmark(name, median) for name, median in zip(names, medians, strict=True)),
-        benchmark("fresh"),
-    )
-    write(tmp_path / "fine.json", *(benchmark(name) for name in (*names, "gone")))
-    return tmp_path
 
 
 # --- check ---
@@ -346,158 +293,3 @@ def test_validate(run: Run, files: Path) -> None:
     assert run("baseline", "validate", "--baseline", "odd.json").returncode == 1
     (files / "odd.json").write_bytes(b"{")
     assert_error(run("baseline", "validate", "--baseline", "odd.json"), "truncated")
-
-
-# --- the program itself ---
-
-
-def test_version_and_help(run: Run) -> None:
-    from perfcore import __version__
-
-    version = run("--version")
-    assert (version.returncode, version.stdout, version.stderr) == (0, f"perfcore {__version__}\n", "")
-    for args in (("--help",), ("check", "--help"), ("baseline", "-h"), ("baseline", "update", "--help")):
-        done = run(*args)
-        assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout.startswith("usage: perfcore")
-    for args in (("--help",), ("check", "--help"), ("baseline", "-h")):
-        assert "examples:" in run(*args).stdout
-
-
-@pytest.mark.parametrize(
-    ("args", "words"),
-    [
-        ((), "no command"),
-        (("chek", "x"), "unknown command 'chek'; did you mean 'check'?"),
-        (("xyzzy",), "unknown command 'xyzzy'; there is: ab, check, baseline"),
-        (("baseline",), "ACTION"),
-        (("baseline", "shwo"), "unknown action 'shwo'; did you mean 'show'?"),
-        (("check",), "RESULTS"),
-        (("check", "a", "b"), "unrecognized arguments: b"),
-        (("check", "a", "--fail"), "unrecognized arguments: --fail"),
-        (("check", "a", "--warning", "5"), "'5' may mean 5% or 500%"),
-        (("check", "a", "--max-size", "0"), "'0' is no size"),
-        (("check", "a", "--max-size", "x"), "'x' is no size"),
-        (("--frobnicate",), "unrecognized arguments: --frobnicate"),
-    ],
-)
-def test_usage_errors(run: Run, args: tuple[str, ...], words: str) -> None:
-    assert_error(run(*args), words, "--help")
-
-
-def test_thresholds_in_the_wrong_order(run: Run, files: Path) -> None:
-    done = run("check", "new.json", "--baseline", "base.json", "--warning", "20%")
-    assert_error(done, "warning is 20% and critical 10%")
-
-
-def test_ctrl_c(tmp_path: Path) -> None:
-    """The signal comes while the file is read; a hook on opening it makes that moment certain."""
-    write(tmp_path / "a.json", benchmark())
-    code = """
-import os, signal, sys
-def hook(event, args):
-    if event == "open" and str(args[0]).endswith("a.json"):
-        os.kill(os.getpid(), signal.SIGINT)
-sys.addaudithook(hook)
-from perfcore.cli import main
-sys.exit(main(["check", "a.json", "--baseline", "a.json"]))
-"""
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (130, "", "perfcore: interrupted\n")
-
-
-def test_a_reader_that_goes_away(files: Path) -> None:
-    write(files / "many.json", *(benchmark(f"test_{i}") for i in range(3000)))
-    with subprocess.Popen(
-        [sys.executable, "-P", "-m", "perfcore", "check", "many.json", "--baseline", "many.json"],
-        cwd=files,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as child:
-        assert child.stdout is not None
-        assert child.stderr is not None
-        child.stdout.readline()
-        child.stdout.close()
-        assert child.stderr.read() == b""
-        assert child.wait() == 141
-
-
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
-def test_a_full_disk_under_stdout(files: Path) -> None:
-    with open("/dev/full", "wb") as full:
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "perfcore", "check", "fine.json", "--baseline", "base.json"],
-            cwd=files,
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "No space left" in done.stderr
-
-
-def on_a_terminal(folder: Path, **environment: str) -> str:
-    parent, child = pty.openpty()
-    try:
-        with subprocess.Popen(
-            [sys.executable, "-P", "-m", "perfcore", "check", "new.json", "--baseline", "base.json"],
-            cwd=folder,
-            env=clean_environment(**environment),
-            stdout=child,
-        ) as process:
-            os.close(child)
-            child = -1
-            text = b""
-            while True:
-                try:
-                    more = os.read(parent, 65536)
-                except OSError:  # how a terminal says that the other side is closed
-                    break
-                if not more:
-                    break
-                text += more
-        assert process.returncode == 0
-        return text.decode()
-    finally:
-        os.close(parent)
-        if child >= 0:
-            os.close(child)
-
-
-def test_colour_on_a_terminal_only(files: Path) -> None:
-    assert "\x1b[31;1mtests/test_x.py::critical" in on_a_terminal(files, TERM="xterm", COLUMNS="200")
-    assert "\x1b[31;1m…sts/test_x.py::critical" in on_a_terminal(files, TERM="xterm", COLUMNS="80")
-    assert "\x1b[" not in on_a_terminal(files, TERM="xterm", NO_COLOR="1")
-    assert "\x1b[" not in on_a_terminal(files, TERM="dumb")
-
-
-def test_help_imports_nothing_heavy() -> None:
-    code = """
-import sys
-from perfcore.cli import main
-code = main(["--help"])
-heavy = {"perfcore._core", "json", "tomllib", "difflib", "pytest", "pytest_benchmark", "inspect"} & set(sys.modules)
-sys.exit(f"imported {heavy}" if heavy else code)
-"""
-    paths = [*sys.path, str(Path(perfcore.__file__).parents[1])]
-    done = subprocess.run(
-        [sys.executable, "-P", "-S", "-c", f"import sys; sys.path[:0] = {paths}{code}"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_main_can_be_called(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from perfcore.cli import main
-
-    arguments: list[Any] = ["check", str(files / "new.json"), "--baseline", str(files / "base.json")]
-    assert main([*arguments, "--fail-on-regression"]) == 1
-    assert "FAILED" in capsys.readouterr().out
-    assert main(["--version"]) == 0
-    assert main(["nonsense"]) == 2
-    assert capsys.readouterr().err.startswith("perfcore: error: unknown command")

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from command_line import assert_error
 from results_files import benchmark, document, write
 
 from perfcore.errors import HistoryError, ServiceError
@@ -43,14 +44,6 @@ def perfcore(folder: Path, *args: object, before: Callable[[], None] | None = No
         timeout=120,
         preexec_fn=before,
     )
-
-
-def assert_error(done: subprocess.CompletedProcess[str], *words: str) -> None:
-    assert (done.returncode, done.stdout) == (2, ""), done
-    assert done.stderr.startswith("perfcore: error: ")
-    assert done.stderr.count("\n") == 1, done.stderr
-    for word in words:
-        assert word in done.stderr
 
 
 def file_limit(size: int) -> Callable[[], None]:

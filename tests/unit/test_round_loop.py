@@ -7,34 +7,16 @@ import functools
 import gc
 import itertools
 import signal
-import sys
 import threading
 import time
 from decimal import Decimal
-from types import MappingProxyType
 
 import pytest
+from rounds import Recorder, loop_over
 
 from perfcore import _core
 from perfcore._core import RoundLoop, Samples
 from perfcore.measure.kernel import UNROLL, make_kernel
-
-
-class Recorder:
-    def __init__(self, fail_at=None):
-        self.calls = []
-        self.fail_at = fail_at
-
-    def __call__(self, *args, **kwargs):
-        self.calls.append((args, kwargs))
-        if len(self.calls) == self.fail_at:
-            raise LookupError(f"call {self.fail_at}")
-        return len(self.calls)
-
-
-def loop_over(function, args=(), kwargs=None, **options):
-    kernel, kernel_args = make_kernel(function, args, kwargs or {})
-    return RoundLoop(function, args, kwargs or {}, kernel=kernel, kernel_args=kernel_args, unroll=UNROLL, **options)
 
 
 @pytest.mark.parametrize("iterations", [1, 2, 7, 8, 9, 63, 64, 65, 128, 200, 1000])
@@ -202,101 +184,6 @@ class TestTimers:
 
         with pytest.raises(LookupError, match="no time"):
             RoundLoop(int, (), {}, timer=fail).time(1)
-
-
-class TestSetup:
-    def run(self, target, rounds=2, args=(), kwargs=None, setup=None, teardown=None, pause=None, samples=None):
-        loop = RoundLoop(target, args, kwargs or {})
-        loop.run_setup(samples, rounds, args, kwargs or {}, setup, teardown, pause)
-        return loop
-
-    def test_setup_gives_the_arguments_of_its_round(self):
-        numbers = itertools.count()
-        target, down = Recorder(), Recorder()
-        samples = Samples()
-        loop = self.run(target, 3, setup=lambda: ((next(numbers),), {"k": 1}), teardown=down, samples=samples)
-        assert target.calls == [((0,), {"k": 1}), ((1,), {"k": 1}), ((2,), {"k": 1})]
-        assert down.calls == target.calls
-        assert len(samples) == 3
-        assert loop.result == 3
-
-    def test_a_setup_that_returns_nothing_leaves_the_arguments(self):
-        target = Recorder()
-        self.run(target, args=(5,), kwargs={"k": 6}, setup=lambda: None)
-        assert target.calls == [((5,), {"k": 6})] * 2
-
-    def test_setup_arguments_beside_own_ones_are_refused_in_stock_s_words(self):
-        with pytest.raises(TypeError, match="Can't use `args` or `kwargs` if `setup` returns the arguments"):
-            self.run(Recorder(), args=(1,), setup=lambda: ((2,), {}))
-
-    @pytest.mark.parametrize("value", [(1, 2, 3), (1,), 5, ((1,), 5), (5, {})])
-    def test_a_setup_that_returns_something_else(self, value):
-        with pytest.raises((TypeError, ValueError)):
-            self.run(Recorder(), setup=lambda: value)
-
-    def test_arguments_may_be_any_iterable_and_mapping(self):
-        target = Recorder()
-        self.run(target, 1, setup=lambda: [iter([1, 2]), MappingProxyType({"a": 3})])
-        assert target.calls == [((1, 2), {"a": 3})]
-
-    def test_an_exception_in_setup_target_or_teardown(self):
-        for where in ("setup", "target", "teardown"):
-            parts = {name: Recorder(fail_at=2 if name == where else None) for name in ("setup", "target", "teardown")}
-            samples = Samples()
-            setup, calls = parts["setup"], iter(range(100))
-
-            def set_up(setup=setup, calls=calls):
-                setup(next(calls))
-
-            with pytest.raises(LookupError, match="call 2"):
-                self.run(parts["target"], 5, setup=set_up, teardown=parts["teardown"], samples=samples)
-            assert len(samples) == (2 if where == "teardown" else 1)
-
-    def test_tracers_are_paused_around_the_round_alone(self):
-        traced = []
-
-        def trace(frame, event, arg):
-            traced.append(frame.f_code.co_name)
-
-        def target():
-            pass
-
-        def setup():
-            pass
-
-        def teardown():
-            pass
-
-        from perfcore.measure.runner import pause_tracers
-
-        before = sys.gettrace()
-        sys.settrace(trace)
-        try:
-            self.run(target, setup=setup, teardown=teardown, pause=pause_tracers)
-            after = sys.gettrace()
-        finally:
-            sys.settrace(before)
-        assert after is trace
-        assert "target" not in traced
-        assert traced.count("setup") == 2
-        assert traced.count("teardown") == 2
-
-    def test_tracers_come_back_after_an_exception(self):
-        def fail():
-            raise LookupError
-
-        from perfcore.measure.runner import pause_tracers
-
-        before = sys.gettrace()
-        mark = lambda *_: None  # noqa: E731
-        sys.settrace(mark)
-        try:
-            with pytest.raises(LookupError):
-                self.run(fail, pause=pause_tracers)
-            after = sys.gettrace()
-        finally:
-            sys.settrace(before)
-        assert after is mark
 
 
 def test_a_round_cannot_start_another_of_the_same_loop():

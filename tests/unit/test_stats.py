@@ -8,18 +8,26 @@ import fractions
 import inspect
 import math
 import random
-import statistics
-import struct
 import subprocess
 import sys
 import threading
 from array import array
-from bisect import bisect_left, bisect_right
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pytest_benchmark.stats import Stats
+from stats_reference import (
+    assert_extras,
+    assert_like_stock,
+    bits,
+    ours_of,
+    reference_hd15iqr,
+    reference_interval,
+    reference_mad,
+    reference_quantile,
+    stock_of,
+)
 
 from perfcore import _core
 from perfcore.judge.stats import Summary, summarize
@@ -28,107 +36,6 @@ from perfcore.pytest_plugin.stats import SampleStats, legacy_hd15iqr
 MAX = sys.float_info.max
 TINY = 5e-324
 EPS = sys.float_info.epsilon
-
-# What pytest-benchmark's class raises for data that its arithmetic does not take.
-REFUSALS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-
-
-def bits(value):
-    """A value that is equal only for the same type, bits and sign; any NaN equals any other."""
-    if isinstance(value, float):
-        return "nan" if math.isnan(value) else struct.pack("<d", value)
-    return type(value), value
-
-
-def outcome(stats, name):
-    try:
-        return bits(getattr(stats, name))
-    except REFUSALS as error:
-        return type(error), str(error)
-
-
-def stock_of(data):
-    stats = Stats()
-    stats.data = list(data)
-    return stats
-
-
-def ours_of(data):
-    stats = SampleStats()
-    for value in data:
-        stats.update(value)
-    return stats
-
-
-def assert_like_stock(data):
-    stock, ours = stock_of(data), ours_of(data)
-    for name in Stats.fields:
-        assert outcome(ours, name) == outcome(stock, name), (name, data)
-    assert bool(ours) is bool(stock)
-    assert list(map(bits, ours.data)) == list(map(bits, stock.data))
-    try:
-        expected = stock_of(data).as_dict()
-    except REFUSALS as error:
-        with pytest.raises(type(error)):
-            ours_of(data).as_dict()
-    else:
-        got = ours_of(data).as_dict()
-        assert list(got) == list(expected)
-        assert list(map(bits, got.values())) == list(map(bits, expected.values()))
-
-
-# ---- Reference definitions of what pytest-benchmark does not have ----
-
-
-def reference_quantile(data, per_mille):
-    data = sorted(data)
-    rank, rest = divmod((len(data) - 1) * per_mille, 1000)
-    if rest == 0:
-        return data[rank]
-    fraction = rest / 1000
-    low, high = data[rank], data[rank + 1]
-    if math.isinf(high - low):
-        return low * (1 - fraction) + high * fraction
-    return low + (high - low) * fraction if fraction < 0.5 else high - (high - low) * (1 - fraction)
-
-
-def reference_mad(data):
-    median = statistics.median(data)
-    return statistics.median([abs(value - median) for value in data])
-
-
-def reference_hd15iqr(data, legacy):
-    """The formula of pytest-benchmark up to 5.3.0 (legacy), and the one after."""
-    ordered, stats = sorted(data), stock_of(data)
-    if len(ordered) == 1:
-        return ordered[0]
-    position = bisect_right(ordered, stats.q3 + 1.5 * stats.iqr)
-    if legacy:
-        return ordered[-1] if position == len(ordered) else ordered[position]
-    return ordered[position - 1]
-
-
-def reference_interval(length, level):
-    """The largest k for which 2 P(B < k) <= 1 - level, in exact arithmetic: (k or 0, achieved level)."""
-    miss, below, best = fractions.Fraction(1.0 - level), fractions.Fraction(0), (0, None)
-    for k in range(1, length // 2 + 2):
-        below += fractions.Fraction(math.comb(length, k - 1), 2**length)
-        if 2 * below > miss:
-            break
-        best = k, float(1 - 2 * below)
-    return best
-
-
-def assert_extras(data):
-    got = _core.summarize(array("d", data))
-    assert bits(got["p50"]) == bits(statistics.median(data))
-    for name, per_mille in (("p90", 900), ("p95", 950), ("p99", 990), ("p999", 999)):
-        assert bits(got[name]) == bits(reference_quantile(data, per_mille)), (name, data)
-    assert bits(got["mad"]) == bits(reference_mad(data)), data
-    for legacy in (False, True):
-        hd15iqr = _core.summarize(array("d", data), legacy_hd15iqr=legacy)["hd15iqr"]
-        assert bits(hd15iqr) == bits(reference_hd15iqr(data, legacy)), (legacy, data)
-
 
 # ---- Equality with pytest-benchmark ----
 
@@ -444,87 +351,3 @@ def test_threads_get_their_own_results():
     for thread in threads:
         thread.join()
     assert not wrong
-
-
-# ---- SampleStats as an object ----
-
-
-def test_fields_follow_the_samples():
-    samples = _core.Samples([1.0, 2.0, 3.0])
-    stats = SampleStats(samples)
-    assert stats.samples is samples
-    assert isinstance(stats, Stats)
-    assert stats.fields == Stats.fields
-    assert stats.mean == 2.0
-    first = stats.data
-    assert stats.data is first
-    samples.append(6.0)  # as the round loop does
-    assert stats.mean == 3.0
-    assert stats.data == [1.0, 2.0, 3.0, 6.0]
-    stats.update(8.0)
-    assert (stats.rounds, stats.max, len(stats)) == (5, 8.0, 5)
-    assert samples.tolist() == [1.0, 2.0, 3.0, 6.0, 8.0]
-    assert stats.sorted_data == sorted(stats.data)
-
-
-def test_types_where_they_show():
-    one = ours_of([2.0])
-    assert type(one.stddev) is int
-    assert type(ours_of([0.0, -0.0]).ops) is int
-    assert one.outliers == "0;0"
-
-
-def test_float_subclass_is_left_to_stock():
-    class Seconds(float):
-        pass
-
-    stats = ours_of([1.0, Seconds(2.0)])
-    assert type(stats.max) is Seconds
-    assert type(stats.min) is float
-
-
-def test_not_finite_after_finite():
-    stats = ours_of([1.0, 2.0])
-    assert stats.mean == 1.5
-    assert stats.mad == 0.5
-    stats.update(math.inf)
-    assert stats.mean == math.inf
-    assert stats.mad is None
-    assert stats.percentiles is None
-    assert stats.median_ci is None
-
-
-def test_extra_properties():
-    data = [float(value) for value in range(1, 102)]
-    stats = ours_of(data)
-    assert stats.percentiles == {"p50": 51.0, "p90": 91.0, "p95": 96.0, "p99": 100.0, "p99.9": pytest.approx(100.9)}
-    assert stats.mad == 25.0
-    low, high, level = stats.median_ci
-    assert (low, high) == (41.0, 61.0)
-    assert 0.95 <= level < 0.97
-    assert ours_of([1.0, 2.0]).median_ci is None
-    assert SampleStats().percentiles is None
-
-
-def test_extra_fields_of_another_plugin(monkeypatch):
-    monkeypatch.setattr(Stats, "fields", (*Stats.fields, "mad"))
-    assert ours_of([1.0, 2.0, 4.0]).as_dict()["mad"] == 1.0
-
-
-def test_data_can_be_assigned():
-    stats = ours_of([1.0])
-    assert stats.mean == 1.0
-    stats.data = [3.0]
-    assert stats.mean == 3.0
-    stats.data = [3, 4]
-    assert (stats.total, type(stats.total)) == (7, int)
-    stats.data = [5.0]
-    assert bits(stats.total) == bits(5.0)
-
-
-def test_bisect_reference():
-    """The low fence, against bisect_left on data with repeated values at the fence."""
-    data = [0.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0, 3.0, 3.0, 4.0, 50.0]
-    stats = stock_of(data)
-    fence = stats.q1 - 1.5 * stats.iqr
-    assert ours_of(data).ld15iqr == sorted(data)[bisect_left(sorted(data), fence)]
