@@ -14,13 +14,16 @@ VENV=.venv
 
 usage() {
     cat <<'TEXT'
-usage: benchmarks/run_performance_benchmarks.sh [--quick] [--filter EXPR] [--profile] [--update-baseline]
-                                                [--postgres] [--python 3.11|3.12]
+usage: benchmarks/run_performance_benchmarks.sh [--quick] [--passes N] [--filter EXPR] [--profile]
+                                                [--update-baseline] [--postgres] [--python 3.11|3.12]
 
 Runs `pytest benchmarks --benchmark-only` on perfcore's loops. Where something is missing it is installed first: system
 packages (with sudo where not root), a virtual environment in .venv, perfcore itself built from this checkout.
 
   --quick            at most 0.2 s for each benchmark instead of 1 s, less where 1 % precision is reached sooner
+  --passes N         run the suite N times, one after the other (default: PASSES; with --quick: 1), each in a process of
+                     its own; of each benchmark the pass with the lowest median counts, because what others do on the
+                     machine takes time and gives none. The results say which pass that is and how far apart they lay
   --filter EXPR      only the benchmarks that match, as in pytest -k; makes no first baseline
   --profile          also run each benchmark once under cProfile and show its slowest functions
   --update-baseline  make this run the baseline instead of checking against it; the old one stays as .previous.json
@@ -36,10 +39,19 @@ Exit code: 0 passed, 1 a regression or a failed benchmark, 2 could not measure o
 TEXT
 }
 
-quick= filter= profile= update= postgres= version=
+quick= passes= filter= profile= update= postgres= version=
 while [ $# -gt 0 ]; do
     case $1 in
     --quick) quick=yes ;;
+    --passes | --passes=*)
+        if [ "$1" = --passes ]; then
+            passes=${2:-}
+            shift
+        else
+            passes=${1#*=}
+        fi
+        [[ $passes =~ ^[1-9][0-9]?$ ]] || die "--passes takes a number from 1 to 99"
+        ;;
     --filter)
         [ -n "${2:-}" ] || die "--filter takes an expression, as pytest -k does"
         filter=$2
@@ -123,7 +135,8 @@ unset PYTHONPATH PYTHONHOME PYTHONMALLOC PYTHONDEVMODE PYTEST_ADDOPTS
 
 mkdir -p "$RESULTS/daily" "$RESULTS/baseline" || die "cannot write to $RESULTS"
 results=$RESULTS/daily/$(date +%Y-%m-%d_%H%M%S)_results.json
-pytest=("$VENV/bin/python" -m pytest benchmarks --benchmark-only --benchmark-json="$results" --benchmark-disable-gc)
+pytest=("$VENV/bin/python" -P benchmarks/passes.py --passes "${passes:-$([ -n "$quick" ] && echo 1 || echo 3)}" --output "$results"
+    benchmarks --benchmark-only --benchmark-disable-gc)
 if [ -n "$quick" ]; then
     pytest+=(--benchmark-max-time=0.2 --perfcore-precision=1%)
 fi

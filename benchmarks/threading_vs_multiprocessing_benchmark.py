@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from dataclasses import asdict
 from time import perf_counter
@@ -20,7 +21,16 @@ from perfcore.record.atomic import write_atomic
 from perfcore.suite.placement import PLACES
 from perfcore.suite.placements import compare_places, conclusions, table
 
+QUICK_SECONDS = 110.0  # a quiet machine needs a third of it
 SIZES = {"quick": ([1, 4, 12], 30), "normal": ([1, 5, 10, 20, 30], 100), "production": ([1, 5, 10, 20, 30, 50], 500)}
+
+
+def seconds(text: str) -> float:
+    """Convert a time, for argparse."""
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise ValueError(text)
+    return value
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,7 +41,14 @@ def main(arguments: list[str] | None = None) -> int:
     size.add_argument("--production", action="store_const", dest="size", const="production", help="1 to 50, 500 steps")
     parser.add_argument("--counts", type=int, nargs="+", metavar="N", help="numbers of agents")
     parser.add_argument("--steps", type=int, metavar="N", help="steps of each agent in each round")
-    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="of each workload (default: 3)")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="of each workload, at most (default: 3)")
+    parser.add_argument(
+        "--max-time",
+        type=seconds,
+        metavar="SECONDS",
+        help="measure fewer rounds, and the largest number of agents first and not all of the others, where it would "
+        f"take longer (--quick: {QUICK_SECONDS:.0f})",
+    )
     parser.add_argument("--workers", type=int, metavar="N", help="threads or processes at most (default: processors)")
     parser.add_argument("--places", nargs="+", choices=PLACES, default=PLACES)
     parser.add_argument("--agents", metavar="MODULE:FUNCTION", help="a factory of your own agents")
@@ -48,6 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
             places=options.places,
             workers=options.workers,
             factory=options.agents,
+            max_time=options.max_time or (QUICK_SECONDS if options.size == "quick" else None),
             progress=lambda line: print(line, file=sys.stderr, flush=True),
         )
         if options.output:
@@ -59,6 +77,9 @@ def main(arguments: list[str] | None = None) -> int:
         print("interrupted; the workers have ended", file=sys.stderr)
         return 130
     print(*table(outcomes), "", *conclusions(outcomes), sep="\n")
+    measured = {outcome.placement.agents for outcome in outcomes}
+    if missing := [str(count) for count in options.counts or counts if count not in measured]:
+        print(f"\nNot measured, as the time was over: {', '.join(missing)} agents; --max-time gives more of it.")
     print(f"\nOne process tree of each, in {perf_counter() - began:.0f} s; PSS counts pages that processes share once.")
     return 0
 

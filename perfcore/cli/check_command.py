@@ -175,6 +175,7 @@ def _print_metrics(check: Check) -> None:
 def print_check(check: Check) -> None:
     """Print a check: the table, the worst first, and what stands beside it."""
     from perfcore.judge.verdict import STATUSES
+    from perfcore.report.passes import passes_line
 
     verdicts = sorted(check.verdicts, key=lambda verdict: STATUSES.index(verdict.status))
     header = ("benchmark", "baseline", "now", "change", "with the allowance", "verdict")
@@ -194,6 +195,8 @@ def print_check(check: Check) -> None:
         for difference in check.differences:
             say(f"  {printable(difference)}")
     say(f"evidence: {check.evidence}")
+    if line := passes_line(check.results):
+        say(line)
 
 
 def _summary(check: Check, *, fail: bool) -> str:

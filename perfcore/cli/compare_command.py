@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from perfcore.cli import Parser
-from perfcore.cli.options import add_reading, write_json
+from perfcore.cli.options import add_reading, fraction, write_json
 from perfcore.report.text import change, painted, printable, say, seconds, table
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ _EXAMPLES = """\
 examples:
   perfcore compare before.json after.json
   perfcore compare 3.11.json 3.12.json 3.13.json --json
+  perfcore compare run1.json run2.json --within 5%
 
 exit codes: 0 compared, whatever came out (a gate is: perfcore check); 2 a file is missing or wrong
 """
@@ -38,8 +40,54 @@ def parser() -> Parser:
         action="store_true",
         help="compare figures of different backends, kernels or timers; without it they stand without a change",
     )
+    made.add_argument(
+        "--within",
+        type=fraction,
+        metavar="P",
+        help="count the medians that agree: neither is longer than the other by more than this, like 5%%; name the "
+        "others",
+    )
     add_reading(made)
     return made
+
+
+class Agreement(NamedTuple):
+    """How many medians of two files agree, and those that do not, the furthest apart first."""
+
+    compared: int
+    agree: int
+    others: list[Verdict]
+
+
+def agreement(check: Check, within: float) -> Agreement:
+    """Count the medians of which neither is longer than the other by more than a fraction."""
+    compared = [verdict for verdict in check.verdicts if verdict.comparable]
+    apart = [verdict for verdict in compared if not max(verdict.ratio, 1 / verdict.ratio) <= 1 + within]
+    apart.sort(key=lambda verdict: -max(verdict.ratio, 1 / verdict.ratio))
+    return Agreement(len(compared), len(compared) - len(apart), apart)
+
+
+def _agreements(checks: Iterable[Check], within: float | None) -> dict[str, Any]:
+    """Return what the JSON tells of that, by file."""
+    if within is None:
+        return {}
+    found = [agreement(check, within) for check in checks]
+    others = [
+        {"compared": one.compared, "agree": one.agree, "apart": [verdict.fullname for verdict in one.others]}
+        for one in found
+    ]
+    return {"within": {"fraction": within, "others": others}}
+
+
+def _say_agreement(first: Results, check: Check, within: float) -> None:
+    from perfcore.judge.thresholds import percent
+
+    found = agreement(check, within)
+    names = printable(str(check.results.path)), printable(str(first.path))
+    share = f" ({found.agree / found.compared:.0%})" if found.compared else ""
+    say(f"{names[0]}: {found.agree} of {found.compared} medians{share} are within {percent(within)} of {names[1]}'s")
+    for verdict in found.others:
+        say(f"  {change(verdict.ratio):>9}  {printable(verdict.fullname)}")
 
 
 def _cell(verdict: Verdict | None, median: float | None) -> str:
@@ -63,7 +111,7 @@ def _notes(first: Results, check: Check) -> list[str]:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
-    from perfcore.judge.verdict import EVIDENCE, check_results
+    from perfcore.judge.verdict import check_results
     from perfcore.record.results import load_results
 
     first = load_results(args.first, max_bytes=args.max_size)
@@ -72,6 +120,7 @@ def run(args: argparse.Namespace) -> int:
     medians = [{one.fullname: one.median for one in results.benchmarks} for results in (first, *files)]
     verdicts = [{verdict.fullname: verdict for verdict in check.verdicts} for check in checks]
     names = list(dict.fromkeys(name for found in medians for name in found))
+    evidence = "; ".join(dict.fromkeys(check.evidence for check in checks))
     notes = [note for check in checks for note in _notes(first, check)]
     if args.json:
         entries: list[dict[str, Any]] = []
@@ -94,9 +143,10 @@ def run(args: argparse.Namespace) -> int:
                 "schema": 1,
                 "command": "compare",
                 "files": [str(results.path) for results in (first, *files)],
-                "evidence": EVIDENCE,
+                "evidence": evidence,
                 "notes": notes,
                 "benchmarks": entries,
+                **_agreements(checks, args.within),
                 "exit_code": 0,
             }
         )
@@ -121,5 +171,7 @@ def run(args: argparse.Namespace) -> int:
     say("")
     for note in notes:
         say(printable(note))
-    say(f"evidence: {EVIDENCE}")
+    for check in checks if args.within is not None else ():
+        _say_agreement(first, check, args.within)
+    say(f"evidence: {evidence}")
     return 0

@@ -17,10 +17,12 @@ from perfcore.errors import ConfigError, ResultsError
 from perfcore.judge.metrics import MetricRules, MetricVerdict, judge_metrics, lost_metrics
 from perfcore.judge.thresholds import MetricRule, Rule, Thresholds, limits_for, parse_fraction, percent
 from perfcore.record.environment import differences
+from perfcore.record.passes import pass_count
 from perfcore.record.results import STOCK, Benchmark, Results
 from perfcore.units import format_seconds
 
-EVIDENCE = "medians of one run each; allowance from the rounds' own spread; the process-to-process noise is not in it"
+_ALLOWANCE = "allowance from the rounds' own spread; the process-to-process noise is not in it"
+EVIDENCE = f"medians of one run each; {_ALLOWANCE}"
 
 # From worst to best, as reports list them.
 STATUSES = ("critical", "warning", "undecided", "improvement", "ok")
@@ -139,6 +141,19 @@ class Check:
 def _count(verdicts: Sequence[Verdict] | Sequence[MetricVerdict]) -> dict[str, int]:
     found = Counter(verdict.status for verdict in verdicts)
     return {status: found[status] for status in STATUSES}
+
+
+def evidence(baseline: Results, results: Results) -> str:
+    """Say what verdicts on two files rest on: on one run each, or on passes of which the fastest counts."""
+    counts = pass_count(baseline), pass_count(results)
+    if counts == (1, 1):
+        return EVIDENCE
+    old, new = ("one run" if count == 1 else f"the fastest of {count} passes" for count in counts)
+    if counts[0] == counts[1]:
+        return f"medians of {old} each; {_ALLOWANCE}"
+    fewer = "the baseline" if counts[0] < counts[1] else "what was judged"
+    bias = f"on a noisy machine {fewer} looks slower for that alone"
+    return f"medians, of {old} (baseline) and of {new}; {bias}; {_ALLOWANCE}"
 
 
 def _side(benchmark: Benchmark) -> tuple[float, float, float]:
@@ -336,6 +351,7 @@ def check_results(
         gone=tuple(name for name in old if name not in names),
         differences=tuple(differences(baseline, results)),
         strict_environment=strict_environment,
+        evidence=evidence(baseline, results),
         metrics=tuple(others),
         lost_metrics=lost_metrics((old[head.fullname], head) for head in results.benchmarks if head.fullname in old),
     )

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import multiprocessing
 import os
 import queue
@@ -39,6 +40,7 @@ Workload = Literal["exploration", "coordination", "learning"]
 PLACES: tuple[Place, ...] = get_args(Place)
 WORKLOADS: tuple[Workload, ...] = get_args(Workload)
 
+LEAST_ROUNDS = 2  # fewer say nothing of how far they lie apart
 SILENCE = 120.0  # seconds without a word from any worker, and the run is given up
 FILLER = "x" * 1024  # of a message
 
@@ -52,11 +54,13 @@ class Placement:
         agents: how many.
         workers: threads or processes.
         steps: of each agent, in each round of a workload.
-        rounds: of each workload, with the same agents.
+        rounds: of each workload, with the same agents; at most, where there is a limit of time.
         workloads: one after another, on the same workers.
         size: of the grid world.
         factory: ``module:function`` that makes the user's agents from their numbers; None for the grid world's. The
             user's agents learn nothing, so ``learning`` is not for them.
+        seconds: for the rounds of all workloads together; when its part of them is over, a workload gets no more
+            rounds than two. None for no limit.
 
     """
 
@@ -68,6 +72,7 @@ class Placement:
     workloads: tuple[Workload, ...] = WORKLOADS
     size: int = 5
     factory: str | None = None
+    seconds: float | None = None
 
 
 @dataclass(slots=True)
@@ -83,6 +88,7 @@ class Steady:
         p50: seconds of one agent's step, with its messages, over all rounds; so the others.
         messages: sent in a round.
         pss_bytes: of all processes, with all agents alive.
+        rounds: how many there were.
 
     """
 
@@ -96,6 +102,7 @@ class Steady:
     p99: float
     messages: int
     pss_bytes: int
+    rounds: int = 1
 
 
 @dataclass(slots=True)
@@ -281,20 +288,23 @@ def measure_here(placement: Placement) -> Outcome:
     orderly = False
     try:
         outcome = Outcome(placement, 0.0, 1)
+        allowed = math.inf if placement.seconds is None else placement.seconds / len(placement.workloads)
         for workload in placement.workloads:
             crew.order(workload)
             list(crew.collect("ready"))
             outcome.startup = outcome.startup or perf_counter() - began
-            rounds, times = [], []
-            for _ in range(placement.rounds):
+            rounds: list[float] = []
+            times: list[float] = []
+            end = perf_counter() + allowed
+            while len(rounds) < placement.rounds and (len(rounds) < LEAST_ROUNDS or perf_counter() < end):
                 start = perf_counter()
                 crew.order("go")
                 done = list(crew.collect("done"))
-                rounds.append(max(end for end, _ in done) - start)
+                rounds.append(max(ended for ended, _ in done) - start)
                 times += [time for _, share in done for time in share]
             steps = placement.agents * placement.steps
-            if len(times) != steps * placement.rounds:
-                raise SuiteError(f"{workload}: {steps * placement.rounds} steps were asked for, {len(times)} made")
+            if len(times) != steps * len(rounds):
+                raise SuiteError(f"{workload}: {steps * len(rounds)} steps were asked for, {len(times)} made")
             tree = sorted({os.getpid(), *process_tree(None)})
             outcome.processes = len(tree)
             found, median = summarize(Samples(times)), sorted(rounds)[len(rounds) // 2]
@@ -310,6 +320,7 @@ def measure_here(placement: Placement) -> Outcome:
                     found.p99,
                     steps if workload == "coordination" else 0,
                     pss_bytes(tree),
+                    len(rounds),
                 )
             )
         orderly = True

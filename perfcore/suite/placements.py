@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from time import perf_counter
 
 from perfcore.errors import SuiteError
 from perfcore.suite.placement import PLACES, WORKLOADS, Outcome, Place, Placement, Steady, Workload
@@ -71,9 +72,13 @@ def compare_places(
     workloads: Sequence[Workload] = WORKLOADS,
     size: int = 5,
     factory: str | None = None,
+    max_time: float | None = None,
     progress: Callable[[str], object] | None = None,
 ) -> list[Outcome]:
     """Measure every place with every number of agents.
+
+    With a limit of time the largest number comes first, as most is concluded from it, and is never left out; any other
+    number is where the last one's time is no longer there, so that a loaded machine measures less, and not for longer.
 
     Args:
         agent_counts: such as 1, 5, 10, 30.
@@ -84,19 +89,32 @@ def compare_places(
         workloads: which.
         size: of the grid world.
         factory: ``module:function`` of the user's agents; `learning` is left out for them.
+        max_time: seconds for all of it; None for no limit. What is being measured when they are over is completed.
         progress: called with a line before each placement.
 
     """
     most = workers or len(os.sched_getaffinity(0))
     chosen = tuple(one for one in workloads if factory is None or one != "learning")
-    found = []
-    for count in agent_counts:
+    counts = list(dict.fromkeys(agent_counts))
+    ordered = counts if max_time is None else sorted(counts, key=lambda count: (count != max(counts), count))
+    found: dict[int, list[Outcome]] = {}
+    began, taken = perf_counter(), 0.0
+    for done, count in enumerate(ordered):
+        so_far = perf_counter() - began
+        if max_time is not None and so_far + taken > max_time:
+            if progress is not None:
+                progress(f"{count} agents: left out, as what is left of {max_time:.0f} s would not do")
+            continue
+        # Half of what is left for each placement: making its agents takes time, too.
+        share = None if max_time is None else (max_time - so_far) / (len(ordered) - done) / len(places) / 2
+        found[count] = []
         for place in places:
-            placement = Placement(place, count, min(count, most), steps, rounds, chosen, size, factory)
+            placement = Placement(place, count, min(count, most), steps, rounds, chosen, size, factory, share)
             if progress is not None:
                 progress(f"{place}: {count} agents on {placement.workers} workers, {rounds} rounds of {steps} steps")
-            found.append(measure(placement))
-    return found
+            found[count].append(measure(placement))
+        taken = perf_counter() - began - so_far
+    return [outcome for count in counts for outcome in found.get(count, ())]
 
 
 def table(outcomes: Sequence[Outcome]) -> Iterator[str]:

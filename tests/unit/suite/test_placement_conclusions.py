@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from perfcore.errors import SuiteError
+from perfcore.suite import placements
 from perfcore.suite.placement import Outcome, Place, Placement, Steady, Workload, measure_here
 from perfcore.suite.placements import compare_places, conclusions, expectations, scaling_efficiency, table
 
@@ -85,3 +88,56 @@ def test_a_placement_that_makes_no_sense(agents: int, workers: int, steps: int, 
 
 def test_nothing_is_measured_for_no_agents() -> None:
     assert compare_places([]) == []
+
+
+class Clock:
+    """A clock that stands still but where a placement is measured."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, seconds: Callable[[Placement], float]) -> None:
+        self.now = 100.0
+        self.measured: list[Placement] = []
+
+        def measure(placement: Placement) -> Outcome:
+            self.now += seconds(placement)
+            self.measured.append(placement)
+            return Outcome(placement, 1.0, 1)
+
+        monkeypatch.setattr(placements, "perf_counter", lambda: self.now)
+        monkeypatch.setattr(placements, "measure", measure)
+
+
+def test_a_slow_machine_measures_less_and_not_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, lines = Clock(monkeypatch, lambda placement: 10.0 + placement.agents), list[str]()
+    found = compare_places([1, 4, 12], places=["threads", "spawn"], max_time=70, progress=lines.append)
+    # 44 s for the 12 agents are more than is left for any other number.
+    assert [one.agents for one in clock.measured] == [12, 12]
+    assert lines[2:] == [
+        "1 agents: left out, as what is left of 70 s would not do",
+        "4 agents: left out, as what is left of 70 s would not do",
+    ]
+    assert [one.placement.agents for one in found] == [12, 12]
+    # 3 numbers in 2 places, and half of each one's time.
+    assert [one.seconds for one in clock.measured] == [pytest.approx(70 / 12)] * 2
+    clock.measured.clear()
+    found = compare_places([1, 4, 12], places=["threads", "spawn"], max_time=110)
+    assert [one.agents for one in clock.measured] == [12, 12, 1, 1, 4, 4]
+    assert [one.placement.agents for one in found] == [1, 1, 4, 4, 12, 12], "shown in the order that was asked for"
+    assert clock.measured[-1].seconds == pytest.approx((110 - 44 - 22) / 4)
+
+
+def test_without_a_limit_all_is_measured_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch, lambda _: 1e9)
+    compare_places([4, 1, 12], places=["threads"])
+    assert [(one.agents, one.seconds) for one in clock.measured] == [(4, None), (1, None), (12, None)]
+
+
+def idle(_number: int) -> Callable[[], None]:
+    return lambda: None
+
+
+@pytest.mark.parametrize(("seconds", "rounds", "made"), [(1e-9, 50, 2), (1e-9, 1, 1), (None, 5, 5), (1e9, 5, 5)])
+def test_rounds_are_left_out_when_their_time_is_over(seconds: float | None, rounds: int, made: int) -> None:
+    found = measure_here(
+        Placement("threads", 1, 1, 1, rounds, ("exploration", "coordination"), 5, f"{__name__}:idle", seconds)
+    )
+    assert [steady.rounds for steady in found.steady] == [made, made]

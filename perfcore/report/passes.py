@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT
+"""What a results file tells of the passes it was made of, in a line; how far apart they lay is how noisy it was."""
+
+from __future__ import annotations
+
+from perfcore.record.kept import look_up
+from perfcore.record.passes import pass_count
+from perfcore.record.results import Results
+from perfcore.report.text import change, printable
+
+
+def passes_line(results: Results) -> str:
+    """Return the line; empty for a file that was not made of several passes."""
+    count = pass_count(results)
+    if count < 2:
+        return ""
+    line = f"passes: of {count}, the fastest counts for each benchmark"
+    spreads = [
+        (spread, one.fullname)
+        for one in results.benchmarks
+        if (spread := look_up("perfcore.pass_spread", (one.extra_info,))) is not None
+    ]
+    if not spreads:
+        return line
+    spreads.sort()
+    (half, _), (most, name) = spreads[(len(spreads) - 1) // 2], spreads[-1]
+    return (
+        f"{line}; the slowest took {change(1 + half)} or less in half of the benchmarks, and {change(1 + most)} at "
+        f"most ({printable(name)})"
+    )
