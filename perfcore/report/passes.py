@@ -6,7 +6,7 @@ from __future__ import annotations
 from perfcore.record.kept import look_up
 from perfcore.record.passes import pass_count
 from perfcore.record.results import Results
-from perfcore.report.text import change, printable
+from perfcore.report.text import printable
 
 
 def passes_line(results: Results) -> str:
@@ -25,6 +25,6 @@ def passes_line(results: Results) -> str:
     spreads.sort()
     (half, _), (most, name) = spreads[(len(spreads) - 1) // 2], spreads[-1]
     return (
-        f"{line}; the slowest took {change(1 + half)} or less in half of the benchmarks, and {change(1 + most)} at "
-        f"most ({printable(name)})"
+        f"{line}; the slowest took up to {half * 100:.1f} % longer in half of the benchmarks, and "
+        f"{most * 100:.1f} % at most ({printable(name)})"
     )

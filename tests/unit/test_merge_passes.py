@@ -191,8 +191,8 @@ def test_the_command_says_how_far_apart_the_passes_lay(folder: Path, capsys: pyt
     out = capsys.readouterr().out.splitlines()
     assert out[0] == "all.json: 4 benchmarks of 3 files"
     assert out[1] == (
-        "passes: of 3, the fastest counts for each benchmark; the slowest took +100.0 % or less in half of the "
-        "benchmarks, and +200.0 % at most (tests/test_x.py::y)"
+        "passes: of 3, the fastest counts for each benchmark; the slowest took up to 100.0 % longer in half of the "
+        "benchmarks, and 200.0 % at most (tests/test_x.py::y)"
     )
     assert main(["merge", *files, "-o", "all.json", "--keep", "fastest", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["passes"] == 3
