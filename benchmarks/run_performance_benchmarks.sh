@@ -144,7 +144,7 @@ else
     ms=$((ms > 1000 ? 1000 : ms < 200 ? 200 : ms))
     size=(--passes "$passes" --benchmark-max-time="$((ms / 1000)).$(printf %03d $((ms % 1000)))")
 fi
-pytest=("$VENV/bin/python" -P benchmarks/passes.py "${size[@]}" --output "$results"
+pytest=("$VENV/bin/python" -P -m perfcore.suite.passes "${size[@]}" --output "$results"
     benchmarks --benchmark-only --benchmark-disable-gc)
 [ -n "$filter" ] && pytest+=(-k "$filter")
 [ -n "$profile" ] && pytest+=(--benchmark-cprofile=tottime --benchmark-cprofile-top=10)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""benchmarks/passes.py: several passes of a suite as one file, and what is left of them when one does not end well."""
+"""perfcore.suite.passes: several passes of a suite as one file, and what is left of them when one does not end well."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.passes import main
+from perfcore.suite.passes import _main
 
-SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "passes.py"
 SECONDS = 120.0
 
 # Every pass adds a line to the log: which one it is, and the hash seed it has.
@@ -51,7 +50,7 @@ def folder(tmp_path: Path) -> Path:
 def start(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
     options = ["-q", "-p", "no:cacheprovider", "--benchmark-only", "--output", "out.json", *arguments]
     return subprocess.Popen(
-        [sys.executable, "-P", str(SCRIPT), "test_suite.py", *options],
+        [sys.executable, "-P", "-m", "perfcore.suite.passes", "test_suite.py", *options],
         cwd=folder,
         env={**os.environ, "NO_COLOR": "1", **environment},
         stdout=subprocess.PIPE,
@@ -135,7 +134,7 @@ def test_what_ends_a_pass_leaves_those_before_it(folder: Path, number: signal.Si
 def test_wrong_use(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for wrong in ("0", "two", "101", "-1"):
         with pytest.raises(SystemExit) as ended:
-            main([f"--passes={wrong}", "--output", str(folder / "out.json")])
+            _main([f"--passes={wrong}", "--output", str(folder / "out.json")])
         assert ended.value.code == 2
         assert f"'{wrong}' is no number of passes; give one from 1 to 100" in capsys.readouterr().err
     process = start(folder, "--passes", "2", "-k", "none")
