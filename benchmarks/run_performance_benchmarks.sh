@@ -137,7 +137,8 @@ unset PYTHONPATH PYTHONHOME PYTHONMALLOC PYTHONDEVMODE PYTEST_ADDOPTS
 mkdir -p "$RESULTS/daily" "$RESULTS/baseline" || die "cannot write to $RESULTS"
 results=$RESULTS/daily/$(date +%Y-%m-%d_%H%M%S)_results.json
 if [ -n "$quick" ]; then
-    size=(--passes "${passes:-1}" --benchmark-max-time=0.2 --perfcore-precision=1%)
+    passes=${passes:-1}
+    size=(--passes "$passes" --benchmark-max-time=0.2 --perfcore-precision=1%)
 else
     passes=${passes:-10}
     ms=$((2000 / passes)) # for a benchmark in a pass: its part of 2 s, but from 0.2 s to 1 s
@@ -147,6 +148,8 @@ fi
 pytest=("$VENV/bin/python" -P -m perfcore.suite.passes "${size[@]}" --output "$results"
     benchmarks --benchmark-only --benchmark-disable-gc)
 [ -n "$filter" ] && pytest+=(-k "$filter")
+# The table of one pass of many is not that of the results, which is shown below.
+[ "$passes" -gt 1 ] && [ -z "$profile" ] && pytest+=(--benchmark-quiet)
 [ -n "$profile" ] && pytest+=(--benchmark-cprofile=tottime --benchmark-cprofile-top=10)
 
 # The server is a child of the wrapper: it ends when the wrapper does, on Ctrl-C too.
@@ -183,6 +186,10 @@ cp "$results" "$RESULTS/.latest.json.new" && mv "$RESULTS/.latest.json.new" "$RE
 
 perfcore=("$VENV/bin/perfcore")
 say
+if [ "$passes" -gt 1 ] && { [ -n "$update" ] || [ ! -f "$BASELINE" ]; }; then
+    "${perfcore[@]}" analyze "$results" # a check shows the figures, too
+    say
+fi
 if [ -n "$update" ] && [ -f "$BASELINE" ]; then
     # --force: the user has asked for these figures, slower or not; the old baseline stays beside as .previous.json.
     "${perfcore[@]}" baseline update "$results" --baseline "$BASELINE" --force

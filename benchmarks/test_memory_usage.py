@@ -143,7 +143,7 @@ def test_matrix_pooling(benchmark: Any, throughput: Throughput, memory_tracker: 
     held = sum(agent.memory() or 0 for agent in agents) + sum(worlds.values())
     del agents
     throughput(20)
-    agents = benchmark.pedantic(spawn, (factory, 20), rounds=30, warmup_rounds=1)
+    agents = benchmark.pedantic(spawn, (factory, 20), rounds=15, warmup_rounds=1)
     assert all(agent.step() in range(5) for agent in agents)
     benchmark.extra_info["perfcore"]["memory_bytes"] = max(held, growth) / 20
     benchmark.extra_info["matrices_bytes"] = sum(worlds.values())
@@ -166,7 +166,7 @@ def test_pooling_gain(benchmark: Any, throughput: Throughput, how: str) -> None:
         return done
 
     throughput(20)
-    assert benchmark.pedantic(use, rounds=30, warmup_rounds=1) == 20
+    assert benchmark.pedantic(use, rounds=15, warmup_rounds=1) == 20
     assert how == "fresh" or (pool.created, pool.in_use, pool.discarded) == (1, 0, 0)
     with perfcore.MemoryTracker() as tracker:
         use()
@@ -331,7 +331,7 @@ def test_leak_patterns(benchmark: Any, throughput: Throughput, pattern: Any, tid
     gc.collect()
     gc.freeze()  # what pandas and matplotlib made is not looked through at each collection
     try:
-        found = benchmark.pedantic(check, rounds=7)
+        found = benchmark.pedantic(check, rounds=5)
     finally:
         gc.unfreeze()
     assert ("keeps" in found) is not tidy, found
