@@ -24,7 +24,8 @@ packages (with sudo where not root), a virtual environment in .venv, perfcore it
   --passes N         run the suite N times, one after the other (default: 10; with --quick: 1), each in a process of
                      its own; of each benchmark the pass with the lowest median counts, because what others do on the
                      machine takes time and gives none. The results say which pass that is and how far apart they lay.
-                     Each benchmark has 2 s for all of them, but 0.2 s to 1 s in each
+                     Each benchmark has 2 s for all of them, but 0.2 s to 1 s in each. By default, passes that 14 minutes
+                     have no room for are left out; of N passes, none
   --filter EXPR      only the benchmarks that match, as in pytest -k; makes no first baseline
   --profile          also run each benchmark once under cProfile and show its slowest functions
   --update-baseline  make this run the baseline instead of checking against it; the old one stays as .previous.json
@@ -140,10 +141,12 @@ if [ -n "$quick" ]; then
     passes=${passes:-1}
     size=(--passes "$passes" --benchmark-max-time=0.2 --perfcore-precision=1%)
 else
+    limit=()
+    [ -n "$passes" ] || limit=(--max-time 840) # a loaded machine is through in 15 minutes, too
     passes=${passes:-10}
     ms=$((2000 / passes)) # for a benchmark in a pass: its part of 2 s, but from 0.2 s to 1 s
     ms=$((ms > 1000 ? 1000 : ms < 200 ? 200 : ms))
-    size=(--passes "$passes" --benchmark-max-time="$((ms / 1000)).$(printf %03d $((ms % 1000)))")
+    size=(--passes "$passes" "${limit[@]}" --benchmark-max-time="$((ms / 1000)).$(printf %03d $((ms % 1000)))")
 fi
 pytest=("$VENV/bin/python" -P -m perfcore.suite.passes "${size[@]}" --output "$results"
     benchmarks --benchmark-only --benchmark-disable-gc)

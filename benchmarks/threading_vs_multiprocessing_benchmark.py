@@ -29,7 +29,7 @@ def seconds(text: str) -> float:
     """Convert a time, for argparse."""
     value = float(text)
     if not 0 < value < math.inf:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; give seconds, more than 0")
     return value
 
 

@@ -13,6 +13,7 @@ file.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import signal
 import subprocess
@@ -21,6 +22,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from types import FrameType
 from typing import Any
 
@@ -79,7 +81,7 @@ def _part(output: Path, number: int) -> Path:
     return output.with_name(f"{output.stem}.pass{number}{output.suffix}")
 
 
-def run_passes(passes: int, output: Path, arguments: Sequence[str]) -> int:
+def run_passes(passes: int, output: Path, arguments: Sequence[str], *, max_time: float | None = None) -> int:
     """Run a suite several times and write its results file; return pytest's exit code, of the last pass there was.
 
     A Ctrl-C raises no KeyboardInterrupt: it ends the pass, which has the exit code 2 then, and there are no more.
@@ -88,6 +90,8 @@ def run_passes(passes: int, output: Path, arguments: Sequence[str]) -> int:
         passes: how many, at least 1.
         output: the results file. Until all passes are one file, they are beside it, as ``NAME.pass1.json`` and so on.
         arguments: pytest's.
+        max_time: seconds for all of it; None for no limit. A pass is left out, with those after it, when the one before
+            it took longer than what is left. The first is always run.
 
     Raises:
         ResultsError: the passes cannot be made one file; they are left as they are.
@@ -95,14 +99,20 @@ def run_passes(passes: int, output: Path, arguments: Sequence[str]) -> int:
     """
     parts: list[Path] = []
     status, runs = 0, _Runs()
+    began, taken = monotonic(), 0.0
     with runs.listening():
         for number in range(1, passes + 1):
+            so_far = monotonic() - began
+            if max_time is not None and number > 1 and so_far + taken > max_time:
+                print(f"left out: passes {number} to {passes}, as what is left of {max_time:g} s would not do")
+                break
             file = output
             if passes > 1:
                 file = _part(output, number)
                 file.unlink(missing_ok=True)
                 print(f"pass {number} of {passes}", flush=True)
             status = runs.run([sys.executable, "-P", "-m", "pytest", *arguments, f"--benchmark-json={file}"])
+            taken = monotonic() - began - so_far
             if file.exists() and file.stat().st_size:
                 parts.append(file)
             else:
@@ -123,6 +133,16 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; give seconds, more than 0")
+    return value
+
+
 def _main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m perfcore.suite.passes",
@@ -132,9 +152,12 @@ def _main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--passes", type=_count, default=10, metavar="N", help="how often (default: %(default)s)")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the results file")
+    parser.add_argument(
+        "--max-time", type=_seconds, metavar="SECONDS", help="leave out the passes for which there is no time left"
+    )
     options, others = parser.parse_known_args(arguments)
     try:
-        return run_passes(options.passes, options.output, others)
+        return run_passes(options.passes, options.output, others, max_time=options.max_time)
     except ResultsError as error:
         left = [str(file) for n in range(1, options.passes + 1) if (file := _part(options.output, n)).exists()]
         print(f"perfcore: error: {error}; the passes are left in {', '.join(left)}", file=sys.stderr)

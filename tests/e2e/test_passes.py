@@ -99,6 +99,15 @@ def test_one_pass_is_as_pytest_made_it(folder: Path) -> None:
     assert files(folder) == {"out.json"}
 
 
+def test_passes_for_which_there_is_no_time_are_left_out(folder: Path) -> None:
+    process = start(folder, "--passes", "3", "--max-time", "0.001")
+    out = end(process)
+    assert process.returncode == 0, out
+    assert "left out: passes 2 to 3, as what is left of 0.001 s would not do\nof 3 passes, 1 has figures\n" in out
+    assert {name: extra["passes"] for name, extra in measured(folder).items()} == {"test_a": 1, "test_b": 1}
+    assert files(folder) == {"out.json"}
+
+
 def test_a_benchmark_that_fails_in_one_pass_fails_the_run(folder: Path) -> None:
     process = start(folder, "--passes", "3", FAIL="2")
     out = end(process)
@@ -137,6 +146,11 @@ def test_wrong_use(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
             _main([f"--passes={wrong}", "--output", str(folder / "out.json")])
         assert ended.value.code == 2
         assert f"'{wrong}' is no number of passes; give one from 1 to 100" in capsys.readouterr().err
+    for wrong in ("0", "nan", "inf", "soon"):
+        with pytest.raises(SystemExit) as ended:
+            _main([f"--max-time={wrong}", "--output", str(folder / "out.json")])
+        assert ended.value.code == 2
+        assert f"'{wrong}' is no time; give seconds, more than 0" in capsys.readouterr().err
     process = start(folder, "--passes", "2", "-k", "none")
     assert process.wait(SECONDS) == 5, "no test was found: as pytest says it"
     end(process)
