@@ -124,7 +124,7 @@ class Router(_core.Router):
         Args:
             name: what messages are sent to; unique.
             handler: a handler that raises is counted (``failed``) and reported through `sys.unraisablehook`; the
-                others get the message all the same.
+                others get the message all the same. The ``put`` of a `Ring`, which endpoints may share, costs no call.
             maxsize: of the mailbox; 0 for no limit.
             policy: when the mailbox is full: ``block`` the sender (not for an event loop's thread), ``drop_oldest`` of
                 its messages, ``drop_new``, or ``error``: raise `queue.Full` once every other endpoint has the message.

@@ -123,6 +123,8 @@ def use_router() -> None:
         router.subscribe(name, "t/+")
         router.subscribe(name, "t/#")
     router.add("d", callable)
+    router.add("e", Ring[object]().put)
+    router.send_many([*"adaebe" * 4], [object() for _ in range(24)])
     for route in (router.send_many, router.send_hashed_many):
         route(["a", "b"], [object(), object()])
     router.publish_many(["t/1"] * 2, [object()] * 2)  # no constant list of 3: 3.12.1 leaks one when compiling

@@ -236,6 +236,22 @@ class RouterAgainstModel(RuleBasedStateMachine):
         assert self.router.send(name, self.next) == self.deliver(name)
         self.next += 1
 
+    @rule(names=st.lists(st.sampled_from(NAMES), max_size=40))
+    def send_many(self, names: list[str]) -> None:
+        messages = range(self.next, self.next + len(names))
+        made, unknown = 0, False
+        for name in names:
+            unknown = name not in self.boxes
+            if unknown:
+                break
+            made += self.deliver(name)
+            self.next += 1
+        if unknown:
+            with pytest.raises(RouteError):
+                self.router.send_many(names, list(messages))
+        else:
+            assert self.router.send_many(names, list(messages)) == made
+
     @rule(count=st.integers(0, 5))
     def broadcast_many(self, count: int) -> None:
         made = self.router.broadcast_many(range(self.next, self.next + count))

@@ -51,8 +51,9 @@ void pc_ring_pop_many(pc_ring *ring, void **items, size_t count)
     size_t before_end = ring->capacity - ring->head < count ? ring->capacity - ring->head : count;
     memcpy(items, ring->slots + ring->head, before_end * sizeof *items);
     memcpy(items + before_end, ring->slots, (count - before_end) * sizeof *items);
-    ring->head = (ring->head + count) & (ring->capacity - 1);
     ring->length -= count;
+    // An empty ring begins anew: what comes and goes in small batches keeps to the same few cache lines.
+    ring->head = ring->length == 0 ? 0 : (ring->head + count) & (ring->capacity - 1);
 }
 
 void pc_ring_clear(pc_ring *ring)

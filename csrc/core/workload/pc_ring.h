@@ -35,6 +35,14 @@ static inline void *pc_ring_at(const pc_ring *ring, size_t index)
     return ring->slots[(ring->head + index) & (ring->capacity - 1)];
 }
 
+// Append an item for which there is room.
+static inline void pc_ring_push_in(pc_ring *ring, void *item)
+{
+    assert(ring->length < ring->capacity);
+    ring->slots[(ring->head + ring->length) & (ring->capacity - 1)] = item;
+    ring->length++;
+}
+
 // Append an item. 0, or -ENOMEM with the ring as it was.
 PC_NODISCARD static inline int pc_ring_push(pc_ring *ring, void *item)
 {
@@ -43,8 +51,7 @@ PC_NODISCARD static inline int pc_ring_push(pc_ring *ring, void *item)
         if (status < 0)
             return status;
     }
-    ring->slots[(ring->head + ring->length) & (ring->capacity - 1)] = item;
-    ring->length++;
+    pc_ring_push_in(ring, item);
     return 0;
 }
 

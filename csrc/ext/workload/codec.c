@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/pc_bytes.h"
 #include "workload/message.h"
 
 PyObject *codec_import(PyObject **slot, const char *module, const char *name)
@@ -132,26 +133,6 @@ static size_t key_slot(const char *text, size_t length)
     return (size_t)(mixed >> 54) & (CODEC_KEYS - 1);
 }
 
-// memcmp() for 2 to CODEC_KEY_BYTES bytes, in words that overlap: a call costs more than the comparison.
-static inline bool same_bytes(const char *one, const char *other, size_t length)
-{
-    uint64_t a, b, c, d;
-    if (length < 8) {
-        while (length > 0 && *one == *other)
-            one++, other++, length--;
-        return length == 0;
-    }
-    memcpy(&a, one + length - 8, 8);
-    memcpy(&b, other + length - 8, 8);
-    uint64_t differ = a ^ b;
-    for (size_t at = 0; at + 8 < length; at += 8) {
-        memcpy(&c, one + at, 8);
-        memcpy(&d, other + at, 8);
-        differ |= c ^ d;
-    }
-    return differ == 0;
-}
-
 PyObject *codec_key(codec_state *state, const char *text, size_t length)
 {
     if (length > CODEC_KEY_BYTES || length < 2)
@@ -159,7 +140,7 @@ PyObject *codec_key(codec_state *state, const char *text, size_t length)
     PyObject **slot = &state->keys[key_slot(text, length)];
     PyObject *known = *slot;
     if (known != NULL && (size_t)PyUnicode_GET_LENGTH(known) == length &&
-        same_bytes((const char *)PyUnicode_1BYTE_DATA(known), text, length))
+        pc_bytes_same((const char *)PyUnicode_1BYTE_DATA(known), text, length))
         return Py_NewRef(known);
     PyObject *key = codec_ascii(text, length);
     if (key != NULL) {

@@ -37,17 +37,21 @@ endpoint_object *endpoint_create(core_state *state, PyObject *name, PyObject *ta
     if (self == NULL)
         return NULL;
     self->name = Py_NewRef(name);
-    self->policy = parsed;
+    self->text_length = ENDPOINT_NO_TEXT;
+    if (PyUnicode_CheckExact(name) && PyUnicode_IS_COMPACT_ASCII(name) && PyUnicode_GET_LENGTH(name) <= ENDPOINT_TEXT) {
+        self->text_length = (uint8_t)PyUnicode_GET_LENGTH(name);
+        memcpy(self->text, PyUnicode_1BYTE_DATA(name), self->text_length);
+    }
+    self->policy = (uint8_t)parsed;
     self->order = order;
-    if (is_ring)
-        self->mailbox = (ring_object *)Py_NewRef(target);
-    else
-        self->handler = Py_NewRef(target);
+    self->target = Py_NewRef(target);
+    self->is_mailbox = is_ring;
+    self->sink = is_ring ? (ring_object *)target : ring_behind(state, target);
     self->filters = PySet_New(NULL);
     if (self->filters == NULL)
         Py_CLEAR(self);
     else if (is_ring)
-        self->mailbox->is_mailbox = true;
+        ((ring_object *)target)->is_mailbox = true;
     return self;
 }
 
@@ -55,7 +59,7 @@ endpoint_object *endpoint_create(core_state *state, PyObject *name, PyObject *ta
 // Exception (KeyboardInterrupt, SystemExit) ends the routing.
 static delivery call_handler(endpoint_object *self, PyObject *message)
 {
-    PyObject *result = PyObject_CallOneArg(self->handler, message);
+    PyObject *result = PyObject_CallOneArg(self->target, message);
     if (result != NULL) {
         Py_DECREF(result);
         self->delivered++;
@@ -64,7 +68,7 @@ static delivery call_handler(endpoint_object *self, PyObject *message)
     if (!PyErr_ExceptionMatches(PyExc_Exception))
         return DELIVERY_ERROR;
     self->failed++;
-    PyErr_WriteUnraisable(self->handler);
+    PyErr_WriteUnraisable(self->target);
     return DELIVERY_DROPPED;
 }
 
@@ -72,14 +76,15 @@ delivery endpoint_deliver(endpoint_object *self, PyObject *message)
 {
     if (PC_UNLIKELY(self->removed))
         return DELIVERY_DROPPED;
-    if (self->handler != NULL)
+    if (!self->is_mailbox)
         return call_handler(self, message);
+    ring_object *mailbox = endpoint_mailbox(self);
     ring_deadline deadline = self->policy == POLICY_BLOCK ? RING_FOREVER : RING_NOT_AT_ALL;
-    ring_outcome outcome = ring_put(self->mailbox, message, 0.0, deadline);
+    ring_outcome outcome = ring_put(mailbox, message, 0.0, deadline);
     while (outcome == RING_NOT_NOW && self->policy == POLICY_DROP_OLDEST) {
-        if (ring_drop_oldest(self->mailbox))
+        if (ring_drop_oldest(mailbox))
             self->dropped++;
-        outcome = ring_put(self->mailbox, message, 0.0, RING_NOT_AT_ALL);
+        outcome = ring_put(mailbox, message, 0.0, RING_NOT_AT_ALL);
     }
     if (PC_LIKELY(outcome == RING_DONE)) {
         self->delivered++;
@@ -96,8 +101,7 @@ delivery endpoint_deliver(endpoint_object *self, PyObject *message)
 static int endpoint_traverse(endpoint_object *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
-    Py_VISIT(self->mailbox);
-    Py_VISIT(self->handler);
+    Py_VISIT(self->target);
     Py_VISIT(self->filters);
     return 0;
 }
@@ -105,10 +109,9 @@ static int endpoint_traverse(endpoint_object *self, visitproc visit, void *arg)
 // The mailbox or handler goes last: a delivery in progress holds the endpoint, so it is not cleared under it.
 static int endpoint_clear(endpoint_object *self)
 {
-    self->removed = true;
+    endpoint_retire(self);
     Py_CLEAR(self->filters);
-    Py_CLEAR(self->handler);
-    Py_CLEAR(self->mailbox);
+    Py_CLEAR(self->target);
     return 0;
 }
 
@@ -128,6 +131,16 @@ static PyObject *endpoint_repr(endpoint_object *self)
                                 self->dropped);
 }
 
+static PyObject *endpoint_get_mailbox(endpoint_object *self, void *Py_UNUSED(closure))
+{
+    return Py_NewRef(self->is_mailbox && self->target != NULL ? self->target : Py_None);
+}
+
+static PyObject *endpoint_get_handler(endpoint_object *self, void *Py_UNUSED(closure))
+{
+    return Py_NewRef(!self->is_mailbox && self->target != NULL ? self->target : Py_None);
+}
+
 static PyObject *endpoint_get_policy(endpoint_object *self, void *Py_UNUSED(closure))
 {
     return PyUnicode_FromString(policy_names[self->policy]);
@@ -135,7 +148,8 @@ static PyObject *endpoint_get_policy(endpoint_object *self, void *Py_UNUSED(clos
 
 static PyObject *endpoint_get_queued(endpoint_object *self, void *Py_UNUSED(closure))
 {
-    return PyLong_FromSize_t(self->mailbox != NULL ? ring_length(self->mailbox) : 0);
+    const ring_object *mailbox = endpoint_mailbox(self);
+    return PyLong_FromSize_t(mailbox != NULL ? ring_length(mailbox) : 0);
 }
 
 static PyObject *endpoint_get_filters(endpoint_object *self, void *Py_UNUSED(closure))
@@ -144,6 +158,8 @@ static PyObject *endpoint_get_filters(endpoint_object *self, void *Py_UNUSED(clo
 }
 
 static PyGetSetDef endpoint_getset[] = {
+    {"mailbox", (getter)endpoint_get_mailbox, NULL, "The ring that holds its messages, or None.", NULL},
+    {"handler", (getter)endpoint_get_handler, NULL, "The callable that takes its messages, or None.", NULL},
     {"policy", (getter)endpoint_get_policy, NULL, "What happens to a message for a full mailbox.", NULL},
     {"queued", (getter)endpoint_get_queued, NULL, "Messages in the mailbox.", NULL},
     {"filters", (getter)endpoint_get_filters, NULL, "The topic filters it subscribes to.", NULL},
@@ -157,8 +173,6 @@ static PyGetSetDef endpoint_getset[] = {
 
 static PyMemberDef endpoint_members[] = {
     MEMBER(name, T_OBJECT, "Its name."),
-    MEMBER(mailbox, T_OBJECT, "The ring that holds its messages, or None."),
-    MEMBER(handler, T_OBJECT, "The callable that takes its messages, or None."),
     MEMBER(delivered, T_ULONGLONG, "Messages put into the mailbox, or taken by the handler."),
     MEMBER(dropped, T_ULONGLONG, "Messages lost because the mailbox was full or closed."),
     MEMBER(failed, T_ULONGLONG, "Messages at which the handler raised."),

@@ -81,9 +81,11 @@ PyDoc_STRVAR(ring_put_doc, "put($self, item, block=True, timeout=None)\n--\n\n"
                            "Put an item, waiting for a free slot as queue.Queue.put does.\n\n"
                            "Raises queue.Full, or Closed on a closed ring.");
 
-static PyObject *ring_method_put(ring_object *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+// Not inlined, as get_slowly() below: what it keeps on the stack would cost the quick way a frame.
+static __attribute__((noinline)) PyObject *put_slowly(ring_object *self, PyObject *const *args, Py_ssize_t nargs,
+                                                      PyObject *kwnames)
 {
-    if (PC_LIKELY(nargs == 1 && kwnames == NULL))
+    if (nargs == 1 && kwnames == NULL)
         return ring_put_outcome(self, ring_put(self, args[0], 0.0, RING_FOREVER));
     static const char *const names[] = {"item", "block", "timeout", NULL};
     static const arguments_spec spec = {"put", names, 1, 3};
@@ -95,12 +97,32 @@ static PyObject *ring_method_put(ring_object *self, PyObject *const *args, Py_ss
     return ring_put_outcome(self, ring_put(self, values[0], 0.0, deadline));
 }
 
+static PyObject *ring_method_put(ring_object *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    if (PC_LIKELY(nargs == 1 && kwnames == NULL && ring_put_at_once(self, args[0])))
+        Py_RETURN_NONE;
+    return put_slowly(self, args, nargs, kwnames);
+}
+
 PyDoc_STRVAR(ring_put_nowait_doc, "put_nowait($self, item, /)\n--\n\n"
                                   "Put an item, or raise queue.Full.");
 
 static PyObject *ring_put_nowait(ring_object *self, PyObject *item)
 {
+    if (PC_LIKELY(ring_put_at_once(self, item)))
+        Py_RETURN_NONE;
     return ring_put_outcome(self, ring_put(self, item, 0.0, RING_NOT_AT_ALL));
+}
+
+ring_object *ring_behind(core_state *state, PyObject *callable)
+{
+    if (!PyCFunction_CheckExact(callable))
+        return NULL;
+    PyCFunction function = PyCFunction_GET_FUNCTION(callable);
+    if (function != (PyCFunction)(void (*)(void))ring_method_put && function != (PyCFunction)ring_put_nowait)
+        return NULL;
+    PyObject *self = PyCFunction_GET_SELF(callable);
+    return ring_check(state, self) ? (ring_object *)self : NULL;
 }
 
 // --- get ---
@@ -120,9 +142,10 @@ PyDoc_STRVAR(ring_get_doc, "get($self, block=True, timeout=None)\n--\n\n"
                            "Get the first item, waiting for one as queue.Queue.get does.\n\n"
                            "Raises queue.Empty, or Closed when the ring is closed and drained.");
 
-static PyObject *ring_method_get(ring_object *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+static __attribute__((noinline)) PyObject *get_slowly(ring_object *self, PyObject *const *args, Py_ssize_t nargs,
+                                                      PyObject *kwnames)
 {
-    if (PC_LIKELY(nargs == 0 && kwnames == NULL))
+    if (nargs == 0 && kwnames == NULL)
         return ring_get_item(self, RING_FOREVER);
     static const char *const names[] = {"block", "timeout", NULL};
     static const arguments_spec spec = {"get", names, 0, 2};
@@ -134,12 +157,23 @@ static PyObject *ring_method_get(ring_object *self, PyObject *const *args, Py_ss
     return ring_get_item(self, deadline);
 }
 
+static PyObject *ring_method_get(ring_object *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    if (PC_LIKELY(nargs == 0 && kwnames == NULL)) {
+        PyObject *item = ring_get_at_once(self);
+        if (PC_LIKELY(item != NULL))
+            return item;
+    }
+    return get_slowly(self, args, nargs, kwnames);
+}
+
 PyDoc_STRVAR(ring_get_nowait_doc, "get_nowait($self, /)\n--\n\n"
                                   "Get the first item, or raise queue.Empty.");
 
 static PyObject *ring_get_nowait(ring_object *self, PyObject *Py_UNUSED(ignored))
 {
-    return ring_get_item(self, RING_NOT_AT_ALL);
+    PyObject *item = ring_get_at_once(self);
+    return PC_LIKELY(item != NULL) ? item : ring_get_item(self, RING_NOT_AT_ALL);
 }
 
 // --- the rest of queue.Queue ---

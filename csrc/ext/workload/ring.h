@@ -33,19 +33,20 @@ typedef struct waiters {
     waiter *last;
 } waiters;
 
+// What a put or a get touches comes first: two cache lines.
 typedef struct ring_object {
     PyObject_HEAD
-    core_state *state; // of the module of its type, which keeps it
-    bool sorted;       // the items are in `heap`, not in `ring`
+    pc_ring ring;
+    size_t limit; // items at most; SIZE_MAX for no limit
+    bool sorted;  // the items are in `heap`, not in `ring`
     bool closed;
     bool is_mailbox; // of an endpoint; of one only
-    pc_ring ring;
-    pc_heap heap;
-    size_t limit; // items at most; SIZE_MAX for no limit
-    size_t unfinished;
     waiters getters;
+    size_t unfinished;
     waiters putters;
     waiters joiners;
+    pc_heap heap;
+    core_state *state; // of the module of its type, which keeps it
     PyObject *weakrefs;
 } ring_object;
 
@@ -67,6 +68,31 @@ int ring_parse_deadline(PyObject *block, PyObject *timeout, ring_deadline *deadl
 
 // Put one item; the ring takes a reference of its own.
 ring_outcome ring_put(ring_object *self, PyObject *item, double priority, ring_deadline deadline) PC_NODISCARD;
+
+// Put an item where there is room and nobody waits for it; the ring takes a reference of its own. False: it takes more
+// than that, which is for ring_put(). Runs nothing and raises nothing.
+static inline bool ring_put_at_once(ring_object *self, PyObject *item)
+{
+    // A sorted ring has no capacity.
+    pc_ring *ring = &self->ring;
+    if (PC_UNLIKELY(self->closed || ring->length >= self->limit || ring->length == ring->capacity ||
+                    self->getters.first != NULL))
+        return false;
+    Py_INCREF(item);
+    pc_ring_push_in(ring, item);
+    self->unfinished++;
+    return true;
+}
+
+// Get the first item, a new reference, where there is one and nobody waits to put. NULL: it takes more than that, which
+// is for ring_get(). Runs nothing and raises nothing.
+static inline PyObject *ring_get_at_once(ring_object *self)
+{
+    // A sorted ring has nothing in `ring`.
+    if (PC_UNLIKELY(self->ring.length == 0 || self->putters.first != NULL))
+        return NULL;
+    return pc_ring_pop(&self->ring);
+}
 
 // Get the first item into *item, a new reference.
 ring_outcome ring_get(ring_object *self, ring_deadline deadline, PyObject **item) PC_NODISCARD;
@@ -123,6 +149,9 @@ PyObject *ring_aput_priority(ring_object *self, PyObject *item, double priority)
 
 // put_many() of both types, once the arguments are known.
 PyObject *ring_put_items(ring_object *self, PyObject *items, double priority, ring_deadline deadline);
+
+// The ring that a callable puts what it is called with into, as Ring.put() and put_nowait() do; NULL for any other.
+ring_object *ring_behind(core_state *state, PyObject *callable);
 
 // Whether an object is a ring of either type.
 bool ring_check(core_state *state, PyObject *object);

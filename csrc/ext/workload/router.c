@@ -22,10 +22,6 @@ PyObject *router_find(router_object *self, PyObject *name)
     PyObject *found = PyDict_GetItemWithError(self->by_name, name);
     if (found == NULL && !PyErr_Occurred())
         return router_raise(self, "no endpoint is called %R; add it first", name);
-    if (found != NULL && PyUnicode_CheckExact(((endpoint_object *)found)->name)) {
-        Py_hash_t hash = ((PyASCIIObject *)((endpoint_object *)found)->name)->hash;
-        self->recent[(size_t)hash & (ROUTER_RECENT - 1)] = (endpoint_object *)found;
-    }
     return found;
 }
 
@@ -43,18 +39,12 @@ PyObject *router_everyone(router_object *self)
     return self->all;
 }
 
-static void forget(router_object *self)
-{
-    memset(self->recent, 0, sizeof self->recent);
-}
-
 // Forget the snapshots. A new cache, so that who fills the old one fills nothing.
 static int router_changed(router_object *self)
 {
     PyObject *cache = PyDict_New();
     if (cache == NULL)
         return -1;
-    forget(self);
     Py_SETREF(self->cache, cache);
     Py_CLEAR(self->all);
     return 0;
@@ -77,11 +67,18 @@ static PyObject *router_add(router_object *self, PyObject *const *args, Py_ssize
         return there < 0 ? NULL : PyErr_Format(PyExc_ValueError, "an endpoint is called %R already", args[0]);
     endpoint_object *endpoint =
         endpoint_create(core_state_of_type(Py_TYPE(self)), args[0], args[1], args[2], self->next_order);
-    if (endpoint == NULL || router_changed(self) < 0 ||
-        PyDict_SetItem(self->by_name, args[0], (PyObject *)endpoint) < 0) {
+    if (endpoint == NULL || router_changed(self) < 0) {
         Py_XDECREF(endpoint);
         return NULL;
     }
+    // Comparing names may run code that adds one of this name: who comes first stays.
+    PyObject *stays = PyDict_SetDefault(self->by_name, args[0], (PyObject *)endpoint);
+    if (stays != (PyObject *)endpoint) {
+        Py_DECREF(endpoint);
+        return stays == NULL ? NULL : PyErr_Format(PyExc_ValueError, "an endpoint is called %R already", args[0]);
+    }
+    endpoint->registered =
+        PyUnicode_CheckExact(args[0]) && pc_registry_add(&self->names, (uint64_t)PyObject_Hash(args[0]), endpoint) == 0;
     self->next_order++;
     return (PyObject *)endpoint;
 }
@@ -116,10 +113,11 @@ static PyObject *router_remove(router_object *self, PyObject *name)
     // Forgetting the snapshots may have let other code remove it.
     if (endpoint->removed)
         return (PyObject *)endpoint;
-    endpoint->removed = true;
-    int status = PyDict_DelItem(self->by_name, name);
-    forget(self); // again, while we hold the endpoint: what ran since may have looked it up
-    if (status < 0) {
+    endpoint_retire(endpoint);
+    if (endpoint->registered)
+        (void)pc_registry_remove(&self->names, (uint64_t)PyObject_Hash(endpoint->name), endpoint);
+    endpoint->registered = false;
+    if (PyDict_DelItem(self->by_name, name) < 0) {
         Py_DECREF(endpoint);
         return NULL;
     }
@@ -226,7 +224,7 @@ static int router_traverse(router_object *self, visitproc visit, void *arg)
 static int router_clear(router_object *self)
 {
     pc_trie_clear(&self->trie); // before the endpoints that it points to
-    forget(self);
+    pc_registry_clear(&self->names);
     if (self->by_name != NULL)
         PyDict_Clear(self->by_name);
     if (self->cache != NULL)

@@ -9,43 +9,35 @@
 #define PC_EXT_ROUTER_H
 
 #include "workload/endpoint.h"
+#include "workload/pc_registry.h"
 #include "workload/pc_trie.h"
-
-#include <string.h>
-
-enum { ROUTER_RECENT = 1024 }; // a power of two
 
 typedef struct router_object {
     PyObject_HEAD
     PyObject *by_name; // dict of name to endpoint, in the order of adding
-    PyObject *all;     // tuple of its values; NULL when it has changed
-    PyObject *cache;   // dict of topic to the tuple of who is subscribed
+    // The same by the hashes of the names, for those that are exact strs: borrowed, and quicker than the dict, as it
+    // is compared with what a delivery touches anyway. What is not in it (for want of memory) is in the dict.
+    pc_registry names;
+    PyObject *all;   // tuple of its values; NULL when it has changed
+    PyObject *cache; // dict of topic to the tuple of who is subscribed
     pc_trie trie;
     uint64_t next_order;
     size_t turn; // of send_next()
-    // Endpoints by the hash of their names, in front of by_name, whose look-up takes most of a direct delivery.
-    // Borrowed from it, and forgotten whenever it changes. Names are exact strs whose hash is known.
-    endpoint_object *recent[ROUTER_RECENT];
 } router_object;
 
 // The endpoint of a name, borrowed. NULL with RouteError.
 PyObject *router_find(router_object *self, PyObject *name);
 
-// The endpoint of a name if it was looked up before, borrowed, or NULL. Runs nothing and raises nothing.
-static inline endpoint_object *router_recall(router_object *self, PyObject *name)
+// The endpoint of this name in `names`, borrowed, or NULL: then router_find() has the answer. Runs and raises nothing.
+static inline endpoint_object *router_recall(const router_object *self, PyObject *name)
 {
     if (PC_UNLIKELY(!PyUnicode_CheckExact(name)))
         return NULL;
-    Py_hash_t hash = ((PyASCIIObject *)name)->hash; // -1 where nobody has asked for it
-    endpoint_object *found = self->recent[(size_t)hash & (ROUTER_RECENT - 1)];
-    if (found == NULL || found->name == name)
-        return found;
-    Py_ssize_t length = PyUnicode_GET_LENGTH(name);
-    unsigned kind = PyUnicode_KIND(name);
-    bool same = ((PyASCIIObject *)found->name)->hash == hash && PyUnicode_GET_LENGTH(found->name) == length &&
-                PyUnicode_KIND(found->name) == kind &&
-                memcmp(PyUnicode_DATA(found->name), PyUnicode_DATA(name), (size_t)length * kind) == 0;
-    return same ? found : NULL;
+    uint64_t hash = (uint64_t)PyObject_Hash(name); // of an exact str: runs nothing, and never fails
+    const pc_registry_entry *entry = pc_registry_first(&self->names, hash);
+    while (entry != NULL && PC_UNLIKELY(!endpoint_is_called(entry->thing, name)))
+        entry = pc_registry_next(&self->names, entry);
+    return entry != NULL ? entry->thing : NULL;
 }
 
 // A borrowed tuple of all endpoints. NULL with an exception.
@@ -56,6 +48,15 @@ PyObject *router_raise(router_object *self, const char *format, PyObject *what);
 
 // 0, or -1 with TypeError when a method got another number of arguments than it takes.
 int router_check_count(const char *function, Py_ssize_t given, Py_ssize_t wanted) PC_NODISCARD;
+
+// 0, or -1 with ValueError when there is not one key for each message; both are tuples.
+int router_check_keys(const char *function, PyObject *keys, PyObject *messages) PC_NODISCARD;
+
+// Deliver to one endpoint: how many deliveries that made, or -1 with an exception. Takes no reference from the caller.
+Py_ssize_t router_deliver(router_object *self, endpoint_object *endpoint, PyObject *message) PC_NODISCARD;
+
+// send_many() with a name for each message: how many deliveries that made, or -1 with an exception (router_send.c).
+Py_ssize_t router_send_each(router_object *self, PyObject *names, PyObject *messages) PC_NODISCARD;
 
 // The methods that route: X(message) or X(key, message), and X_many with sequences.
 #define ROUTER_WAY(name)                                                                                               \

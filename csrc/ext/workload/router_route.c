@@ -102,30 +102,14 @@ static PyObject *raise_full(router_object *self, PyObject *name)
     return NULL;
 }
 
-// Put a message into a mailbox with room where nobody waits. False: it takes more than that. Runs nothing.
-static inline bool deliver_at_once(endpoint_object *endpoint, PyObject *message)
+Py_ssize_t router_deliver(router_object *self, endpoint_object *endpoint, PyObject *message)
 {
-    ring_object *mailbox = endpoint->mailbox;
-    if (mailbox == NULL || endpoint->removed || mailbox->closed || mailbox->sorted || mailbox->getters.first != NULL)
-        return false;
-    pc_ring *ring = &mailbox->ring;
-    if (ring->length >= mailbox->limit || ring->length == ring->capacity || pc_ring_push(ring, message) < 0)
-        return false;
-    Py_INCREF(message);
-    mailbox->unfinished++;
-    endpoint->delivered++;
-    return true;
-}
-
-// Deliver to one: how many deliveries that made, or -1 with an exception.
-static Py_ssize_t deliver(router_object *self, PyObject *endpoint, PyObject *message)
-{
-    if (PC_LIKELY(deliver_at_once((endpoint_object *)endpoint, message)))
+    if (PC_LIKELY(endpoint_deliver_at_once(endpoint, message)))
         return 1;
     Py_INCREF(endpoint);
-    delivery outcome = endpoint_deliver((endpoint_object *)endpoint, message);
+    delivery outcome = endpoint_deliver(endpoint, message);
     if (outcome == DELIVERY_FULL)
-        (void)raise_full(self, ((endpoint_object *)endpoint)->name);
+        (void)raise_full(self, endpoint->name);
     Py_DECREF(endpoint);
     return outcome == DELIVERY_FULL ? -1 : (Py_ssize_t)outcome;
 }
@@ -137,7 +121,7 @@ static Py_ssize_t deliver_to_all(router_object *self, PyObject *endpoints, PyObj
     endpoint_object *full = NULL;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(endpoints); i++) {
         endpoint_object *endpoint = (endpoint_object *)PyTuple_GET_ITEM(endpoints, i);
-        if (PC_LIKELY(deliver_at_once(endpoint, message))) {
+        if (PC_LIKELY(endpoint_deliver_at_once(endpoint, message))) {
             made++;
             continue;
         }
@@ -198,7 +182,7 @@ static Py_ssize_t route(router_object *self, way how, PyObject *key, PyObject *m
         Py_XDECREF(target);
         return made;
     }
-    return target != NULL ? deliver(self, target, message) : -1;
+    return target != NULL ? router_deliver(self, (endpoint_object *)target, message) : -1;
 }
 
 // Broadcast messages mailbox by mailbox, which spares their cache lines, where every mailbox can take them all at once:
@@ -208,14 +192,13 @@ static bool broadcast_at_once(router_object *self, PyObject *messages)
     PyObject *all = self->all;
     size_t count = (size_t)PyTuple_GET_SIZE(messages);
     for (Py_ssize_t i = 0; all != NULL && i < PyTuple_GET_SIZE(all); i++) {
-        endpoint_object *endpoint = (endpoint_object *)PyTuple_GET_ITEM(all, i);
-        if (endpoint->mailbox == NULL || endpoint->mailbox->limit != SIZE_MAX ||
-            !ring_can_take(endpoint->mailbox, count))
+        ring_object *mailbox = endpoint_mailbox((endpoint_object *)PyTuple_GET_ITEM(all, i));
+        if (mailbox == NULL || mailbox->limit != SIZE_MAX || !ring_can_take(mailbox, count))
             return false;
     }
     for (Py_ssize_t i = 0; all != NULL && i < PyTuple_GET_SIZE(all); i++) {
         endpoint_object *endpoint = (endpoint_object *)PyTuple_GET_ITEM(all, i);
-        ring_take(endpoint->mailbox, PySequence_Fast_ITEMS(messages), count);
+        ring_take(endpoint_mailbox(endpoint), PySequence_Fast_ITEMS(messages), count);
         endpoint->delivered += count;
     }
     return all != NULL;
@@ -226,6 +209,15 @@ int router_check_count(const char *function, Py_ssize_t given, Py_ssize_t wanted
     if (given == wanted)
         return 0;
     PyErr_Format(PyExc_TypeError, "%s() takes %zd positional arguments (%zd given)", function, wanted, given);
+    return -1;
+}
+
+int router_check_keys(const char *function, PyObject *keys, PyObject *messages)
+{
+    if (PyTuple_GET_SIZE(keys) == PyTuple_GET_SIZE(messages))
+        return 0;
+    PyErr_Format(PyExc_ValueError, "%s() got %zd keys for %zd messages; give one key, or one for each", function,
+                 PyTuple_GET_SIZE(keys), PyTuple_GET_SIZE(messages));
     return -1;
 }
 
@@ -250,14 +242,17 @@ static PyObject *route_many(router_object *self, way how, const char *function, 
     if (router_check_count(function, nargs, keyed ? 2 : 1) < 0)
         return NULL;
     bool one_key = !keyed || PyUnicode_Check(args[0]) || PyBytes_Check(args[0]);
+    if (how == WAY_DIRECT && !one_key) {
+        Py_ssize_t sent = router_send_each(self, args[0], args[1]);
+        return sent < 0 ? NULL : PyLong_FromSsize_t(sent);
+    }
     PyObject *key = keyed && one_key ? args[0] : NULL;
     PyObject *keys = one_key ? NULL : PySequence_Tuple(args[0]);
     // Tuples, because handlers may change a list.
     PyObject *messages = one_key || keys != NULL ? PySequence_Tuple(args[nargs - 1]) : NULL;
     Py_ssize_t made = -1;
-    if (messages != NULL && keys != NULL && PyTuple_GET_SIZE(keys) != PyTuple_GET_SIZE(messages)) {
-        PyErr_Format(PyExc_ValueError, "%s() got %zd keys for %zd messages; give one key, or one for each", function,
-                     PyTuple_GET_SIZE(keys), PyTuple_GET_SIZE(messages));
+    if (messages != NULL && keys != NULL && router_check_keys(function, keys, messages) < 0) {
+        made = -1;
     } else if (messages != NULL && how == WAY_ALL && router_everyone(self) != NULL &&
                broadcast_at_once(self, messages)) {
         made = PyTuple_GET_SIZE(messages) * PyTuple_GET_SIZE(self->all);
