@@ -103,6 +103,55 @@ static void test_plain(void)
     }
 }
 
+// The text of the fewest digits that comes back as this double, and of those the nearest, by the C library, which is
+// slow but right; without the point, the exponent and zeros at the end.
+static void digits_of(double value, char *digits)
+{
+    char text[32];
+    int precision = 0;
+    do {
+        (void)snprintf(text, sizeof text, "%.*e", precision++, value);
+    } while (strtod(text, NULL) != value);
+    size_t count = 0;
+    for (const char *at = text; *at != 'e'; at++) {
+        if (*at >= '0' && *at <= '9')
+            digits[count++] = *at;
+    }
+    while (count > 1 && digits[count - 1] == '0')
+        count--;
+    digits[count] = '\0';
+}
+
+// Decimals as people and programs make them, of 1 to 17 digits and every layout, and doubles with any last bits.
+static void test_shortest(void)
+{
+    uint64_t state = 1442695040888963407u;
+    for (int i = 0; i < 6000; i++) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        char made[40], text[PC_DOUBLE_TEXT], wanted[32], found[32];
+        uint64_t mantissa = (state >> 11) >> (i % 53);
+        (void)snprintf(made, sizeof made, "%llue%d", (unsigned long long)mantissa, i % 61 - 40);
+        double value = strtod(made, NULL);
+        char *end = pc_double_write(text, value);
+        CHECK(end != NULL);
+        if (value == 0 || end == NULL)
+            continue;
+        size_t count = 0;
+        for (const char *at = text; at < end && *at != 'e'; at++) {
+            if (*at >= '0' && *at <= '9' && (count > 0 || *at != '0'))
+                found[count++] = *at;
+        }
+        while (count > 1 && found[count - 1] == '0')
+            count--;
+        found[count] = '\0';
+        digits_of(value, wanted);
+        bool same = strcmp(found, wanted) == 0;
+        if (!same)
+            printf("%s: %s, not %s\n", made, found, wanted);
+        CHECK(same);
+    }
+}
+
 static void test_doubles(void)
 {
     uint64_t state = 88172645463325252u;
@@ -130,6 +179,7 @@ static void test_doubles(void)
         CHECK(same);
     }
     CHECK(written > 250000);
+    test_shortest();
     char text[PC_DOUBLE_TEXT];
     CHECK(pc_double_write(text, (double)NAN) == NULL && pc_double_write(text, (double)INFINITY) == NULL);
     CHECK(pc_double_write(text, 5e-324) == NULL && pc_double_write(text, 1e300) == NULL);

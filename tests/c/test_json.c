@@ -285,6 +285,24 @@ static void test_numbers(void)
     CHECK(pc_number_read("-1e99999999999999999999", 23, &number) == -ERANGE);
     CHECK(pc_number_read("01", 2, &number) == 0 && number.length == 1);
     CHECK(pc_number_read("12345", 3, &number) == 0 && number.value == 123.0); // no further than told
+    // Every count of digits before and behind the point, with the text ending there and going on.
+    for (int whole = 1; whole <= 22; whole++) {
+        for (int fraction = 1; fraction <= 26; fraction++) {
+            char text[64];
+            (void)snprintf(text, sizeof text, "%.*s.%.*s,1234567", whole, "9876543210987654321098", fraction,
+                           "00012345678901234567890123");
+            double want = strtod(text, NULL);
+            size_t length = (size_t)(whole + 1 + fraction);
+            for (size_t more = 0; more <= 8; more++) {
+                char *copy = malloc(length + more); // ASan sees a byte too far
+                CHECK(copy != NULL);
+                memcpy(copy, text, length + more);
+                CHECK(pc_number_read(copy, length + more, &number) == 0 && number.length == length &&
+                      memcmp(&number.value, &want, sizeof want) == 0);
+                free(copy);
+            }
+        }
+    }
     // Random decimals of every length against the C library, which is slow but right.
     unsigned long long state = 88172645463325252ULL;
     for (int i = 0; i < 200000; i++) {

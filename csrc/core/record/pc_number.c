@@ -35,31 +35,44 @@ static inline bool is_digit(char byte)
     return byte >= '0' && byte <= '9';
 }
 
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+// Read the digits that the eight bytes at `at` begin with into *mantissa; returns how many. They are shifted to the end
+// of their word, behind zeros: how many there are nobody can predict, so it should cost no jump.
+static inline unsigned read_word(const char *at, uint64_t *mantissa)
+{
+    static const uint32_t scale[9] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    word ^= 0x3030303030303030u;
+    // The high bit of a byte that is no digit; only bytes behind the first such one may be judged wrongly.
+    uint64_t other = (word | (word + 0x7676767676767676u)) & 0x8080808080808080u;
+    unsigned count = other == 0 ? 8 : (unsigned)__builtin_ctzll(other) / 8;
+    if (count == 0)
+        return 0;
+    word <<= 8 * (8 - count);
+    word = word * 10 + (word >> 8); // pairs, in every other byte
+    word = ((word & 0x000000FF000000FFu) * 0x000F424000000064u +
+            ((word >> 16) & 0x000000FF000000FFu) * 0x0000271000000001u) >>
+           32;
+    *mantissa = *mantissa * scale[count] + (uint32_t)word;
+    return count;
+}
+#endif
+
 // Read a run of digits into *mantissa; returns where it ends. Eight at a time where the byte order allows: the text of
 // a measurement has 17 of them.
-static const char *read_digits(const char *at, const char *end, uint64_t *mantissa)
+static inline const char *read_digits(const char *at, const char *end, uint64_t *mantissa)
 {
-    uint64_t value = *mantissa;
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
     while (end - at >= 8) {
-        uint64_t word;
-        memcpy(&word, at, sizeof word);
-        // Each byte is a digit if its high nibble is 3, and still is after adding 6.
-        if (((word & 0xF0F0F0F0F0F0F0F0u) | (((word + 0x0606060606060606u) & 0xF0F0F0F0F0F0F0F0u) >> 4)) !=
-            0x3333333333333333u)
-            break;
-        word -= 0x3030303030303030u;
-        word = word * 10 + (word >> 8); // pairs, in every other byte
-        word = ((word & 0x000000FF000000FFu) * 0x000F424000000064u +
-                ((word >> 16) & 0x000000FF000000FFu) * 0x0000271000000001u) >>
-               32;
-        value = value * 100000000u + (uint32_t)word;
-        at += 8;
+        unsigned count = read_word(at, mantissa);
+        at += count;
+        if (count < 8)
+            return at;
     }
 #endif
     while (at < end && is_digit(*at))
-        value = value * 10 + (uint64_t)(*at++ - '0');
-    *mantissa = value;
+        *mantissa = *mantissa * 10 + (uint64_t)(*at++ - '0');
     return at;
 }
 
@@ -129,7 +142,7 @@ static int from_text(const char *text, size_t length, double *value)
     return status;
 }
 
-static int to_double(const decimal *read, const char *text, size_t length, double *value)
+static inline int to_double(const decimal *read, const char *text, size_t length, double *value)
 {
     double result;
     if (read->mantissa == 0 && read->digits <= MOST_DIGITS) {
@@ -148,23 +161,30 @@ static int to_double(const decimal *read, const char *text, size_t length, doubl
     return 0;
 }
 
-int pc_number_read(const char *text, size_t length, pc_number *number)
+// Read what may follow the digits. False where no number does.
+static inline bool read_exponent(const char **where, const char *end, int64_t *power)
 {
-    const char *at = text;
-    const char *end = text + length;
-    decimal read = {0};
-    bool integer = true;
-    if (at < end && *at == '-') {
-        read.negative = true;
+    const char *at = *where + 1;
+    bool negative = at < end && *at == '-';
+    if (at < end && (*at == '-' || *at == '+'))
         at++;
-    }
     if (at == end || !is_digit(*at))
-        return -EINVAL;
-    const char *digits = at;
-    if (*at == '0')
-        at++;
-    else
-        at = read_digits(at, end, &read.mantissa);
+        return false;
+    int64_t exponent = 0;
+    for (; at < end && is_digit(*at); at++) {
+        if (exponent < EXPONENT_LIMIT)
+            exponent = exponent * 10 + (*at - '0');
+    }
+    *power += negative ? -exponent : exponent;
+    *where = at;
+    return true;
+}
+
+int pc_number_finish(const char *text, const char *at, const char *end, uint64_t whole, pc_number *number)
+{
+    decimal read = {.mantissa = whole, .negative = *text == '-'};
+    const char *digits = text + read.negative;
+    bool integer = true;
     read.digits = (size_t)(at - digits);
     if (at < end && *at == '.') {
         const char *fraction = ++at;
@@ -182,18 +202,8 @@ int pc_number_read(const char *text, size_t length, pc_number *number)
             read.digits--;
     }
     if (at < end && (*at == 'e' || *at == 'E')) {
-        at++;
-        bool negative = at < end && *at == '-';
-        if (at < end && (*at == '-' || *at == '+'))
-            at++;
-        if (at == end || !is_digit(*at))
+        if (!read_exponent(&at, end, &read.power))
             return -EINVAL;
-        int64_t exponent = 0;
-        for (; at < end && is_digit(*at); at++) {
-            if (exponent < EXPONENT_LIMIT)
-                exponent = exponent * 10 + (*at - '0');
-        }
-        read.power += negative ? -exponent : exponent;
         integer = false;
     }
     double value;
@@ -202,4 +212,20 @@ int pc_number_read(const char *text, size_t length, pc_number *number)
         return status;
     *number = (pc_number){.value = value, .length = (size_t)(at - text), .integer = integer};
     return 0;
+}
+
+int pc_number_read(const char *text, size_t length, pc_number *number)
+{
+    const char *at = text;
+    const char *end = text + length;
+    uint64_t whole = 0;
+    if (at < end && *at == '-')
+        at++;
+    if (at == end || !is_digit(*at))
+        return -EINVAL;
+    if (*at == '0')
+        at++;
+    else
+        at = read_digits(at, end, &whole);
+    return pc_number_finish(text, at, end, whole, number);
 }

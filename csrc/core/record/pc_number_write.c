@@ -36,17 +36,18 @@ static inline unsigned digits_of(uint64_t value)
     return guess + (value >= powers[guess]);
 }
 
-// The digits of a number below 10^8, zeros in front, the first in the lowest byte: halves, quarters and digits are
-// divided off in lanes of one word.
+// The digits of a number below 10^8 as bytes 0 to 9, zeros in front, the first in the lowest byte: halves, quarters and
+// digits are divided off in lanes of one word.
 static inline uint64_t eight_digits(uint32_t value)
 {
     uint64_t lanes = value / 10000 | (uint64_t)(value % 10000) << 32;
     uint64_t high = ((lanes * 10486) >> 20) & 0x0000007F0000007Fu; // by 100, exact below 10^4
     lanes = high | (lanes - high * 100) << 16;
     high = ((lanes * 103) >> 10) & 0x000F000F000F000Fu; // by 10, exact below 10^2
-    lanes = high | (lanes - high * 10) << 8;
-    return lanes + 0x3030303030303030u;
+    return high | (lanes - high * 10) << 8;
 }
+
+static const uint64_t zero_digits = 0x3030303030303030u; // what makes text of them
 
 static inline void store_digits(char *at, uint64_t word)
 {
@@ -59,22 +60,14 @@ static inline void store_digits(char *at, uint64_t word)
 // Write exactly `count` digits (1 to 20), which value has, at `at`; eight bytes are overwritten in any case.
 static inline void write_digits(char *at, uint64_t value, unsigned count)
 {
-    if (PC_LIKELY(count - 16 <= 1)) { // most doubles; the same for both, since nobody can predict which
-        uint64_t high = value / 100000000;
-        uint64_t first = high / 100000000;
-        *at = (char)('0' + first); // of 16 digits the next store covers it
-        store_digits(at + count - 16, eight_digits((uint32_t)(high - first * 100000000)));
-        store_digits(at + count - 8, eight_digits((uint32_t)(value - high * 100000000)));
-        return;
-    }
     unsigned words = (count - 1) / 8;
     unsigned head = count - 8 * words;
     uint32_t low[2];
     for (unsigned i = words; i-- > 0; value /= 100000000)
         low[i] = (uint32_t)(value % 100000000);
-    store_digits(at, eight_digits((uint32_t)value) >> (8 * (8 - head)));
+    store_digits(at, (eight_digits((uint32_t)value) + zero_digits) >> (8 * (8 - head)));
     for (unsigned i = 0; i < words; i++)
-        store_digits(at + head + 8 * i, eight_digits(low[i]));
+        store_digits(at + head + 8 * i, eight_digits(low[i]) + zero_digits);
 }
 
 char *pc_unsigned_write(char *at, uint64_t value)
@@ -97,23 +90,22 @@ char *pc_integer_write(char *at, int64_t value)
 }
 
 typedef struct decimal {
-    uint64_t digits; // value = digits * 10^power
+    uint64_t digits; // 16 or 17 of them: value = digits * 10^power
     int power;
 } decimal;
 
-// The high word of a product of 128 by 64 bits, with its last bit set where anything below it is not zero ("rounded
-// to odd"): comparisons with multiples of two then come out as if it were exact.
-static inline uint64_t product_to_odd(const uint64_t power[2], uint64_t factor)
+__extension__ typedef unsigned __int128 wide;
+
+// A number of 192 bits without its last word, whose last bit here is set where anything below it but the rounding of
+// the table is not zero ("rounded to odd"): comparisons with multiples of two then come out as if it were exact.
+static inline uint64_t to_odd(uint64_t high, wide low)
 {
-    __extension__ typedef unsigned __int128 wide;
-    uint64_t below = (uint64_t)(((wide)power[1] * factor) >> 64);
-    wide product = (wide)power[0] * factor + below;
-    return (uint64_t)(product >> 64) | ((uint64_t)product > 1);
+    return high | ((uint64_t)(low >> 64) > 1);
 }
 
 // The shortest decimal inside the interval of reals that round to mantissa * 2^exponent; false outside the table.
 // `narrow`: the lower half of the interval is half as wide, because the number is a power of two.
-static bool shortest(uint64_t mantissa, int exponent, bool narrow, decimal *found)
+static inline bool shortest(uint64_t mantissa, int exponent, bool narrow, decimal *found)
 {
     // floor(log10(2^e)), or floor(log10(3/4 * 2^e)); floor(log2(10^p)): exact over the range of double.
     int power = (exponent * 1262611 - (narrow ? 524031 : 0)) >> 22;
@@ -122,77 +114,85 @@ static bool shortest(uint64_t mantissa, int exponent, bool narrow, decimal *foun
     int shift = exponent + ((-power * 1741647) >> 19) + 1;
     assert(shift >= 1 && shift <= 4);
     const uint64_t *row = pc_powers[-power - PC_POWERS_LOW];
-    uint64_t scale[2] = {row[0], row[1]};
-    if (-power < -27 || -power > 55) { // the table has these rounded down, the method wants them rounded up
-        scale[1]++;
-        scale[0] += scale[1] == 0;
-    }
-    // In units of a quarter of 10^power: the number, and the ends of its interval, which belong to it if it is even.
+    // The table has some rounded down, the method wants them rounded up.
+    wide scale = ((wide)row[0] << 64 | row[1]) + (-power < -27 || -power > 55);
+    // In units of a quarter of 10^power: the number, a product of 192 bits, and the ends of its interval, which belong
+    // to it if it is even. They are the product of 4 * mantissa - 2 and + 2, so a sum finds them.
+    uint64_t factor = (4 * mantissa) << shift;
+    wide below = (wide)(uint64_t)scale * factor;
+    wide above = (wide)(uint64_t)(scale >> 64) * factor + (uint64_t)(below >> 64);
+    uint64_t high = (uint64_t)(above >> 64);
+    wide low = above << 64 | (uint64_t)below;
+    uint64_t half_high = (uint64_t)(scale >> (127 - shift));
+    wide half_low = scale << (shift + 1);
+    wide end_low = low + half_low;
     uint64_t odd = mantissa & 1;
-    uint64_t low = product_to_odd(scale, (4 * mantissa - 2 + narrow) << shift) + odd;
-    uint64_t middle = product_to_odd(scale, (4 * mantissa) << shift);
-    uint64_t high = product_to_odd(scale, (4 * mantissa + 2) << shift) - odd;
+    uint64_t upper = to_odd(high + half_high + (end_low < low), end_low) - odd;
+    if (PC_UNLIKELY(narrow)) {
+        half_low = half_low >> 1 | (wide)half_high << 127;
+        half_high >>= 1;
+    }
+    end_low = low - half_low;
+    uint64_t lower = to_odd(high - half_high - (end_low > low), end_low) + odd;
+    uint64_t middle = to_odd(high, low);
     // One digit fewer, if just one of the two neighbours is inside. Which of both it is nobody can predict (16 and 17
     // digits are about as frequent), so both are made and one is chosen without a jump.
     uint64_t digits = middle / 4;
-    uint64_t fewer = digits / 10;
-    bool lower_fits = low <= 40 * fewer;
-    bool upper_fits = 40 * fewer + 40 <= high;
-    bool shorter = (digits >= 10) & (lower_fits != upper_fits);
-    uint64_t rounded = fewer + upper_fits;
-    lower_fits = low <= 4 * digits;
-    upper_fits = 4 * digits + 4 <= high;
+    uint64_t fewer = digits / 10 * 10;
+    bool lower_fits = lower <= 4 * fewer;
+    bool upper_fits = 4 * fewer + 40 <= upper;
+    bool shorter = lower_fits != upper_fits;
+    uint64_t rounded = fewer + (upper_fits ? 10 : 0);
+    lower_fits = lower <= 4 * digits;
+    upper_fits = 4 * digits + 4 <= upper;
     uint64_t half = 4 * digits + 2;
     bool nearer_up = (middle > half) | ((middle == half) & (digits & 1));
-    bool up = (lower_fits & upper_fits) | (!lower_fits & !upper_fits) ? nearer_up : upper_fits;
+    bool up = lower_fits == upper_fits ? nearer_up : upper_fits;
     found->digits = shorter ? rounded : digits + up;
-    found->power = power + shorter;
+    found->power = power;
     return true;
 }
 
-// Lay out digits * 10^power as repr() does.
-static char *lay_out(char *at, decimal number)
+// Sixteen digits' text; what follows the first `skipped` of them (below 16) comes first.
+static inline void store_sixteen(char *at, uint64_t first, uint64_t last, int skipped)
 {
-    // Zeros at the end, as 0.25 has fourteen: 8, 4, 2 and 1 at a time.
-    while (number.digits % 100000000 == 0) {
-        number.digits /= 100000000;
-        number.power += 8;
-    }
-    if (number.digits % 10000 == 0) {
-        number.digits /= 10000;
-        number.power += 4;
-    }
-    if (number.digits % 100 == 0) {
-        number.digits /= 100;
-        number.power += 2;
-    }
-    if (number.digits % 10 == 0) {
-        number.digits /= 10;
-        number.power++;
-    }
-    int count = (int)digits_of(number.digits);
-    int point = count + number.power; // digits before the decimal point
-    if (point > 0 && point <= 16) {
-        if (point >= count) {
-            write_digits(at, number.digits, (unsigned)count);
-            memset(at + count, '0', (size_t)(point - count));
-            memcpy(at + point, ".0", 2);
-            return at + point + 2;
-        }
-        write_digits(at + 1, number.digits, (unsigned)count);
-        memmove(at, at + 1, (size_t)point);
-        at[point] = '.';
-        return at + count + 1;
-    }
+    wide both = ((wide)last << 64 | first) >> (8 * skipped);
+    store_digits(at, (uint64_t)both);
+    store_digits(at + 8, (uint64_t)(both >> 64));
+}
+
+// Lay out digits * 10^power as repr() does. All 17 digits are stored, and those that are zeros at the end counted off
+// by their words: dividing them away takes longer, and nobody can predict how many there are.
+static inline char *lay_out(char *at, decimal number)
+{
+    bool longer = number.digits >= 10000000000000000u;
+    uint64_t digits = longer ? number.digits : number.digits * 10;
+    uint32_t high = (uint32_t)(digits / 100000000);
+    uint32_t leading = high / 100000000;
+    uint64_t first = eight_digits(high - leading * 100000000);
+    uint64_t last = eight_digits((uint32_t)(digits - (uint64_t)high * 100000000));
+    uint64_t tail = last != 0 ? last : first;
+    int count = (last != 0 ? 17 : 9) - (tail != 0 ? __builtin_clzll(tail | 1) / 8 : 8);
+    int point = number.power + 16 + longer; // digits before the decimal point
+    first += zero_digits;
+    last += zero_digits;
+    char digit = (char)('0' + leading);
     if (point > -4 && point <= 0) {
         memcpy(at, "0.000", 5);
         at += 2 - point;
-        write_digits(at, number.digits, (unsigned)count);
+        *at = digit;
+        store_sixteen(at + 1, first, last, 0);
         return at + count;
     }
-    write_digits(at + 1, number.digits, (unsigned)count);
-    at[0] = at[1];
+    *at = digit;
+    if (point > 0 && point <= 16) {
+        store_sixteen(at + 1, first, last, 0);
+        store_sixteen(at + point + 1, first, last, point - 1);
+        at[point] = '.';
+        return at + (count > point ? count : point + 1) + 1;
+    }
     at[1] = '.';
+    store_sixteen(at + 2, first, last, 0);
     at += count > 1 ? count + 1 : 1;
     int exponent = point - 1;
     *at++ = 'e';

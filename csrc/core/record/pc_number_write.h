@@ -9,7 +9,7 @@
 
 enum {
     PC_INTEGER_TEXT = 20, // the longest text of 64 bits, sign included
-    PC_DOUBLE_TEXT = 32,  // room that pc_double_write may use
+    PC_DOUBLE_TEXT = 34,  // room that pc_double_write may use
 };
 
 // Write an integer at `at`, where PC_INTEGER_TEXT bytes are free. Returns the end of the text.

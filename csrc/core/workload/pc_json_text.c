@@ -179,7 +179,7 @@ int pc_json_read_number(const char *at, const char *end, pc_json_scalar *scalar,
         return 0;
     }
     pc_number number;
-    int status = pc_number_read(start, (size_t)(end - start), &number);
+    int status = pc_number_finish(start, at, end, value, &number);
     if (PC_LIKELY(status == 0)) {
         scalar->kind = PC_JSON_REAL;
         scalar->real = number.value;

@@ -46,15 +46,14 @@ static pc_msgpack_code read_bytes(const char **at, const char *end, pc_msgpack_k
     return PC_MSGPACK_FINE;
 }
 
-// The head of an array or a map, each of whose elements is a byte at least.
-static pc_msgpack_code read_count(const char **at, const char *end, pc_msgpack_kind kind, unsigned width, size_t count,
+// The head of an array or a map, each of whose elements is a byte at least, with `width` bytes of count.
+static pc_msgpack_code read_count(const char **at, const char *end, pc_msgpack_kind kind, unsigned width,
                                   pc_msgpack_token *token)
 {
     const char *next = *at + 1;
     if ((size_t)(end - next) < width)
         return PC_MSGPACK_TRUNCATED;
-    if (width > 0)
-        count = (size_t)load(next, width);
+    size_t count = (size_t)load(next, width);
     next += width;
     size_t left = (size_t)(end - next);
     if (count > (kind == PC_MSGPACK_MAP ? left / 2 : left))
@@ -97,21 +96,10 @@ static pc_msgpack_code read_number(const char **at, const char *end, unsigned ch
 
 pc_msgpack_code pc_msgpack_read_any(const char **at, const char *end, pc_msgpack_token *token)
 {
-    if (*at == end)
-        return PC_MSGPACK_TRUNCATED;
     unsigned char head = (unsigned char)**at;
-    if (head < 0x80 || head >= 0xE0) {
-        token->kind = PC_MSGPACK_INTEGER;
-        token->integer = (int8_t)head;
-        ++*at;
-        return PC_MSGPACK_FINE;
-    }
-    if (head < 0x90)
-        return read_count(at, end, PC_MSGPACK_MAP, 0, head & 0x0F, token);
-    if (head < 0xA0)
-        return read_count(at, end, PC_MSGPACK_ARRAY, 0, head & 0x0F, token);
-    if (head < 0xC0)
-        return read_bytes(at, end, PC_MSGPACK_STRING, 0, head & 0x1F, token);
+    assert(head >= 0x80 && head < 0xE0);
+    if (head < 0xC0) // short and whole it would have been read already
+        return PC_MSGPACK_TRUNCATED;
     switch (head) {
     case 0xC0:
     case 0xC2:
@@ -141,10 +129,10 @@ pc_msgpack_code pc_msgpack_read_any(const char **at, const char *end, pc_msgpack
         return read_bytes(at, end, PC_MSGPACK_STRING, 1u << (head - 0xD9), 0, token);
     case 0xDC:
     case 0xDD:
-        return read_count(at, end, PC_MSGPACK_ARRAY, 2u << (head - 0xDC), 0, token);
+        return read_count(at, end, PC_MSGPACK_ARRAY, 2u << (head - 0xDC), token);
     case 0xDE:
     case 0xDF:
-        return read_count(at, end, PC_MSGPACK_MAP, 2u << (head - 0xDE), 0, token);
+        return read_count(at, end, PC_MSGPACK_MAP, 2u << (head - 0xDE), token);
     default:
         return read_number(at, end, head, token);
     }

@@ -63,7 +63,7 @@ typedef struct pc_msgpack_stamp {
     uint32_t nanoseconds;
 } pc_msgpack_stamp;
 
-// What pc_msgpack_read does for the heads that it has no short way for.
+// What pc_msgpack_read does for the heads that it has no short way for, and where that way finds too few bytes.
 pc_msgpack_code pc_msgpack_read_any(const char **at, const char *end, pc_msgpack_token *token) PC_NODISCARD;
 
 // Read one head, and the bytes of a string, binary or extension. *at moves past it on PC_MSGPACK_FINE, and stays else.
@@ -74,16 +74,20 @@ PC_NODISCARD static inline pc_msgpack_code pc_msgpack_read(const char **at, cons
         return PC_MSGPACK_TRUNCATED;
     unsigned char head = (unsigned char)*start;
     size_t left = (size_t)(end - start) - 1;
-    if (head < 0x80 || head >= 0xE0) {
-        token->kind = PC_MSGPACK_INTEGER;
-        token->integer = (int8_t)head;
-    } else if (head >= 0xA0 && head < 0xC0 && (head & 0x1Fu) <= left) {
+    if (head >= 0xA0 && head < 0xC0 && (head & 0x1Fu) <= left) {
         token->kind = PC_MSGPACK_STRING;
         token->length = head & 0x1F;
         token->bytes = start + 1;
         *at = start + 1 + token->length;
         return PC_MSGPACK_FINE;
-    } else if (head == 0xCB && left >= 8) {
+    }
+    if (head < 0x80 || head >= 0xE0) {
+        token->kind = PC_MSGPACK_INTEGER;
+        token->integer = (int8_t)head;
+        *at = start + 1;
+        return PC_MSGPACK_FINE;
+    }
+    if (head == 0xCB && left >= 8) {
         uint64_t bits;
         memcpy(&bits, start + 1, sizeof bits);
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -93,11 +97,20 @@ PC_NODISCARD static inline pc_msgpack_code pc_msgpack_read(const char **at, cons
         memcpy(&token->real, &bits, sizeof bits);
         *at = start + 9;
         return PC_MSGPACK_FINE;
-    } else {
-        return pc_msgpack_read_any(at, end, token);
     }
-    *at = start + 1;
-    return PC_MSGPACK_FINE;
+    if (head < 0x90 && 2u * (head & 0x0Fu) <= left) {
+        token->kind = PC_MSGPACK_MAP;
+        token->length = head & 0x0F;
+        *at = start + 1;
+        return PC_MSGPACK_FINE;
+    }
+    if (head >= 0x90 && head < 0xA0 && (head & 0x0Fu) <= left) {
+        token->kind = PC_MSGPACK_ARRAY;
+        token->length = head & 0x0F;
+        *at = start + 1;
+        return PC_MSGPACK_FINE;
+    }
+    return pc_msgpack_read_any(at, end, token);
 }
 
 // The timestamp of an extension's bytes. PC_MSGPACK_STAMP where they are none.

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-// What the codecs share: input, stack, keys, errors of reading (see codec.h; for writing there is codec_write.c).
+// What the codecs share: input, stack, words, errors of reading (see codec.h; for writing there is codec_write.c).
 #include "workload/codec.h"
 
 #include <string.h>
 
-#include "base/pc_bytes.h"
 #include "workload/message.h"
 
 PyObject *codec_import(PyObject **slot, const char *module, const char *name)
@@ -114,40 +113,18 @@ PyObject *codec_ascii(const char *text, size_t length)
     return string;
 }
 
-// Spread the first and last eight bytes over the table. An attacker gains nothing: a collision costs one new str.
-static size_t key_slot(const char *text, size_t length)
+PyObject *codec_word_make(codec_word *words, const char *text, size_t length, uint64_t mixed)
 {
-    uint64_t first = 0;
-    uint64_t last = 0;
-    if (length >= 8) {
-        memcpy(&first, text, 8);
-        memcpy(&last, text + length - 8, 8);
-    } else if (length >= 4) {
-        memcpy(&first, text, 4);
-        memcpy(&last, text + length - 4, 4);
-    } else {
-        for (size_t i = 0; i < length; i++)
-            first = first << 8 | (unsigned char)text[i];
+    PyObject *string = codec_ascii(text, length);
+    codec_word *word = codec_word_place(words, mixed);
+    uint32_t tag = codec_word_tag(mixed);
+    if (word->candidate != tag) {
+        word->candidate = tag;
+    } else if (string != NULL) {
+        word->tag = tag;
+        Py_XSETREF(word->text, Py_NewRef(string));
     }
-    uint64_t mixed = (first ^ (last << 29 | last >> 35) ^ length) * 0x9E3779B97F4A7C15u;
-    return (size_t)(mixed >> 54) & (CODEC_KEYS - 1);
-}
-
-PyObject *codec_key(codec_state *state, const char *text, size_t length)
-{
-    if (length > CODEC_KEY_BYTES || length < 2)
-        return codec_ascii(text, length);
-    PyObject **slot = &state->keys[key_slot(text, length)];
-    PyObject *known = *slot;
-    if (known != NULL && (size_t)PyUnicode_GET_LENGTH(known) == length &&
-        pc_bytes_same((const char *)PyUnicode_1BYTE_DATA(known), text, length))
-        return Py_NewRef(known);
-    PyObject *key = codec_ascii(text, length);
-    if (key != NULL) {
-        (void)PyObject_Hash(key); // kept in the str: dicts need not compute it again
-        Py_XSETREF(*slot, Py_NewRef(key));
-    }
-    return key;
+    return string;
 }
 
 PyObject *codec_raise_decode(codec_state *state, const char *reason, size_t offset, size_t line, size_t column)
@@ -213,7 +190,7 @@ PyObject *codec_make_message(codec_state *state, PyObject *const *values)
 int codec_traverse(core_state *state, visitproc visit, void *arg)
 {
     codec_state *codec = state->codec;
-    if (codec != NULL) { // the keys are strings, which belong to no cycle
+    if (codec != NULL) { // the words are strings, which belong to no cycle
         Py_VISIT(codec->encode_error);
         Py_VISIT(codec->decode_error);
         Py_VISIT(codec->extension);
@@ -228,8 +205,8 @@ void codec_clear(core_state *state)
     if (codec == NULL)
         return;
     state->codec = NULL;
-    for (size_t i = 0; i < CODEC_KEYS; i++)
-        Py_CLEAR(codec->keys[i]);
+    for (size_t i = 0; i < CODEC_WORDS; i++)
+        Py_CLEAR(codec->words[i].text);
     Py_CLEAR(codec->encode_error);
     Py_CLEAR(codec->decode_error);
     Py_CLEAR(codec->extension);

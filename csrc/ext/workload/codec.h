@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the codecs' tree walks share: input that cannot change under them, a stack of values, the cache of keys, a
+// What the codecs' tree walks share: input that cannot change under them, a stack of values, the texts met before, a
 // writer that knows where it is when it refuses, and the errors. Contract: with the GIL held. A call owns its own
 // writer, input and stack, so a codec may be entered again from code that an object of the user's runs.
 #ifndef PC_EXT_CODEC_H
@@ -10,18 +10,17 @@
 #include <string.h>
 
 #include "record/pc_json.h"
+#include "workload/codec_words.h"
 #include "workload/pc_out.h"
 
 enum {
-    CODEC_KEYS = 1024,    // cached keys; a power of two
-    CODEC_KEY_BYTES = 64, // longer ones are not cached
     CODEC_MAX_DEPTH = PC_JSON_MAX_DEPTH,
     CODEC_STORAGE = 4096, // bytes on the C stack that a message is written to first
     CODEC_STACK = 64,     // values on the C stack
 };
 
 typedef struct codec_state {
-    PyObject *keys[CODEC_KEYS]; // ASCII str, or NULL
+    codec_word words[CODEC_WORDS];
     PyObject *encode_error;     // of perfcore.errors, imported when first raised
     PyObject *decode_error;
     core_state *core;    // that this is part of
@@ -68,10 +67,6 @@ PC_NODISCARD static inline int codec_stack_push(codec_stack *stack, PyObject *va
 
 // Pop everything above `base` as a list.
 PyObject *codec_stack_list(codec_stack *stack, size_t base);
-
-// A str of ASCII text, and the same from the cache of keys.
-PyObject *codec_ascii(const char *text, size_t length);
-PyObject *codec_key(codec_state *state, const char *text, size_t length);
 
 // Raise DecodeError. `line` 0: the format has no lines. Returns NULL.
 PyObject *codec_raise_decode(codec_state *state, const char *reason, size_t offset, size_t line, size_t column);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// json_loads: strict JSON text straight to Python objects. The key cache and the value stack are codec.h's; what is a
+// json_loads: strict JSON text straight to Python objects. The words and the value stack are codec.h's; what is a
 // string or a number is pc_json_text's. Errors are noted as a code and a place, and raised once, at the end.
 #include "workload/codec.h"
 
@@ -69,7 +69,7 @@ static PyObject *read_escaped(reader *self)
 }
 
 // The string at self->at.
-static inline PyObject *read_string(reader *self, bool key)
+static inline PyObject *read_string(reader *self)
 {
     const char *start = self->at + 1;
     bool ascii = true;
@@ -80,7 +80,7 @@ static inline PyObject *read_string(reader *self, bool key)
     self->at = stop + 1;
     if (PC_UNLIKELY(!ascii))
         return decode_utf8(self, start, length, start);
-    return key ? codec_key(self->state, start, length) : codec_ascii(start, length);
+    return codec_word_text(self->state->words, start, length);
 }
 
 static PyObject *read_big(const char *text, size_t length)
@@ -154,7 +154,7 @@ static int read_member(reader *self, PyObject *dict, Py_ssize_t count, int depth
         (void)unexpected(self);
         return -1;
     }
-    PyObject *key = read_string(self, true);
+    PyObject *key = read_string(self);
     if (PC_UNLIKELY(key == NULL))
         return -1;
     PyObject *value = NULL;
@@ -243,7 +243,7 @@ static PyObject *read_value(reader *self, int depth)
 {
     switch (*self->at) {
     case '"':
-        return read_string(self, false);
+        return read_string(self);
     case '{':
         return read_object(self, depth);
     case '[':

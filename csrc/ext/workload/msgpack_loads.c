@@ -37,16 +37,31 @@ static inline bool is_ascii(const char *text, size_t length)
     return (all & 0x8080808080808080u) == 0;
 }
 
-static inline PyObject *make_string(reader *self, const pc_msgpack_token *token, const char *where, bool key)
+// The str of a text that is not among the words met before; `mixed` is theirs, if it could be.
+static PyObject *new_string(reader *self, const pc_msgpack_token *token, const char *where, uint64_t mixed)
 {
-    if (PC_LIKELY(is_ascii(token->bytes, token->length)))
-        return key ? codec_key(self->state, token->bytes, token->length) : codec_ascii(token->bytes, token->length);
+    if (PC_LIKELY(is_ascii(token->bytes, token->length))) {
+        if (codec_word_fits(token->length))
+            return codec_word_make(self->state->words, token->bytes, token->length, mixed);
+        return codec_ascii(token->bytes, token->length);
+    }
     PyObject *string = PyUnicode_DecodeUTF8(token->bytes, (Py_ssize_t)token->length, NULL);
     if (string == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
         PyErr_Clear();
         return refuse(self, PC_MSGPACK_NOT_UTF8, where);
     }
     return string;
+}
+
+static inline PyObject *make_string(reader *self, const pc_msgpack_token *token, const char *where)
+{
+    uint64_t mixed = 0;
+    if (PC_LIKELY(codec_word_fits(token->length))) {
+        PyObject *known = codec_word_find(self->state->words, token->bytes, token->length, &mixed);
+        if (PC_LIKELY(known != NULL))
+            return known;
+    }
+    return new_string(self, token, where, mixed);
 }
 
 // The message whose fields, an array, are all of an extension's bytes.
@@ -115,7 +130,7 @@ static PyObject *read_key(reader *self, int depth)
         if (PC_LIKELY(head >= 0xA0 && head < 0xC0)) { // a short string, as nearly every key is
             pc_msgpack_token token;
             pc_msgpack_code code = pc_msgpack_read(&self->at, self->end, &token);
-            return code == PC_MSGPACK_FINE ? make_string(self, &token, where, true) : refuse(self, code, where);
+            return code == PC_MSGPACK_FINE ? make_string(self, &token, where) : refuse(self, code, where);
         }
         if ((head >= 0x80 && head < 0xA0) || head >= 0xDC)
             if (head < 0xE0)
@@ -177,7 +192,7 @@ static PyObject *read_value(reader *self, int depth)
     case PC_MSGPACK_REAL:
         return PyFloat_FromDouble(token.real);
     case PC_MSGPACK_STRING:
-        return make_string(self, &token, where, false);
+        return make_string(self, &token, where);
     case PC_MSGPACK_BINARY:
         return PyBytes_FromStringAndSize(token.bytes, (Py_ssize_t)token.length);
     case PC_MSGPACK_EXTENSION:
