@@ -21,7 +21,6 @@ int pc_number_read(const char *text, size_t length, pc_number *number) PC_NODISC
 
 // The second half of it, for who has read the sign and the digits before the point: they end at `at`, and their value,
 // modulo 2^64, is `whole`. What `text` (up to `end`) has there is the caller's to have checked.
-int pc_number_finish(const char *text, const char *at, const char *end, uint64_t whole,
-                     pc_number *number) PC_NODISCARD;
+int pc_number_finish(const char *text, const char *at, const char *end, uint64_t whole, pc_number *number) PC_NODISCARD;
 
 #endif

@@ -5,6 +5,11 @@
 #include <math.h>
 #include <string.h>
 
+#if defined(__SSE2__) && defined(__x86_64__)
+#define PC_VECTORS
+#include <emmintrin.h>
+#endif
+
 #include "record/pc_powers.h"
 
 static inline unsigned digits_of(uint64_t value)
@@ -96,104 +101,200 @@ typedef struct decimal {
 
 __extension__ typedef unsigned __int128 wide;
 
-// A number of 192 bits without its last word, whose last bit here is set where anything below it but the rounding of
-// the table is not zero ("rounded to odd"): comparisons with multiples of two then come out as if it were exact.
-static inline uint64_t to_odd(uint64_t high, wide low)
+// The high word of a product of 128 by 64 bits, with its last bit set where anything below it is not zero ("rounded
+// to odd"): comparisons with multiples of two then come out as if it were exact.
+static inline uint64_t product_to_odd(const uint64_t power[2], uint64_t factor)
 {
-    return high | ((uint64_t)(low >> 64) > 1);
+    uint64_t below = (uint64_t)(((wide)power[1] * factor) >> 64);
+    wide product = (wide)power[0] * factor + below;
+    return (uint64_t)(product >> 64) | ((uint64_t)product > 1);
+}
+
+// What the methods below begin with: the power of ten that a number is counted in, floor(log10(2^e)), or for a lopsided
+// interval floor(log10(3/4 * 2^e)); the row of the table for it; and by how many bits the mantissa is shifted, from
+// floor(log2(10^p)). Exact over the range of double. False outside the table.
+typedef struct scaling {
+    const uint64_t *row;
+    int power;
+    int shift;
+} scaling;
+
+static inline bool find_scaling(int exponent, bool narrow, scaling *found)
+{
+    int power = (exponent * 1262611 - (narrow ? 524031 : 0)) >> 22;
+    if (-power < PC_POWERS_LOW || -power > PC_POWERS_HIGH)
+        return false;
+    found->row = pc_powers[-power - PC_POWERS_LOW];
+    found->power = power;
+    found->shift = exponent + ((-power * 1741647) >> 19) + 1;
+    assert(found->shift >= 1 && found->shift <= 4);
+    return true;
 }
 
 // The shortest decimal inside the interval of reals that round to mantissa * 2^exponent; false outside the table.
 // `narrow`: the lower half of the interval is half as wide, because the number is a power of two.
-static inline bool shortest(uint64_t mantissa, int exponent, bool narrow, decimal *found)
+__attribute__((noinline)) static bool shortest_exactly(uint64_t mantissa, int exponent, bool narrow, decimal *found)
 {
-    // floor(log10(2^e)), or floor(log10(3/4 * 2^e)); floor(log2(10^p)): exact over the range of double.
-    int power = (exponent * 1262611 - (narrow ? 524031 : 0)) >> 22;
-    if (-power < PC_POWERS_LOW || -power > PC_POWERS_HIGH)
+    scaling in;
+    if (!find_scaling(exponent, narrow, &in))
         return false;
-    int shift = exponent + ((-power * 1741647) >> 19) + 1;
-    assert(shift >= 1 && shift <= 4);
-    const uint64_t *row = pc_powers[-power - PC_POWERS_LOW];
-    // The table has some rounded down, the method wants them rounded up.
-    wide scale = ((wide)row[0] << 64 | row[1]) + (-power < -27 || -power > 55);
-    // In units of a quarter of 10^power: the number, a product of 192 bits, and the ends of its interval, which belong
-    // to it if it is even. They are the product of 4 * mantissa - 2 and + 2, so a sum finds them.
-    uint64_t factor = (4 * mantissa) << shift;
-    wide below = (wide)(uint64_t)scale * factor;
-    wide above = (wide)(uint64_t)(scale >> 64) * factor + (uint64_t)(below >> 64);
-    uint64_t high = (uint64_t)(above >> 64);
-    wide low = above << 64 | (uint64_t)below;
-    uint64_t half_high = (uint64_t)(scale >> (127 - shift));
-    wide half_low = scale << (shift + 1);
-    wide end_low = low + half_low;
-    uint64_t odd = mantissa & 1;
-    uint64_t upper = to_odd(high + half_high + (end_low < low), end_low) - odd;
-    if (PC_UNLIKELY(narrow)) {
-        half_low = half_low >> 1 | (wide)half_high << 127;
-        half_high >>= 1;
+    uint64_t scale[2] = {in.row[0], in.row[1]};
+    if (-in.power < -27 || -in.power > 55) { // the table has these rounded down, the method wants them rounded up
+        scale[1]++;
+        scale[0] += scale[1] == 0;
     }
-    end_low = low - half_low;
-    uint64_t lower = to_odd(high - half_high - (end_low > low), end_low) + odd;
-    uint64_t middle = to_odd(high, low);
-    // One digit fewer, if just one of the two neighbours is inside. Which of both it is nobody can predict (16 and 17
-    // digits are about as frequent), so both are made and one is chosen without a jump.
+    // In units of a quarter of 10^power: the number, and the ends of its interval, which belong to it if it is even.
+    uint64_t odd = mantissa & 1;
+    uint64_t low = product_to_odd(scale, (4 * mantissa - 2 + narrow) << in.shift) + odd;
+    uint64_t middle = product_to_odd(scale, (4 * mantissa) << in.shift);
+    uint64_t high = product_to_odd(scale, (4 * mantissa + 2) << in.shift) - odd;
+    // One digit fewer, if just one of the two neighbours is inside.
     uint64_t digits = middle / 4;
     uint64_t fewer = digits / 10 * 10;
-    bool lower_fits = lower <= 4 * fewer;
-    bool upper_fits = 4 * fewer + 40 <= upper;
-    bool shorter = lower_fits != upper_fits;
-    uint64_t rounded = fewer + (upper_fits ? 10 : 0);
-    lower_fits = lower <= 4 * digits;
-    upper_fits = 4 * digits + 4 <= upper;
+    bool lower_fits = low <= 4 * fewer;
+    bool upper_fits = 4 * fewer + 40 <= high;
+    found->power = in.power;
+    if (lower_fits != upper_fits) {
+        found->digits = fewer + (upper_fits ? 10 : 0);
+        return true;
+    }
+    lower_fits = low <= 4 * digits;
+    upper_fits = 4 * digits + 4 <= high;
     uint64_t half = 4 * digits + 2;
-    bool nearer_up = (middle > half) | ((middle == half) & (digits & 1));
-    bool up = lower_fits == upper_fits ? nearer_up : upper_fits;
-    found->digits = shorter ? rounded : digits + up;
-    found->power = power;
+    bool nearer_up = middle > half || (middle == half && (digits & 1));
+    found->digits = digits + (lower_fits == upper_fits ? nearer_up : upper_fits);
     return true;
 }
 
-// Sixteen digits' text; what follows the first `skipped` of them (below 16) comes first.
-static inline void store_sixteen(char *at, uint64_t first, uint64_t last, int skipped)
+// The same without the last words of the products. In units of 10^power the number is digits + fraction. At most one
+// multiple of ten is inside its interval, for that is narrower than ten; if none is, the nearest integer is the answer,
+// for it is wider than one unless lopsided. What is compared with tens is known to one unit of 2^-60, the fraction to
+// one of 2^-64: where two are as near as that, and where lopsidedness could matter, shortest_exactly decides. What
+// remains nobody can predict (16 and 17 digits are about as frequent), so there is no jump.
+static inline bool shortest(uint64_t mantissa, int exponent, bool narrow, decimal *found)
 {
-    wide both = ((wide)last << 64 | first) >> (8 * skipped);
-    store_digits(at, (uint64_t)both);
-    store_digits(at + 8, (uint64_t)(both >> 64));
+    scaling in;
+    if (!find_scaling(exponent, narrow, &in))
+        return false;
+    uint64_t factor = mantissa << in.shift;
+    wide product = (wide)in.row[0] * factor + (uint64_t)(((wide)in.row[1] * factor) >> 64);
+    uint64_t digits = (uint64_t)(product >> 64);
+    uint64_t fraction = (uint64_t)product;
+    uint64_t last = digits % 10;
+    uint64_t half = in.row[0] >> (5 - in.shift);
+    uint64_t lower_half = half >> narrow;
+    uint64_t over = last << 60 | fraction >> 4; // the multiple of ten below
+    uint64_t under = ((uint64_t)10 << 60) - over;
+    uint64_t ten_above = under < half;
+    uint64_t tens = (over < lower_half) | ten_above;
+    bool unsure = (over - lower_half + 1 <= 2) | (under - half <= 2) | ((fraction + 1) >> 1 == (uint64_t)1 << 62);
+    if (PC_UNLIKELY(unsure | (narrow & !tens)))
+        return shortest_exactly(mantissa, exponent, narrow, found);
+    found->digits = digits - tens * last + 10 * ten_above + ((1 - tens) & fraction >> 63);
+    found->power = in.power;
+    return true;
 }
 
-// Lay out digits * 10^power as repr() does. All 17 digits are stored, and those that are zeros at the end counted off
-// by their words: dividing them away takes longer, and nobody can predict how many there are.
+// The text of sixteen digits, and how many of them there are without the zeros at the end.
+typedef struct sixteen {
+#ifdef PC_VECTORS
+    __m128i text;
+#else
+    uint64_t text[2];
+#endif
+    int count;
+} sixteen;
+
+#ifdef PC_VECTORS
+static inline sixteen sixteen_digits(uint32_t high, uint32_t low) // as eight_digits, both at once
+{
+    __m128i value = _mm_set_epi64x(low, high);
+    __m128i above = _mm_srli_epi64(_mm_mul_epu32(value, _mm_set1_epi64x(0xD1B71759)), 45); // by 10^4
+    __m128i below = _mm_sub_epi64(value, _mm_mul_epu32(above, _mm_set1_epi64x(10000)));
+    value = _mm_or_si128(above, _mm_slli_epi64(below, 32));
+    above = _mm_srli_epi16(_mm_mulhi_epu16(value, _mm_set1_epi32(5243)), 3); // by 100
+    below = _mm_sub_epi32(value, _mm_mullo_epi16(above, _mm_set1_epi32(100)));
+    value = _mm_or_si128(above, _mm_slli_epi32(below, 16));
+    above = _mm_mulhi_epu16(value, _mm_set1_epi16(6554)); // by 10
+    below = _mm_sub_epi16(value, _mm_mullo_epi16(above, _mm_set1_epi16(10)));
+    value = _mm_or_si128(above, _mm_slli_epi16(below, 8));
+    int kept = _mm_movemask_epi8(_mm_cmpgt_epi8(value, _mm_setzero_si128()));
+    return (sixteen){
+        .text = _mm_add_epi8(value, _mm_set1_epi8('0')),
+        .count = 31 - __builtin_clz((unsigned)kept << 1 | 1),
+    };
+}
+
+static inline void store_sixteen(char *at, const sixteen *made)
+{
+    _mm_storeu_si128((__m128i *)(void *)at, made->text);
+}
+
+static inline wide text_of(const sixteen *made)
+{
+    uint64_t last = (uint64_t)_mm_cvtsi128_si64(_mm_unpackhi_epi64(made->text, made->text));
+    return (wide)last << 64 | (uint64_t)_mm_cvtsi128_si64(made->text);
+}
+#else
+static inline sixteen sixteen_digits(uint32_t high, uint32_t low)
+{
+    uint64_t first = eight_digits(high);
+    uint64_t last = eight_digits(low);
+    sixteen made = {.text = {first + zero_digits, last + zero_digits}};
+    if (last != 0)
+        made.count = 16 - __builtin_clzll(last) / 8;
+    else if (first != 0)
+        made.count = 8 - __builtin_clzll(first) / 8;
+    return made;
+}
+
+static inline void store_sixteen(char *at, const sixteen *made)
+{
+    store_digits(at, made->text[0]);
+    store_digits(at + 8, made->text[1]);
+}
+
+static inline wide text_of(const sixteen *made)
+{
+    return (wide)made->text[1] << 64 | made->text[0];
+}
+#endif
+
+// Store what follows the first `skipped` (below 16) of them.
+static inline void store_behind(char *at, const sixteen *made, int skipped)
+{
+    wide text = text_of(made) >> (8 * skipped);
+    store_digits(at, (uint64_t)text);
+    store_digits(at + 8, (uint64_t)(text >> 64));
+}
+
+// Lay out digits * 10^power as repr() does. All 17 digits are stored, and the zeros at the end are counted off: to
+// divide them away takes longer, and nobody can predict how many there are.
 static inline char *lay_out(char *at, decimal number)
 {
-    bool longer = number.digits >= 10000000000000000u;
-    uint64_t digits = longer ? number.digits : number.digits * 10;
+    unsigned longer = number.digits >= 10000000000000000u;
+    uint64_t digits = number.digits * (10 - 9 * longer);
     uint32_t high = (uint32_t)(digits / 100000000);
     uint32_t leading = high / 100000000;
-    uint64_t first = eight_digits(high - leading * 100000000);
-    uint64_t last = eight_digits((uint32_t)(digits - (uint64_t)high * 100000000));
-    uint64_t tail = last != 0 ? last : first;
-    int count = (last != 0 ? 17 : 9) - (tail != 0 ? __builtin_clzll(tail | 1) / 8 : 8);
-    int point = number.power + 16 + longer; // digits before the decimal point
-    first += zero_digits;
-    last += zero_digits;
-    char digit = (char)('0' + leading);
+    sixteen rest = sixteen_digits(high - leading * 100000000, (uint32_t)(digits - (uint64_t)high * 100000000));
+    int point = number.power + 16 + (int)longer; // digits before the decimal point
     if (point > -4 && point <= 0) {
         memcpy(at, "0.000", 5);
         at += 2 - point;
-        *at = digit;
-        store_sixteen(at + 1, first, last, 0);
-        return at + count;
+        *at = (char)('0' + leading);
+        store_sixteen(at + 1, &rest);
+        return at + 1 + rest.count;
     }
-    *at = digit;
+    *at = (char)('0' + leading);
     if (point > 0 && point <= 16) {
-        store_sixteen(at + 1, first, last, 0);
-        store_sixteen(at + point + 1, first, last, point - 1);
+        store_sixteen(at + 1, &rest);
+        store_behind(at + point + 1, &rest, point - 1);
         at[point] = '.';
-        return at + (count > point ? count : point + 1) + 1;
+        return at + (rest.count >= point ? rest.count : point) + 2;
     }
     at[1] = '.';
-    store_sixteen(at + 2, first, last, 0);
-    at += count > 1 ? count + 1 : 1;
+    store_sixteen(at + 2, &rest);
+    at += rest.count > 0 ? rest.count + 2 : 1;
     int exponent = point - 1;
     *at++ = 'e';
     *at++ = exponent < 0 ? '-' : '+';
@@ -207,19 +308,18 @@ char *pc_double_write(char *at, double value)
 {
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
-    if (bits >> 63)
-        *at++ = '-';
-    uint64_t fraction = bits & (((uint64_t)1 << 52) - 1);
-    int biased = (int)(bits >> 52) & 0x7FF;
+    *at = '-';
+    at += bits >> 63;
     double size = fabs(value);
-    if (size < 9007199254740992.0 && size == (double)(uint64_t)size) {
+    if (size < 9007199254740992.0 && size == (double)(int64_t)size) {
         at = pc_unsigned_write(at, (uint64_t)size);
         memcpy(at, ".0", 2);
         return at + 2;
     }
+    // From here on neither zero nor, for it lies outside the table, subnormal or not finite.
+    uint64_t hidden = (uint64_t)1 << 52;
+    uint64_t fraction = bits & (hidden - 1);
+    int exponent = (int)(bits >> 52 & 0x7FF) - 1075;
     decimal found;
-    if (biased == 0 || biased == 0x7FF ||
-        !shortest(fraction | (uint64_t)1 << 52, biased - 1075, fraction == 0 && biased > 1, &found))
-        return NULL;
-    return lay_out(at, found);
+    return shortest(fraction | hidden, exponent, fraction == 0, &found) ? lay_out(at, found) : NULL;
 }

@@ -21,7 +21,7 @@ enum {
 
 typedef struct codec_state {
     codec_word words[CODEC_WORDS];
-    PyObject *encode_error;     // of perfcore.errors, imported when first raised
+    PyObject *encode_error; // of perfcore.errors, imported when first raised
     PyObject *decode_error;
     core_state *core;    // that this is part of
     PyObject *extension; // the classes of perfcore.codecs, imported when first met
