@@ -304,6 +304,27 @@ static inline char *lay_out(char *at, decimal number)
     return at;
 }
 
+// A number from 10^-4 to 1000 that is a decimal of twelve places or fewer, as round() and people make them; NULL for
+// others. It is, if dividing the integer that it should be by 10^12, both exact doubles, rounds to it; and since no two
+// decimals of up to 15 digits round to the same double, no shorter one does.
+static inline char *write_places(char *at, double size)
+{
+    if (!(size >= 1e-4 && size < 1000.0))
+        return NULL;
+    int64_t places = (int64_t)(size * 1e12 + 0.5);
+    if ((double)places / 1e12 != size)
+        return NULL;
+    uint64_t number = (uint64_t)places;
+    uint32_t whole = (uint32_t)(number / 1000000000000u);
+    uint64_t rest = number - whole * (uint64_t)1000000000000u;
+    uint32_t high = (uint32_t)(rest / 10000);
+    sixteen digits = sixteen_digits(high, (uint32_t)(rest - (uint64_t)high * 10000) * 10000);
+    at = pc_unsigned_write(at, whole);
+    *at = '.';
+    store_sixteen(at + 1, &digits);
+    return at + 1 + digits.count;
+}
+
 char *pc_double_write(char *at, double value)
 {
     uint64_t bits;
@@ -316,7 +337,10 @@ char *pc_double_write(char *at, double value)
         memcpy(at, ".0", 2);
         return at + 2;
     }
-    // From here on neither zero nor, for it lies outside the table, subnormal or not finite.
+    char *end = write_places(at, size);
+    if (end != NULL)
+        return end;
+    // Not zero from here on, nor, for it lies outside the table, subnormal or not finite.
     uint64_t hidden = (uint64_t)1 << 52;
     uint64_t fraction = bits & (hidden - 1);
     int exponent = (int)(bits >> 52 & 0x7FF) - 1075;
