@@ -40,7 +40,7 @@ static char *write_escape(char *to, unsigned char byte)
     }
 }
 
-int pc_json_write_any(pc_out *out, const char *text, size_t length)
+int pc_json_write_string(pc_out *out, const char *text, size_t length)
 {
     const char *end = text + length;
     // A whole step may be stored behind the last byte, and the quotes and one escape stand beside it.

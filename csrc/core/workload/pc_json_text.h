@@ -31,40 +31,64 @@ static inline bool pc_json_special_word(uint64_t word)
     return (found & (ones * 0x80)) != 0;
 }
 
-// What pc_json_write_string does for strings that it has no short way for.
-int pc_json_write_any(pc_out *out, const char *text, size_t length) PC_NODISCARD;
+enum {
+    PC_JSON_SHORT = 32, // bytes that pc_json_write_short may take
+    PC_JSON_SHORT_ROOM = PC_JSON_SHORT + 2,
+};
+
+// Write a string of 1 to 16 bytes, or PC_JSON_SHORT with vectors, that has nothing to escape at `at`, quotes included,
+// where PC_JSON_SHORT_ROOM bytes are free. Returns its end; NULL for others. Most keys and many values: two words that
+// overlap.
+static inline char *pc_json_write_short(char *at, const char *text, size_t length)
+{
+    char *to = at + 1;
+    bool plain;
+    if (PC_LIKELY(length >= 8 && length <= 16)) {
+        uint64_t first, last;
+        memcpy(&first, text, sizeof first);
+        memcpy(&last, text + length - sizeof last, sizeof last);
+        memcpy(to, &first, sizeof first);
+        memcpy(to + length - sizeof last, &last, sizeof last);
+#ifdef __SSE2__
+        plain = pc_json_specials(_mm_set_epi64x((int64_t)last, (int64_t)first)) == 0;
+#else
+        plain = !(pc_json_special_word(first) | pc_json_special_word(last));
+#endif
+    } else if (length >= 4 && length < 8) {
+        uint32_t first, last;
+        memcpy(&first, text, sizeof first);
+        memcpy(&last, text + length - sizeof last, sizeof last);
+        memcpy(to, &first, sizeof first);
+        memcpy(to + length - sizeof last, &last, sizeof last);
+        plain = !pc_json_special_word((uint64_t)first << 32 | last);
+    } else if (length >= 1 && length < 4) {
+        unsigned char first = (unsigned char)text[0];
+        unsigned char middle = (unsigned char)text[length / 2];
+        unsigned char last = (unsigned char)text[length - 1];
+        to[0] = (char)first;
+        to[length / 2] = (char)middle;
+        to[length - 1] = (char)last;
+        plain = !pc_json_special_word(0x6161616161000000u | (uint64_t)last << 16 | (uint64_t)middle << 8 | first);
+#ifdef __SSE2__
+    } else if (length > 16 && length <= PC_JSON_SHORT) {
+        __m128i first = _mm_loadu_si128((const __m128i *)(const void *)text);
+        __m128i last = _mm_loadu_si128((const __m128i *)(const void *)(text + length - PC_JSON_STEP));
+        _mm_storeu_si128((__m128i *)(void *)to, first);
+        _mm_storeu_si128((__m128i *)(void *)(to + length - PC_JSON_STEP), last);
+        plain = (pc_json_specials(first) | pc_json_specials(last)) == 0;
+#endif
+    } else {
+        return NULL;
+    }
+    if (PC_UNLIKELY(!plain))
+        return NULL;
+    *at = '"';
+    to[length] = '"';
+    return to + length + 1;
+}
 
 // Append `length` bytes of valid UTF-8 as a JSON string, quotes included, and leave room for a byte behind it. -ENOMEM.
-PC_NODISCARD static inline int pc_json_write_string(pc_out *out, const char *text, size_t length)
-{
-    // Most keys and many values: two words that overlap.
-    if (PC_LIKELY(length >= 4 && length < 16 && out->capacity - out->length >= 20)) {
-        char *to = out->data + out->length;
-        bool plain;
-        *to++ = '"';
-        if (length >= 8) {
-            uint64_t first, last;
-            memcpy(&first, text, sizeof first);
-            memcpy(&last, text + length - sizeof last, sizeof last);
-            memcpy(to, &first, sizeof first);
-            memcpy(to + length - sizeof last, &last, sizeof last);
-            plain = !pc_json_special_word(first) && !pc_json_special_word(last);
-        } else {
-            uint32_t first, last;
-            memcpy(&first, text, sizeof first);
-            memcpy(&last, text + length - sizeof last, sizeof last);
-            memcpy(to, &first, sizeof first);
-            memcpy(to + length - sizeof last, &last, sizeof last);
-            plain = !pc_json_special_word((uint64_t)first << 32 | last);
-        }
-        if (PC_LIKELY(plain)) {
-            to[length] = '"';
-            out->length += length + 2;
-            return 0;
-        }
-    }
-    return pc_json_write_any(out, text, length);
-}
+int pc_json_write_string(pc_out *out, const char *text, size_t length) PC_NODISCARD;
 
 // Decode the string whose first byte after the quote is at `at`, appending its UTF-8 to `out`. On PC_JSON_FINE *after
 // is past the closing quote; on another code it is at the offending byte. The UTF-8 of the plain parts is not checked.

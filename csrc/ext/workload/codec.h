@@ -117,28 +117,71 @@ int codec_refuse_depth(codec_writer *writer, int limit);
 // Raise for a dict that changed its size between two of its items. Returns -1.
 int codec_raise_changed(void);
 
-// The next item of a dict, as owned references: the items() of a subclass further in may change the dict.
-static inline bool codec_next_entry(PyObject *dict, Py_ssize_t *place, PyObject **key, PyObject **value)
+// True with the value of an int of one digit of its 30 bits, as nearly all are.
+static inline bool codec_small_int(PyObject *number, long long *value)
 {
-    if (!PyDict_Next(dict, place, key, value))
+    assert(PyLong_Check(number));
+#if PY_VERSION_HEX >= 0x030C0000
+    if (PyUnstable_Long_IsCompact((PyLongObject *)number)) {
+        *value = PyUnstable_Long_CompactValue((PyLongObject *)number);
+        return true;
+    }
+#else
+    Py_ssize_t size = Py_SIZE(number);
+    if (size >= -1 && size <= 1) {
+        *value = size == 0 ? 0 : size * (long long)((PyLongObject *)number)->ob_digit[0];
+        return true;
+    }
+#endif
+    return false;
+}
+
+// True for a value that is written without running any code of the user's, whatever happens.
+static inline bool codec_is_leaf(PyObject *value)
+{
+    const PyTypeObject *type = Py_TYPE(value);
+    long long ignored;
+    if (type == &PyUnicode_Type)
+        return PyUnicode_IS_COMPACT_ASCII(value);
+    if (type == &PyLong_Type)
+        return codec_small_int(value, &ignored);
+    return type == &PyFloat_Type || type == &PyBool_Type || value == Py_None;
+}
+
+// A walk over the items of a dict. An item is held while it is written, unless nothing can change the dict meanwhile,
+// as the items() of a subclass further in may, or a finalizer that runs because an exception object is made.
+typedef struct codec_walk {
+    PyObject *dict;
+    Py_ssize_t size, place;
+    PyObject *key, *value; // of the item at hand
+    bool held;
+} codec_walk;
+
+static inline bool codec_walk_next(codec_walk *walk)
+{
+    if (!PyDict_Next(walk->dict, &walk->place, &walk->key, &walk->value))
         return false;
-    Py_INCREF(*key);
-    Py_INCREF(*value);
+    walk->held = !codec_is_leaf(walk->key) || !codec_is_leaf(walk->value);
+    if (PC_UNLIKELY(walk->held)) {
+        Py_INCREF(walk->key);
+        Py_INCREF(walk->value);
+    }
     return true;
 }
 
 // Be done with an item that was written with `status`: let go of it, note where a refusal was, and see that the dict
 // still has its size. 0, or -1.
-PC_NODISCARD static inline int codec_end_entry(codec_writer *writer, PyObject *dict, Py_ssize_t size, PyObject *key,
-                                               PyObject *value, int status)
+PC_NODISCARD static inline int codec_walk_end(const codec_walk *walk, codec_writer *writer, int status)
 {
     if (PC_UNLIKELY(status < 0))
-        (void)codec_at_key(writer, key);
-    Py_DECREF(key);
-    Py_DECREF(value);
+        (void)codec_at_key(writer, walk->key);
+    if (PC_UNLIKELY(walk->held)) {
+        Py_DECREF(walk->key);
+        Py_DECREF(walk->value);
+    }
     if (PC_UNLIKELY(status < 0))
         return -1;
-    return PC_LIKELY(PyDict_GET_SIZE(dict) == size) ? 0 : codec_raise_changed();
+    return PC_LIKELY(PyDict_GET_SIZE(walk->dict) == walk->size) ? 0 : codec_raise_changed();
 }
 
 // The length and, as an owned reference, an item of a list or tuple (or of a subclass, by what lies in it).
@@ -180,25 +223,6 @@ PC_NODISCARD static inline int codec_write_bytes(codec_writer *writer, const cha
 
 // Append the text of an int or a float (or of a subclass). 0, or -1 refused or with an exception. Of json_dumps.c.
 int codec_write_number(codec_writer *writer, PyObject *number) PC_NODISCARD;
-
-// True with the value of an int of one digit of its 30 bits, as nearly all are.
-static inline bool codec_small_int(PyObject *number, long long *value)
-{
-    assert(PyLong_Check(number));
-#if PY_VERSION_HEX >= 0x030C0000
-    if (PyUnstable_Long_IsCompact((PyLongObject *)number)) {
-        *value = PyUnstable_Long_CompactValue((PyLongObject *)number);
-        return true;
-    }
-#else
-    Py_ssize_t size = Py_SIZE(number);
-    if (size >= -1 && size <= 1) {
-        *value = size == 0 ? 0 : size * (long long)((PyLongObject *)number)->ob_digit[0];
-        return true;
-    }
-#endif
-    return false;
-}
 
 // --- messages ---
 

@@ -10,7 +10,8 @@
 #include "workload/message.h"
 #include "workload/pc_json_text.h"
 
-enum { ITEM_ROOM = PC_DOUBLE_TEXT + 8 }; // a separator and any number or word
+enum { ITEM_ROOM = PC_DOUBLE_TEXT + 8 }; // a separator and any number, word or short string
+static_assert((int)ITEM_ROOM > (int)PC_JSON_SHORT_ROOM, "a separator and a short string");
 
 static int write_other(codec_writer *self, PyObject *value, int depth);
 
@@ -22,12 +23,18 @@ static inline int write_byte(codec_writer *self, char byte)
     return 0;
 }
 
+// Where ITEM_ROOM bytes are free less a separator, as for numbers.
 static inline int write_text(codec_writer *self, PyObject *value)
 {
     const char *utf8;
     size_t length;
     if (codec_utf8(self, value, &utf8, &length) < 0)
         return -1;
+    char *after = pc_json_write_short(self->out.data + self->out.length, utf8, length);
+    if (PC_LIKELY(after != NULL)) {
+        self->out.length = (size_t)(after - self->out.data);
+        return 0;
+    }
     if (PC_UNLIKELY(pc_json_write_string(&self->out, utf8, length) < 0)) {
         PyErr_NoMemory();
         return -1;
@@ -54,7 +61,6 @@ static int write_big(codec_writer *self, PyObject *value)
     return status;
 }
 
-// Where ITEM_ROOM bytes are free, as for write_real.
 static inline int write_integer(codec_writer *self, PyObject *value)
 {
     long long integer;
@@ -112,8 +118,9 @@ static inline int write_item(codec_writer *self, char before, PyObject *value, i
 // A separator and the key.
 static inline int write_key(codec_writer *self, char before, PyObject *key)
 {
-    if (write_byte(self, before) < 0)
+    if (codec_reserve(self, ITEM_ROOM) < 0)
         return -1;
+    self->out.data[self->out.length++] = before;
     if (PC_UNLIKELY(!PyUnicode_Check(key)))
         return codec_refuse(self, "JSON has no keys of type %.100s, only str", Py_TYPE(key)->tp_name);
     return write_text(self, key);
@@ -121,20 +128,17 @@ static inline int write_key(codec_writer *self, char before, PyObject *key)
 
 static int write_dict(codec_writer *self, PyObject *dict, int depth)
 {
-    PyObject *key;
-    PyObject *value;
-    Py_ssize_t place = 0;
-    Py_ssize_t size = PyDict_GET_SIZE(dict);
+    codec_walk walk = {.dict = dict, .size = PyDict_GET_SIZE(dict)};
     char before = '{';
-    if (size == 0)
+    if (walk.size == 0)
         return codec_write_bytes(self, "{}", 2);
-    while (codec_next_entry(dict, &place, &key, &value)) {
-        int status = write_key(self, before, key);
-        if (PC_UNLIKELY(size == 1 && codec_is_message_key(key)))
+    while (codec_walk_next(&walk)) {
+        int status = write_key(self, before, walk.key);
+        if (PC_UNLIKELY(walk.size == 1 && codec_is_message_key(walk.key)))
             status = codec_refuse_message_key(self);
         if (PC_LIKELY(status == 0))
-            status = write_item(self, ':', value, depth);
-        if (PC_UNLIKELY(codec_end_entry(self, dict, size, key, value, status) < 0))
+            status = write_item(self, ':', walk.value, depth);
+        if (PC_UNLIKELY(codec_walk_end(&walk, self, status) < 0))
             return -1;
         before = ',';
     }
@@ -190,7 +194,7 @@ static int write_message(codec_writer *self, const message_object *message, int 
         return codec_refuse_depth(self, CODEC_MAX_DEPTH);
     PyObject *const texts[] = {message->sender, message->recipient, message->topic};
     for (int i = 0; i < 3; i++) {
-        if (codec_write_bytes(self, before[i], strlen(before[i])) < 0)
+        if (codec_write_bytes(self, before[i], strlen(before[i])) < 0 || codec_reserve(self, ITEM_ROOM) < 0)
             return -1;
         if ((texts[i] == Py_None ? codec_write_bytes(self, "null", 4) : write_text(self, texts[i])) < 0)
             return codec_at_field(self, message_field_names[i]);

@@ -106,18 +106,15 @@ static int write_binary(codec_writer *self, PyObject *value)
 
 static int write_dict(codec_writer *self, PyObject *dict, int depth)
 {
-    PyObject *key;
-    PyObject *value;
-    Py_ssize_t place = 0;
-    Py_ssize_t size = PyDict_GET_SIZE(dict);
-    if ((size_t)size > UINT32_MAX)
+    codec_walk walk = {.dict = dict, .size = PyDict_GET_SIZE(dict)};
+    if ((size_t)walk.size > UINT32_MAX)
         return refuse_size(self);
-    WRITE_HEAD(self, pc_msgpack_write_map(at, (size_t)size));
-    while (codec_next_entry(dict, &place, &key, &value)) {
-        int status = PyUnicode_CheckExact(key) ? write_text(self, key) : write_value(self, key, depth);
+    WRITE_HEAD(self, pc_msgpack_write_map(at, (size_t)walk.size));
+    while (codec_walk_next(&walk)) {
+        int status = PyUnicode_CheckExact(walk.key) ? write_text(self, walk.key) : write_value(self, walk.key, depth);
         if (PC_LIKELY(status == 0))
-            status = write_value(self, value, depth);
-        if (PC_UNLIKELY(codec_end_entry(self, dict, size, key, value, status) < 0))
+            status = write_value(self, walk.value, depth);
+        if (PC_UNLIKELY(codec_walk_end(&walk, self, status) < 0))
             return -1;
     }
     return 0;
