@@ -43,6 +43,14 @@ static int round_trip(const char *text, size_t length)
         }
         free(copy);
     }
+    char quoted[PC_JSON_SHORT_ROOM + 1];
+    quoted[PC_JSON_SHORT_ROOM] = '#';
+    const char *end = pc_json_write_short(quoted, text, length);
+    if (end != NULL && status == 0) // the same text, and no byte too far
+        CHECK((size_t)(end - quoted) == written.length && memcmp(quoted, written.data, written.length) == 0 &&
+              quoted[PC_JSON_SHORT_ROOM] == '#' && written.length == length + 2);
+    else if (status == 0) // only what has something to escape, or a length that it leaves to the other
+        CHECK(written.length > length + 2 || length == 0 || length > 16);
     pc_out_clear(&written);
     pc_out_clear(&read);
     return status;

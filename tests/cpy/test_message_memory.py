@@ -144,7 +144,7 @@ def test_failing_allocations_of_codecs(each_allocation_fails: Failing, name: str
     codec, message = get_codec(name), Message("sender", "recipient", "topic", [Message("inner", payload={"k": 2.5})])
     data = codec.dumps(message)
     assert each_allocation_fails(lambda: codec.dumps(message)) >= 1
-    assert each_allocation_fails(lambda: codec.loads(data)) >= 8
+    assert each_allocation_fails(lambda: codec.loads(data)) >= 4  # texts met before are not made again
     assert codec.loads(data) == message
 
 
