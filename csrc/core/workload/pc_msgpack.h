@@ -66,6 +66,22 @@ typedef struct pc_msgpack_stamp {
 // What pc_msgpack_read does for the heads that it has no short way for, and where that way finds too few bytes.
 pc_msgpack_code pc_msgpack_read_any(const char **at, const char *end, pc_msgpack_token *token) PC_NODISCARD;
 
+// Read a double; false, and *at stays, where something else or too little is there.
+PC_NODISCARD static inline bool pc_msgpack_read_real(const char **at, const char *end, double *real)
+{
+    uint64_t bits;
+    const char *start = *at;
+    if (end - start <= (ptrdiff_t)sizeof bits || (unsigned char)*start != 0xCB)
+        return false;
+    memcpy(&bits, start + 1, sizeof bits);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    bits = __builtin_bswap64(bits);
+#endif
+    memcpy(real, &bits, sizeof bits);
+    *at = start + 1 + sizeof bits;
+    return true;
+}
+
 // Read one head, and the bytes of a string, binary or extension. *at moves past it on PC_MSGPACK_FINE, and stays else.
 PC_NODISCARD static inline pc_msgpack_code pc_msgpack_read(const char **at, const char *end, pc_msgpack_token *token)
 {
@@ -87,15 +103,8 @@ PC_NODISCARD static inline pc_msgpack_code pc_msgpack_read(const char **at, cons
         *at = start + 1;
         return PC_MSGPACK_FINE;
     }
-    if (head == 0xCB && left >= 8) {
-        uint64_t bits;
-        memcpy(&bits, start + 1, sizeof bits);
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-        bits = __builtin_bswap64(bits);
-#endif
+    if (pc_msgpack_read_real(at, end, &token->real)) {
         token->kind = PC_MSGPACK_REAL;
-        memcpy(&token->real, &bits, sizeof bits);
-        *at = start + 9;
         return PC_MSGPACK_FINE;
     }
     if (head < 0x90 && 2u * (head & 0x0Fu) <= left) {

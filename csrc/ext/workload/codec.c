@@ -103,13 +103,33 @@ PyObject *codec_stack_list(codec_stack *stack, size_t base)
     return list;
 }
 
+// Copy short texts in words that overlap: a call of memcpy costs more than that.
+static inline void copy_text(char *to, const char *text, size_t length)
+{
+    if (length > CODEC_WORD_BYTES) {
+        memcpy(to, text, length);
+    } else if (length >= 8) {
+        for (size_t at = 0; at + 8 < length; at += 8)
+            memcpy(to + at, text + at, 8);
+        memcpy(to + length - 8, text + length - 8, 8);
+    } else if (length >= 4) {
+        uint32_t last;
+        memcpy(&last, text + length - 4, 4);
+        memcpy(to, text, 4);
+        memcpy(to + length - 4, &last, 4);
+    } else {
+        for (size_t at = 0; at < length; at++)
+            to[at] = text[at];
+    }
+}
+
 PyObject *codec_ascii(const char *text, size_t length)
 {
     if (length < 2)
         return PyUnicode_FromStringAndSize(text, (Py_ssize_t)length); // one of the interpreter's own
     PyObject *string = PyUnicode_New((Py_ssize_t)length, 127);
     if (string != NULL)
-        memcpy(PyUnicode_1BYTE_DATA(string), text, length);
+        copy_text((char *)PyUnicode_1BYTE_DATA(string), text, length);
     return string;
 }
 

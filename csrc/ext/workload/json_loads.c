@@ -132,7 +132,8 @@ static PyObject *read_array(reader *self, int depth)
         return PyList_New(0);
     }
     for (;;) {
-        PyObject *value = read_value(self, depth + 1);
+        bool number = *self->at >= '0' && *self->at <= '9'; // numbers come in rows
+        PyObject *value = number ? read_number(self) : read_value(self, depth + 1);
         if (PC_UNLIKELY(value == NULL || codec_stack_push(stack, value) < 0))
             return NULL;
         self->at = pc_json_space(self->at);

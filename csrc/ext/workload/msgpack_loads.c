@@ -26,14 +26,15 @@ static PyObject *refuse(reader *self, pc_msgpack_code code, const char *where)
 
 static inline bool is_ascii(const char *text, size_t length)
 {
-    uint64_t all = 0;
-    uint64_t word;
-    for (; length >= sizeof word; text += sizeof word, length -= sizeof word) {
-        memcpy(&word, text, sizeof word);
+    if (length < 2)
+        return length == 0 || (unsigned char)*text < 0x80;
+    codec_ends ends = codec_ends_of(text, length);
+    uint64_t all = ends.first | ends.last;
+    for (size_t at = 8; at + 8 < length; at += 8) {
+        uint64_t word;
+        memcpy(&word, text + at, sizeof word);
         all |= word;
     }
-    for (; length > 0; text++, length--)
-        all |= (unsigned char)*text;
     return (all & 0x8080808080808080u) == 0;
 }
 
@@ -115,7 +116,9 @@ static PyObject *read_array(reader *self, size_t count, const char *where, int d
     if (PC_UNLIKELY(depth == PC_MSGPACK_MAX_DEPTH))
         return refuse(self, PC_MSGPACK_DEPTH, where);
     for (; count > 0; count--) {
-        PyObject *value = read_value(self, depth + 1);
+        double real; // numbers come in rows
+        bool row = pc_msgpack_read_real(&self->at, self->end, &real);
+        PyObject *value = row ? PyFloat_FromDouble(real) : read_value(self, depth + 1);
         if (PC_UNLIKELY(value == NULL || codec_stack_push(&self->stack, value) < 0))
             return NULL;
     }
