@@ -36,6 +36,12 @@ static void try_string(const char *text, const char *end)
         DEMAND(code == strict && after == strict_after);
     if (code == PC_JSON_FINE) {
         DEMAND(pc_json_write_string(&written, read.data, read.length) == 0);
+        char quoted[PC_JSON_SHORT_ROOM];
+        const char *quoted_end = pc_json_write_short(quoted, read.data, read.length);
+        if (quoted_end != NULL) {
+            DEMAND((size_t)(quoted_end - quoted) == written.length);
+            DEMAND(memcmp(quoted, written.data, written.length) == 0);
+        }
         DEMAND(pc_out_reserve(&written, 1) == 0);
         written.data[written.length] = '\0';
         const char *last = written.data + written.length;

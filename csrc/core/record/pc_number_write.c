@@ -81,6 +81,11 @@ char *pc_unsigned_write(char *at, uint64_t value)
         *at = (char)('0' + value);
         return at + 1;
     }
+    if (value < 100) {
+        at[0] = (char)('0' + value / 10);
+        at[1] = (char)('0' + value % 10);
+        return at + 2;
+    }
     unsigned count = digits_of(value);
     write_digits(at, value, count);
     return at + count;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Short texts that the readers met before. Messages repeat their keys, senders and topics, and a str that exists costs
-// a third of a new one. A text is kept when it comes twice without another one of its place between: texts that never
-// repeat push none out, and cost one comparison and one store. Bounded: CODEC_WORDS texts of CODEC_WORD_BYTES at most.
-// An attacker gains nothing: a collision costs one new str. Contract: with the GIL held; each interpreter has its own.
+// Short texts that the readers met before: messages repeat their keys, senders and topics, and a str that exists need
+// not be made. A text is kept when it comes twice without another one of its place between: texts that never repeat
+// push none out, and cost one comparison and one store. Bounded: CODEC_WORDS texts of CODEC_WORD_BYTES at most. An
+// attacker gains nothing: a collision costs one new str. Contract: with the GIL held; each interpreter has its own.
 #ifndef PC_EXT_CODEC_WORDS_H
 #define PC_EXT_CODEC_WORDS_H
 
