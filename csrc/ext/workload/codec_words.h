@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#include "base/pc_bytes.h"
+
 enum {
     CODEC_WORDS = 1024,    // a power of two
     CODEC_WORD_BYTES = 64, // longer texts are not kept
@@ -82,12 +84,7 @@ static inline PyObject *codec_word_find(codec_word *words, const char *text, siz
                     (size_t)PyUnicode_GET_LENGTH(known) != length))
         return NULL;
     const char *bytes = (const char *)((PyASCIIObject *)known + 1); // as PyUnicode_DATA, without asking again
-    codec_ends others = codec_ends_of(bytes, length);
-    if (PC_UNLIKELY(((ends.first ^ others.first) | (ends.last ^ others.last)) != 0))
-        return NULL;
-    if (length > 16 && memcmp(text + 8, bytes + 8, length - 16) != 0)
-        return NULL;
-    return Py_NewRef(known);
+    return PC_LIKELY(pc_bytes_same(bytes, text, length)) ? Py_NewRef(known) : NULL;
 }
 
 // The str of an ASCII text that was not found.
