@@ -194,6 +194,7 @@ def summarize(
 class JSONError(ValueError):
     args: tuple[str, int, int, int]
 
+def join_doubles(values: list[float], separator: str, /) -> str | None: ...
 def load_results(data: bytes, /) -> Any: ...
 def cjson_dumps(value: Any, /) -> bytes: ...
 def cjson_loads(data: Buffer | str, /) -> Any: ...
@@ -245,6 +246,15 @@ class WindowedSeries:
 def find_levels(
     values: Buffer, min_length: int, false_alarm: float, max_pvalue: float, min_magnitude: float, seed: int, /
 ) -> list[tuple[int, float, float, float, float]]: ...
+def find_levels_of_each(
+    series: tuple[Buffer, ...],
+    min_length: int,
+    false_alarm: float,
+    max_pvalue: float,
+    min_magnitude: float,
+    seed: int,
+    /,
+) -> list[list[tuple[int, float, float, float, float]]]: ...
 
 @disjoint_base
 class Ring(Generic[_T]):

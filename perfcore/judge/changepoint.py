@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from perfcore import _core
 from perfcore.judge.rank import Values, as_doubles
@@ -126,14 +126,28 @@ def find_levels(
 
 
 def find_levels_of_each(
-    series: Iterable[Values], *, threads: int | None = None, **options: Any
+    series: Iterable[Values],
+    *,
+    threads: int | None = None,
+    min_length: int = 5,
+    false_alarm: float = 0.005,
+    max_pvalue: float = 0.002,
+    min_magnitude: float = 0.0,
+    seed: int = 0,
 ) -> list[list[LevelChange]]:
-    """Return the changes of level of many series, in their order, searched at once: the search does not hold the GIL.
+    """Return what `find_levels` returns for each of many series, in their order.
+
+    They are searched without the GIL, several at a time. The permutations are drawn once for series of the same length,
+    which is half of the work.
 
     Args:
         series: The series.
         threads: How many to search at a time; by default as many as there are usable processors.
-        options: Those of `find_levels`, for every series.
+        min_length: This and the others are those of `find_levels`, for every series.
+        false_alarm: Likewise.
+        max_pvalue: Likewise.
+        min_magnitude: Likewise.
+        seed: Likewise.
 
     Raises:
         ValueError: As of `find_levels`, or fewer than one thread.
@@ -142,16 +156,25 @@ def find_levels_of_each(
     wanted = len(os.sched_getaffinity(0)) if threads is None else threads
     if wanted < 1:
         raise ValueError(f"threads must be 1 or more, not {wanted}")
-    these = list(series)
-    if wanted == 1 or len(these) < 2:
-        return [find_levels(one, **options) for one in these]
-    from concurrent.futures import ThreadPoolExecutor
+    these = [as_doubles(one) for one in series]
+    order = sorted(range(len(these)), key=lambda index: memoryview(these[index]).nbytes)
 
-    count = min(wanted, len(these))
-    with ThreadPoolExecutor(count, "perfcore-levels") as pool:
-        # A share for each thread, one in every `count` series: handing over each of a thousand would take its time.
-        shares = pool.map(lambda first: [find_levels(one, **options) for one in these[first::count]], range(count))
-        found: list[list[LevelChange]] = [[] for _ in these]
-        for first, share in enumerate(shares):
-            found[first::count] = share
+    def search(share: list[int]) -> list[list[tuple[int, float, float, float, float]]]:
+        chosen = tuple(these[index] for index in share)
+        return _core.find_levels_of_each(chosen, min_length, false_alarm, max_pvalue, min_magnitude, seed)
+
+    # A share for each thread, one in every `count` series: handing over each of a thousand would take its time.
+    count = max(1, min(wanted, len(these)))
+    shares = [order[first::count] for first in range(count)]
+    if count == 1:
+        results = [search(share) for share in shares]
+    else:
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(count, "perfcore-levels") as pool:
+            results = list(pool.map(search, shares))
+    found: list[list[LevelChange]] = [[] for _ in these]
+    for share, result in zip(shares, results, strict=True):
+        for index, changes in zip(share, result, strict=True):
+            found[index] = list(map(LevelChange._make, changes))
     return found

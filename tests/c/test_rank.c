@@ -241,7 +241,7 @@ static int do_levels(void)
     const pc_levels_options options = {.min_length = 5, .false_alarm = 0.01, .max_pvalue = 0.01};
     pc_level_change *changes = NULL;
     size_t count = 7;
-    const int status = pc_levels_find(steps, LENGTH, &options, &changes, &count);
+    const int status = pc_levels_find(steps, LENGTH, &options, NULL, &changes, &count);
     CHECK(status == 0 ? count == 1 && changes[0].index == 65 && changes[0].before == 12 && changes[0].after == 32
                       : changes == NULL && count == 7);
     pc_free(changes);

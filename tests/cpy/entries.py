@@ -356,6 +356,7 @@ def verdicts() -> Use:
         assert len(series.find()) == len(shared.find()) == 1
         look(series)
         _core.find_levels(STEPS, 5, 0.01, 0.01, 0.0, 1)
+        assert len(_core.find_levels_of_each((STEPS, STEPS, X), 5, 0.01, 0.01, 0.0, 1)[1]) == 1
         _core.judge_medians((1.0, 0.9, 1.1), (2.0, 1.9, 2.1), 0.05, 0.1)
         effects = array("d", [_core.pair_effect(Y, Y)] * 8)
         _core.judge_pairs(effects, 0.05, 0.05, False, 1)

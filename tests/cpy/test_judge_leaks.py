@@ -46,6 +46,7 @@ CASES = {
     "bootstrap": lambda: _core.bootstrap_ratio(X, Y, resamples=100),
     "windowed": windowed,
     "levels": lambda: _core.find_levels(STEPS, 5, 0.01, 0.01, 0.0, 1),
+    "levels of each": lambda: _core.find_levels_of_each((STEPS, STEPS, X), 5, 0.01, 0.01, 0.0, 1),
 }
 REFUSALS = {
     "second is no buffer": lambda: refused(_core.rank_sum, X, [1.0], "auto"),
@@ -61,6 +62,9 @@ REFUSALS = {
     "resamples": lambda: refused(_core.bootstrap_ratio, X, Y, resamples=1),
     "degrees": lambda: refused(_core.student_cdf, 1.0, 0.0),
     "levels nan": lambda: refused(_core.find_levels, NAN, 5, 0.01, 0.01, 0.0, 1),
+    "levels of each nan": lambda: refused(_core.find_levels_of_each, (STEPS, NAN), 5, 0.01, 0.01, 0.0, 1),
+    "levels of each list": lambda: refused(_core.find_levels_of_each, [STEPS], 5, 0.01, 0.01, 0.0, 1),
+    "levels of each option": lambda: refused(_core.find_levels_of_each, (STEPS,), 5, 0.01, 0.01, -1.0, 1),
     "levels option": lambda: refused(_core.find_levels, STEPS, 1, 0.01, 0.01, 0.0, 1),
     "window": lambda: refused(_core.WindowedSeries, 1),
     "append nan": lambda: refused(_core.WindowedSeries().append, NAN),

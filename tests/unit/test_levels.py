@@ -107,6 +107,7 @@ def test_refusals():
 def test_many_series_at_once_are_as_one_by_one() -> None:
     source = np.random.default_rng(77)
     series = [generate(source, kind)[0] for kind in ("plain", "spiky", "bimodal") for _ in range(5)] + [np.ones(3)]
+    series += [one[:100] for one in series] + [np.tile(series[0], 20)]  # of one length; and one that is long
     alone = [find_levels(one, seed=5) for one in series]
     assert sum(map(len, alone)) > 10
     for threads in (None, 1, 2, 7, 100):

@@ -6,15 +6,12 @@
 #include <string.h>
 
 #include "base/pc_alloc.h"
-#include "base/pc_rng.h"
 #include "judge/pc_keys.h"
 #include "judge/pc_order.h"
 #include "judge/pc_partition.h"
 #include "judge/pc_rank_test.h"
 #include "judge/pc_robust.h"
 #include "judge/pc_special.h"
-
-enum { PERMUTATIONS = 199, MOST_REPEATS = 4 };
 
 // Distance of a spike from the median around it, in standard deviations.
 static const double SPIKE = 6.0;
@@ -33,16 +30,21 @@ typedef struct work {
     size_t cut_count;
 } work;
 
-static double median_of_five(const double *values)
+static inline double lesser(double a, double b)
 {
-    double five[5] = {0.0};
-    for (size_t i = 0; i < 5; i++) {
-        size_t place = i;
-        for (; place > 0 && five[place - 1] > values[i]; place--)
-            five[place] = five[place - 1];
-        five[place] = values[i];
-    }
-    return five[2];
+    return a < b ? a : b;
+}
+static inline double greater(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+// The median of five, without branches: of the fifth and the two of the others that are neither least nor greatest.
+static inline double median_of_five(const double *v)
+{
+    const double low = greater(lesser(v[0], v[1]), lesser(v[2], v[3]));
+    const double high = lesser(greater(v[0], v[1]), greater(v[2], v[3]));
+    return greater(lesser(low, high), lesser(greater(low, high), v[4]));
 }
 
 // Copy the values into w->residuals with spikes replaced by the median of the five points around them. A spike lies
@@ -55,8 +57,8 @@ static int despike(work *w)
         w->workspace[i] = n < 5 ? w->values[i] : median_of_five(w->values + start);
         w->residuals[i] = fabs(w->values[i] - w->workspace[i]);
     }
-    double typical, unused;
-    const int status = pc_robust_mad(w->residuals, n, &typical, &unused);
+    double typical;
+    const int status = pc_robust_median(w->residuals, n, &typical);
     if (status < 0)
         return status;
     for (size_t i = 0; i < n; i++)
@@ -148,64 +150,43 @@ static double residual_inflation(work *w, double expected)
     return inflation(fmin(fmax(corrected, expected - slack), expected + slack));
 }
 
-// Draw the next value of a permutation: swap one of those from `at` on to `at`, and return it.
-static inline double draw(double *values, size_t at, size_t count, pc_rng *rng)
+// The quantile of the best split's gain over permutations of the residuals.
+static int permuted_gain(const work *w, double false_alarm, pc_shuffle *shuffle, double *gain)
 {
-    const size_t other = at + pc_rng_below(rng, (uint32_t)(count - at));
-    const double value = values[other];
-    values[other] = values[at];
-    values[at] = value;
-    return value;
+    double gains[PC_SHUFFLE_COUNT];
+    uint64_t keys[PC_SHUFFLE_COUNT];
+    const int status = pc_shuffle_gains(shuffle, w->residuals, w->weights, gains);
+    if (status < 0)
+        return status;
+    for (size_t p = 0; p < PC_SHUFFLE_COUNT; p++)
+        keys[p] = pc_keys_of_double(gains[p]);
+    const size_t rank = (size_t)ceil((1.0 - false_alarm) * (PC_SHUFFLE_COUNT + 1));
+    const size_t most = PC_SHUFFLE_COUNT;
+    *gain = pc_keys_to_double(pc_keys_select(keys, most, (rank < most ? rank : most) - 1));
+    return 0;
 }
 
-// The quantile of the best split's gain over permutations of the residuals; they are left permuted.
-static double permuted_gain(work *w, double false_alarm, pc_rng *generator)
+// Split into levels; *factor is the inflation by autocorrelation.
+static int find_levels(work *w, double false_alarm, pc_shuffle *shuffle, double *factor)
 {
-    double gains[PERMUTATIONS] = {0.0};
-    const size_t n = w->length, first = w->min_length, last = n - w->min_length;
-    const double *weights = w->weights;
-    double *values = w->residuals;
-    pc_rng rng = *generator; // a copy of its own stays in registers
-    for (size_t p = 0; p < PERMUTATIONS; p++) {
-        double sum = 0.0, best = 0.0;
-        for (size_t i = 0; i < first; i++)
-            sum += draw(values, i, n, &rng);
-        for (size_t i = first; i < last; i++) {
-            const double gain = sum * sum * weights[i];
-            best = gain > best ? gain : best;
-            sum += draw(values, i, n, &rng);
-        }
-        size_t place = p;
-        for (; place > 0 && gains[place - 1] > best; place--)
-            gains[place] = gains[place - 1];
-        gains[place] = best;
-    }
-    *generator = rng;
-    const size_t rank = (size_t)ceil((1.0 - false_alarm) * (PERMUTATIONS + 1));
-    return gains[rank < PERMUTATIONS ? rank - 1 : PERMUTATIONS - 1];
-}
-
-// Split into levels; returns the inflation by autocorrelation.
-static double find_levels(work *w, const pc_levels_options *options)
-{
-    pc_rng rng;
-    pc_rng_seed(&rng, options->seed);
     w->cuts[0] = w->length;
     w->cut_count = 1;
-    double factor = 1.0;
     double correlation, penalty = first_penalty(w, &correlation);
     w->cut_count = pc_partition_find(w->sums, w->length, w->min_length, penalty, w->workspace, w->cuts);
-    for (int i = 0; i < MOST_REPEATS; i++) {
+    for (int i = 0; i < PC_SHUFFLE_ROUNDS; i++) {
         const size_t before = w->cut_count;
-        factor = residual_inflation(w, correlation);
-        const double gain = permuted_gain(w, options->false_alarm, &rng);
+        double gain;
+        *factor = residual_inflation(w, correlation);
+        const int status = permuted_gain(w, false_alarm, shuffle, &gain);
+        if (status < 0)
+            return status;
         // Residuals of levels that fit exactly ask for no penalty; then none of the levels found is doubtful.
-        penalty = gain > 0.0 ? gain * factor : penalty;
+        penalty = gain > 0.0 ? gain * *factor : penalty;
         w->cut_count = pc_partition_find(w->sums, w->length, w->min_length, penalty, w->workspace, w->cuts);
         if (w->cut_count == before)
             break;
     }
-    return factor;
+    return 0;
 }
 
 static double relative(double from, double to)
@@ -218,13 +199,12 @@ static int test_change(const work *w, size_t start, size_t middle, size_t end, d
 {
     const double *values = w->values;
     pc_rank_test test;
-    double unused;
     pc_level_change found = {.index = middle};
     int status = pc_rank_sum(values + start, middle - start, values + middle, end - middle, PC_RANK_NORMAL, &test);
     if (status == 0)
-        status = pc_robust_mad(values + start, middle - start, &found.before, &unused);
+        status = pc_robust_median(values + start, middle - start, &found.before);
     if (status == 0)
-        status = pc_robust_mad(values + middle, end - middle, &found.after, &unused);
+        status = pc_robust_median(values + middle, end - middle, &found.after);
     if (status < 0)
         return status;
     found.pvalue = 2.0 * pc_normal_cdf(-fabs(test.z) / sqrt(factor));
@@ -266,8 +246,8 @@ static int confirm(work *w, double factor, const pc_levels_options *options, pc_
     }
 }
 
-int pc_levels_find(const double *values, size_t length, const pc_levels_options *options, pc_level_change **changes,
-                   size_t *count)
+int pc_levels_find(const double *values, size_t length, const pc_levels_options *options, pc_shuffle **kept,
+                   pc_level_change **changes, size_t *count)
 {
     assert(options->min_length >= 2);
     if (length >= (size_t)1 << 31)
@@ -289,8 +269,15 @@ int pc_levels_find(const double *values, size_t length, const pc_levels_options 
         status = despike(&w);
         if (status == 0)
             status = make_ranks(&w);
+        pc_shuffle *own = NULL, **shuffle = kept != NULL ? kept : &own;
+        double factor = 1.0;
         if (status == 0)
-            status = confirm(&w, find_levels(&w, options), options, found, &found_count);
+            status = pc_shuffle_prepare(shuffle, length, options->min_length, options->seed, kept != NULL);
+        if (status == 0)
+            status = find_levels(&w, options->false_alarm, *shuffle, &factor);
+        pc_shuffle_free(own);
+        if (status == 0)
+            status = confirm(&w, factor, options, found, &found_count);
     }
     pc_free(doubles);
     pc_free(cuts);

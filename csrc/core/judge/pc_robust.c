@@ -41,6 +41,20 @@ static double select_median(uint64_t *keys, size_t count)
     return lower == upper ? low : 0.5 * low + 0.5 * high;
 }
 
+int pc_robust_median(const double *values, size_t count, double *median)
+{
+    if (count == 0)
+        return -EINVAL;
+    uint64_t *keys = pc_alloc(count, sizeof *keys);
+    if (keys == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < count; i++)
+        keys[i] = key_of(values[i]);
+    *median = select_median(keys, count);
+    pc_free(keys);
+    return 0;
+}
+
 int pc_robust_mad(const double *values, size_t count, double *median, double *mad)
 {
     if (count == 0)

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
-// Small statistics that the judge uses beside the tests: the median absolute deviation, the autocorrelation of a
-// series, and Benjamini and Hochberg's adjustment of many p-values. Values are finite.
-// Thread contract: any thread.
+// Small statistics that the judge uses beside the tests: the median and the median absolute deviation, the
+// autocorrelation of a series, and Benjamini and Hochberg's adjustment of many p-values. Values are finite. Thread
+// contract: any thread.
 #ifndef PC_ROBUST_H
 #define PC_ROBUST_H
 
 #include "base/pc_common.h"
+
+// The median of a sample. -EINVAL: no values; -ENOMEM.
+int pc_robust_median(const double *values, size_t count, double *median) PC_NODISCARD;
 
 // The median of a sample and the median distance from it, not scaled (1.4826 times it estimates the standard deviation
 // of normal data). -EINVAL: no values; -ENOMEM.

@@ -1,47 +1,41 @@
 // SPDX-License-Identifier: MIT
-// find_levels: the robust change points of judge/pc_levels.h for Python; perfcore/judge/changepoint.py names the
-// fields.
+// find_levels and find_levels_of_each: the robust change points of judge/pc_levels.h for Python;
+// perfcore/judge/changepoint.py names the fields.
 #include "ext.h"
 
 #include "base/pc_alloc.h"
 #include "judge/doubles.h"
 #include "judge/pc_levels.h"
 
-PyDoc_STRVAR(find_levels_doc, "find_levels($module, values, min_length, false_alarm, max_pvalue, min_magnitude,\n"
-                              "            seed, /)\n--\n\n"
-                              "Changes of level: a list of (index, p-value, median before, after, magnitude).");
-
-static PyObject *find_levels(PyObject *Py_UNUSED(module), PyObject *args)
+// Read the options that follow the values. 0, or -1 with ValueError.
+static int check_options(Py_ssize_t least, pc_levels_options *options)
 {
-    PyObject *object;
-    Py_ssize_t least;
-    double false_alarm, max_pvalue, min_magnitude;
-    unsigned long long seed;
-    if (!PyArg_ParseTuple(args, "OndddK:find_levels", &object, &least, &false_alarm, &max_pvalue, &min_magnitude,
-                          &seed))
-        return NULL;
+    const double false_alarm = options->false_alarm;
     const char *wrong = least < 2                                       ? "min_length must be at least 2"
                         : !(false_alarm >= 0.005 && false_alarm <= 0.5) ? "false_alarm must be from 0.005 to 0.5"
-                        : !(max_pvalue > 0.0 && max_pvalue <= 1.0)      ? "max_pvalue must be above 0 and at most 1"
-                        : !(min_magnitude >= 0.0)                       ? "min_magnitude must be 0 or more"
-                                                                        : NULL;
+                        : !(options->max_pvalue > 0.0 && options->max_pvalue <= 1.0)
+                            ? "max_pvalue must be above 0 and at most 1"
+                        : !(options->min_magnitude >= 0.0) ? "min_magnitude must be 0 or more"
+                                                           : NULL;
     if (wrong != NULL) {
         PyErr_SetString(PyExc_ValueError, wrong);
-        return NULL;
+        return -1;
     }
+    options->min_length = (size_t)least;
+    return 0;
+}
+
+// The changes of one series, as a list. NULL with an exception.
+static PyObject *search(PyObject *values, const pc_levels_options *options, pc_shuffle **kept)
+{
     Py_buffer view;
-    if (doubles_get_finite(object, "values", &view) < 0)
+    if (doubles_get_finite(values, "values", &view) < 0)
         return NULL;
-    const pc_levels_options options = {.min_length = (size_t)least,
-                                       .false_alarm = false_alarm,
-                                       .max_pvalue = max_pvalue,
-                                       .min_magnitude = min_magnitude,
-                                       .seed = seed};
     pc_level_change *changes = NULL;
     size_t count = 0;
     int status;
     Py_BEGIN_ALLOW_THREADS
-    status = pc_levels_find(view.buf, doubles_count(&view), &options, &changes, &count);
+    status = pc_levels_find(view.buf, doubles_count(&view), options, kept, &changes, &count);
     Py_END_ALLOW_THREADS
     PyBuffer_Release(&view);
     if (status < 0)
@@ -59,8 +53,57 @@ static PyObject *find_levels(PyObject *Py_UNUSED(module), PyObject *args)
     return list;
 }
 
+PyDoc_STRVAR(find_levels_doc, "find_levels($module, values, min_length, false_alarm, max_pvalue, min_magnitude,\n"
+                              "            seed, /)\n--\n\n"
+                              "Changes of level: a list of (index, p-value, median before, after, magnitude).");
+
+static PyObject *find_levels(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    PyObject *values;
+    Py_ssize_t least;
+    pc_levels_options options;
+    unsigned long long seed;
+    if (!PyArg_ParseTuple(args, "OndddK:find_levels", &values, &least, &options.false_alarm, &options.max_pvalue,
+                          &options.min_magnitude, &seed))
+        return NULL;
+    options.seed = seed;
+    if (check_options(least, &options) < 0)
+        return NULL;
+    return search(values, &options, NULL);
+}
+
+PyDoc_STRVAR(find_levels_of_each_doc,
+             "find_levels_of_each($module, series, min_length, false_alarm, max_pvalue,\n"
+             "                    min_magnitude, seed, /)\n--\n\n"
+             "A list of what find_levels() returns for each of a tuple, in half the time where lengths repeat.");
+
+static PyObject *find_levels_of_each(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    PyObject *series;
+    Py_ssize_t least;
+    pc_levels_options options;
+    unsigned long long seed;
+    if (!PyArg_ParseTuple(args, "O!ndddK:find_levels_of_each", &PyTuple_Type, &series, &least, &options.false_alarm,
+                          &options.max_pvalue, &options.min_magnitude, &seed))
+        return NULL;
+    options.seed = seed;
+    if (check_options(least, &options) < 0)
+        return NULL;
+    PyObject *lists = PyList_New(0); // grown, since other threads run meanwhile
+    pc_shuffle *kept = NULL;
+    for (Py_ssize_t i = 0; lists != NULL && i < PyTuple_GET_SIZE(series); i++) {
+        PyObject *list = PyErr_CheckSignals() < 0 ? NULL : search(PyTuple_GET_ITEM(series, i), &options, &kept);
+        if (list == NULL || PyList_Append(lists, list) < 0)
+            Py_CLEAR(lists);
+        Py_XDECREF(list);
+    }
+    pc_shuffle_free(kept);
+    return lists;
+}
+
 static PyMethodDef levels_methods[] = {
     {"find_levels", find_levels, METH_VARARGS, find_levels_doc},
+    {"find_levels_of_each", find_levels_of_each, METH_VARARGS, find_levels_of_each_doc},
     {NULL, NULL, 0, NULL},
 };
 
