@@ -82,20 +82,27 @@ def is_steady(metric: str) -> bool:
     return metric == "instructions" or unit_of(metric) == "B"
 
 
+def measured(benchmark: Benchmark) -> Mapping[str, Any]:
+    """Return a benchmark's metrics of calls, that ``--perfcore-metrics`` measured; nothing where there are none."""
+    found = (benchmark.perfcore or {}).get("metrics")
+    return found if isinstance(found, dict) else {}
+
+
 def of_call(benchmark: Benchmark, metric: str) -> bool:
-    """Whether a benchmark's figure of this name is one of calls, that ``--perfcore-metrics`` measured."""
-    measured = (benchmark.perfcore or {}).get("metrics")
-    return isinstance(measured, dict) and metric in measured
+    """Whether a benchmark's figure of this name is one of calls."""
+    return metric in measured(benchmark)
 
 
 def figure(benchmark: Benchmark, metric: str) -> float | None:
     """Return a metric's figure; None where the file has none."""
-    own = benchmark.perfcore or {}
-    measured = own.get("metrics")
-    value = measured.get(metric) if isinstance(measured, dict) else None
-    if type(value) is int or type(value) is float:
+    return _figure(benchmark, measured(benchmark), metric)
+
+
+def _figure(benchmark: Benchmark, of_calls: Mapping[str, Any], metric: str) -> float | None:
+    value = of_calls.get(metric)
+    if type(value) is float or type(value) is int:
         return float(value)  # finite: the reader refuses all else
-    return look_up(metric, (benchmark.stats, own.get("percentiles"), benchmark.extra_info))
+    return look_up(metric, (benchmark.stats, (benchmark.perfcore or {}).get("percentiles"), benchmark.extra_info))
 
 
 def _spread(benchmark: Benchmark) -> float:
@@ -185,6 +192,11 @@ class Case(NamedTuple):
             over_limit=bool(over),
         )
 
+    @property
+    def is_free(self) -> bool:
+        """Whether there is no absolute limit to be past."""
+        return self.rule.maximum is None and self.rule.minimum is None
+
     def _over_limit(self, value: float) -> str:
         """Say which absolute limit a figure is past; nothing if none."""
         if self.rule.maximum is not None and value > self.rule.maximum:
@@ -221,17 +233,17 @@ class MetricRules:
 
     def cases(self, head: Benchmark, thresholds: Thresholds) -> list[Case]:
         """Return the metrics of a benchmark that are to be judged."""
-        measured = (head.perfcore or {}).get("metrics")
-        names = tuple(measured) if isinstance(measured, dict) else ()
-        matching = tuple(index for index, rule in enumerate(self._rules) if rule.matches(head.fullname))
-        key = (thresholds, names, matching)
+        names = tuple(measured(head))
+        rules = self._rules
+        matching = tuple(index for index, rule in enumerate(rules) if rule.matches(head.fullname)) if rules else ()
+        key = (thresholds.warning, thresholds.critical, names, matching)
         if (found := self._known.get(key)) is None:
-            found = self._known[key] = self._make(names, thresholds, [self._rules[index] for index in matching])
+            found = self._known[key] = self._make(names, thresholds, [rules[index] for index in matching])
         return found
 
-    def _make(self, measured: Iterable[str], thresholds: Thresholds, rules: Sequence[Rule]) -> list[Case]:
+    def _make(self, of_calls: Iterable[str], thresholds: Thresholds, rules: Sequence[Rule]) -> list[Case]:
         named = (name for rule in rules for name in rule.metrics)
-        names = dict.fromkeys((*(name for name in measured if name in JUDGED), *self._general, *named))
+        names = dict.fromkeys((*(name for name in of_calls if name in JUDGED), *self._general, *named))
         found = ((name, metric_rule(name, self._general, rules)) for name in names)
         return [make_case(name, rule, thresholds) for name, rule in found if not rule.ignore]
 
@@ -254,21 +266,28 @@ def judge_metrics(
         mismatch: why times of the two do not mean the same; sizes and counts of a call do all the same.
 
     """
-    made = []
+    made: list[MetricVerdict] = []
+    cases = rules.cases(head, thresholds)
+    if not cases:
+        return made
+    here, there = measured(head), measured(old) if old is not None else {}
     spreads = None  # of the rounds, which most metrics do without
-    for case in rules.cases(head, thresholds):
-        value = figure(head, case.metric)
+    for case in cases:
+        metric = case.metric
+        value = _figure(head, here, metric)
         if value is None:
             continue
         # What a test counted under the name of a metric of calls is something else.
-        alike = old is not None and of_call(old, case.metric) == of_call(head, case.metric)
-        before = figure(old, case.metric) if old is not None and alike else None
+        alike = old is not None and (metric in here) == (metric in there)
+        before = _figure(old, there, metric) if old is not None and alike else None
+        if value == before and case.is_free and not (mismatch and metric not in JUDGED):  # nearly all of a file
+            name, up, exact = head.fullname, case.up, case.exact
+            made.append(MetricVerdict(name, metric, "ok", 1.0, value, value, 0.0, up, exact, "", comparable=True))
+            continue
         if old is None or before is None:
             outcome = Outcome("undecided", reason="the baseline does not have it", comparable=False)
-        elif mismatch and case.metric not in JUDGED:
+        elif mismatch and metric not in JUDGED:
             outcome = Outcome("undecided", reason=mismatch, comparable=False)
-        elif value == before:
-            outcome = Outcome("ok", 1.0, 0.0)
         else:
             spreads = spreads or (_spread(old), _spread(head))
             outcome = case.compare(before, value, spreads)
@@ -282,10 +301,7 @@ def lost_metrics(pairs: Iterable[tuple[Benchmark, Benchmark]]) -> dict[str, int]
     """Return the metrics of calls that old benchmarks have and new ones lack, with how many lack them."""
     lost: Counter[str] = Counter()
     for old, head in pairs:
-        before, after = (old.perfcore or {}).get("metrics"), (head.perfcore or {}).get("metrics")
-        if isinstance(before, dict):
-            has = after if isinstance(after, dict) else {}
-            if before.keys() <= has.keys():
-                continue
+        before = measured(old)
+        if before and not before.keys() <= (has := measured(head)).keys():
             lost.update(name for name in before if name in JUDGED and name not in has)
     return dict(lost)

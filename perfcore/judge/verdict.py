@@ -158,16 +158,17 @@ def evidence(baseline: Results, results: Results) -> str:
 
 def _side(benchmark: Benchmark) -> tuple[float, float, float]:
     """Return (median, MAD, IQR) in seconds, NaN where the file does not tell."""
-    own = benchmark.perfcore or {}
-    mad = own.get("mad")
-    if benchmark.data is not None and len(benchmark.data):
-        mad = _core.summarize(benchmark.data)["mad"]
-    iqr = benchmark.stats.get("iqr")
-    return (benchmark.median, math.nan if mad is None else float(mad), math.nan if iqr is None else float(iqr))
+    own, data, stats = benchmark.perfcore, benchmark.data, benchmark.stats
+    mad = own.get("mad") if own else None
+    if data is not None and len(data):
+        mad = _core.summarize(data)["mad"]
+    iqr = stats.get("iqr")
+    return (float(stats["median"]), math.nan if mad is None else float(mad), math.nan if iqr is None else float(iqr))
 
 
 def _kernel(benchmark: Benchmark) -> str:
-    return str((benchmark.perfcore or {}).get("kernel", STOCK))
+    own = benchmark.perfcore
+    return str(own.get("kernel", STOCK)) if own else STOCK
 
 
 def _sides(baseline: Benchmark, head: Benchmark) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
@@ -176,13 +177,15 @@ def _sides(baseline: Benchmark, head: Benchmark) -> tuple[tuple[float, float, fl
     A function that becomes slower than the least time of a round is measured one call at a time from then on. What
     that alone may change is taken for spread of the side it is in.
     """
-    sides = [_side(baseline), _side(head)]
-    kernels = [_kernel(baseline), _kernel(head)]
-    if set(kernels) == _SAME_CALLS:
+    old, new = _side(baseline), _side(head)
+    kernels = _kernel(baseline), _kernel(head)
+    if kernels[0] != kernels[1] and set(kernels) == _SAME_CALLS:
+        sides = [old, new]
         at = kernels.index("vectorcall")
         median, mad, iqr = sides[at]
         sides[at] = median, mad + _ONE_CALL_S / MAD_SCALE, iqr + _ONE_CALL_S * IQR_SCALE
-    return sides[0], sides[1]
+        old, new = sides
+    return old, new
 
 
 def _mismatch(baseline: Benchmark, head: Benchmark, backends: tuple[str, str]) -> str:
@@ -193,9 +196,9 @@ def _mismatch(baseline: Benchmark, head: Benchmark, backends: tuple[str, str]) -
     old, new = _kernel(baseline), _kernel(head)
     if old != new and {old, new} != _SAME_CALLS:
         return f"measured with the kernel {new}, the baseline with {old}"
-    timers = baseline.options.get("timer"), head.options.get("timer")
-    if None not in timers and timers[0] != timers[1]:
-        return f"measured with the timer {timers[1]}, the baseline with {timers[0]}"
+    before, after = baseline.options.get("timer"), head.options.get("timer")
+    if before != after and before is not None and after is not None:
+        return f"measured with the timer {after}, the baseline with {before}"
     return ""
 
 
@@ -234,27 +237,21 @@ def judge_benchmark(
         allow_backend_mismatch: compare figures of different backends, kernels or timers all the same.
 
     """
-    reason = "" if allow_backend_mismatch else _mismatch(baseline, head, backends)
-    if reason:
+    mismatch = "" if allow_backend_mismatch else _mismatch(baseline, head, backends)
+    return _compare(baseline, head, thresholds, mismatch)
+
+
+def _compare(baseline: Benchmark, head: Benchmark, thresholds: Thresholds, mismatch: str) -> Verdict:
+    if mismatch:
         nan = math.nan
         return Verdict(
-            head.fullname, "undecided", nan, nan, nan, nan, baseline.median, head.median, reason, comparable=False
+            head.fullname, "undecided", nan, nan, nan, nan, baseline.median, head.median, mismatch, comparable=False
         )
-    status, code, ratio, low, high, allowance = _core.judge_medians(
-        *_sides(baseline, head), thresholds.warning, thresholds.critical
-    )
-    return Verdict(
-        fullname=head.fullname,
-        status=status,
-        ratio=ratio,
-        low=low,
-        high=high,
-        allowance=allowance,
-        baseline_median=baseline.median,
-        median=head.median,
-        reason=_explain(code, ratio, allowance, thresholds),
-        comparable=code in ("", "noise"),
-    )
+    old, new = _sides(baseline, head)
+    status, code, ratio, low, high, allowance = _core.judge_medians(old, new, thresholds.warning, thresholds.critical)
+    reason = _explain(code, ratio, allowance, thresholds) if code else ""
+    comparable = code in ("", "noise")
+    return Verdict(head.fullname, status, ratio, low, high, allowance, old[0], new[0], reason, comparable)
 
 
 def with_limit(verdict: Verdict, maximum: float | None) -> Verdict:
@@ -288,17 +285,12 @@ def marked(benchmark: Benchmark, thresholds: Thresholds) -> Thresholds:
 
 
 def _judge(
-    old: Benchmark | None,
-    head: Benchmark,
-    limits: tuple[Thresholds, float | None],
-    backends: tuple[str, str],
-    allow: bool,
+    old: Benchmark | None, head: Benchmark, limits: tuple[Thresholds, float | None], mismatch: str
 ) -> Verdict | None:
     """Judge one benchmark of a file; a new one only if it is over a limit."""
     thresholds, maximum = limits
     if old is not None:
-        judged = judge_benchmark(old, head, thresholds, backends=backends, allow_backend_mismatch=allow)
-        return with_limit(judged, maximum)
+        return with_limit(_compare(old, head, thresholds, mismatch), maximum)
     nan = math.nan
     new = Verdict(head.fullname, "undecided", nan, nan, nan, nan, nan, head.median, "it is new", comparable=False)
     limited = with_limit(new, maximum)
@@ -337,10 +329,10 @@ def check_results(
     for head in results.benchmarks:
         own, maximum = limits_for(head.fullname, limits, rules)
         own, before = marked(head, own), old.get(head.fullname)
-        verdict = _judge(before, head, (own, maximum), backends, allow_backend_mismatch)
+        mismatch = "" if before is None or allow_backend_mismatch else _mismatch(before, head, backends)
+        verdict = _judge(before, head, (own, maximum), mismatch)
         if verdict is not None:
             verdicts.append(verdict)
-        mismatch = "" if before is None or allow_backend_mismatch else _mismatch(before, head, backends)
         others += judge_metrics(before, head, own, what, mismatch=mismatch)
     return Check(
         baseline=baseline,

@@ -92,6 +92,7 @@ class Session:
             "environment": environment(),
             "options": self.options.as_dict(),
         }
+        compat.quicken_saving()
 
     def summarise(self, terminal: pytest.TerminalReporter) -> None:
         """Print the second table and what the user should know."""

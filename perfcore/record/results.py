@@ -27,6 +27,8 @@ _NUMBERS = frozenset(
     ("median", "min", "max", "mean", "stddev", "iqr", "q1", "q3", "ops", "total", "rounds", "iterations")
 )
 _PLAIN = {float, int}
+_PLAIN_OR_NONE = {float, int, type(None)}
+_PLAIN_KINDS = (str, str, dict, dict, dict)
 
 _T = TypeVar("_T")
 
@@ -127,7 +129,10 @@ class _Reader:
     def text(self, source: Mapping[str, Any], where: str, key: str) -> str:
         return self.optional(source, where, key, str, "a string") or ""
 
-    def benchmark(self, item: object, where: str) -> Benchmark:
+    def benchmark(self, item: object, index: int) -> Benchmark:
+        return _plain(item) or self.checked(item, f"benchmarks[{index}]")
+
+    def checked(self, item: object, where: str) -> Benchmark:
         if not isinstance(item, dict):
             raise self.wrong(where, f"must be an object, not {_kind(item)}")
         fullname = self.required(item, where, "fullname", str, "a string")
@@ -178,7 +183,7 @@ class _Reader:
             raise self.wrong(
                 "perfcore.schema", f"is {schema!r}, and this perfcore reads {SCHEMA}", "read it with a newer perfcore"
             )
-        benchmarks = tuple(self.benchmark(item, f"benchmarks[{i}]") for i, item in enumerate(root["benchmarks"]))
+        benchmarks = tuple(self.benchmark(item, index) for index, item in enumerate(root["benchmarks"]))
         seen: dict[str, int] = {}
         for index, benchmark in enumerate(benchmarks):
             first = seen.setdefault(benchmark.fullname, index)
@@ -197,6 +202,34 @@ class _Reader:
             version=self.text(root, "", "version"),
             perfcore=own,
         )
+
+
+def _plain(item: Any) -> Benchmark | None:
+    """Return a benchmark as pytest-benchmark writes it; None for one that has to be looked at key by key."""
+    if type(item) is not dict:
+        return None
+    get: Any = item.get
+    name, fullname, stats, options = get("name"), get("fullname"), get("stats"), get("options")
+    extra = get("extra_info")
+    if (type(name), type(fullname), type(stats), type(options), type(extra)) != _PLAIN_KINDS or not name:
+        return None
+    group, params, own, data = get("group"), get("params"), get("perfcore"), stats.get("data")
+    iterations = stats.get("iterations")
+    if (
+        (group is None or type(group) is str)
+        and (params is None or type(params) is dict)
+        and (own is None or (type(own) is dict and type(own.get("mad")) in _PLAIN_OR_NONE))
+        and (data is None or type(data) is _core.Samples)
+        and type(iterations) is int
+        and iterations > 0
+        and "median" in stats
+    ):
+        stats.pop("data", None)  # nobody else has this dict
+        if _PLAIN.issuperset(map(type, stats.values())):
+            return Benchmark(name, fullname, group, params, stats, iterations, data, extra, options, own)
+        if data is not None:
+            stats["data"] = data
+    return None
 
 
 def _kind(value: object) -> str:

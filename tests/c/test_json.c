@@ -19,7 +19,9 @@ static int read_text(const char *text, size_t length, pc_json *json, pc_json_err
 {
     int status = pc_results_scan(text, length, json, error);
     if (status == 0) {
-        status = pc_json_build(json, text, length, error);
+        status = pc_json_build(json);
+        if (status == 0)
+            status = pc_json_check(json, text, length, error);
         if (status < 0)
             pc_json_clear(json);
     }

@@ -141,6 +141,48 @@ def test_failing_allocations(each_allocation_fails: Failing) -> None:
     ring.detach()
 
 
+def test_failing_allocations_of_those_who_wait_on_loops(each_allocation_fails: Failing) -> None:
+    ring: Any = ShmRing(size=8192)
+    ring.put(bytes(5000))
+    ring.get()
+    for for_get in (True, False):
+        assert ring._position(for_get) > 5000  # no small number, which Python has ready
+
+    def operation() -> None:
+        while ring.qsize():  # of a call that failed
+            ring.get()
+        before = ring._position(False)
+        ring.put(b"x")
+        assert ring._watch(True, ring._position(True))
+        ring._pass_on(True)
+        assert ring.get() == b"x"
+        assert ring._watch(False, before)
+        ring._pass_on(False)
+
+    assert each_allocation_fails(operation) > 4
+    assert ring.qsize() == 0
+    ring.detach()
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"), [("_position", (True,)), ("_watch", (True, 5000)), ("_pass_on", (True,))]
+)
+def test_failing_allocations_of_what_they_raise(
+    each_allocation_fails: Failing, name: str, arguments: tuple[Any, ...]
+) -> None:
+    ring: Any = ShmRing(size=4096)
+    ring.detach()
+
+    def operation() -> None:
+        try:
+            getattr(ring, name)(*arguments)
+        except ValueError:
+            return
+        raise AssertionError
+
+    assert each_allocation_fails(operation) > 0
+
+
 def test_nothing_is_lost_where_memory_fails() -> None:
     testcapi = pytest.importorskip("_testcapi")
     ring: Any = ShmRing()

@@ -57,7 +57,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     pc_json_error error = {0};
     int status = pc_json_scan(text, size, NULL, &json, &error);
     if (status == 0) {
-        status = pc_json_build(&json, text, size, &error);
+        DEMAND(pc_json_build(&json) == 0);
+        status = pc_json_check(&json, text, size, &error);
         DEMAND(status == 0 || (status == -EINVAL && error.code == PC_JSON_DUPLICATE));
         DEMAND(visit(&json, text, json.root, 0) == json.entry_count);
         pc_json_clear(&json);

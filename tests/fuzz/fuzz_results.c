@@ -60,8 +60,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int captured_status = pc_results_scan(text, size, &captured, &captured_error);
     DEMAND(plain_status == captured_status);
     if (plain_status == 0) {
-        plain_status = pc_json_build(&plain, text, size, &plain_error);
-        captured_status = pc_json_build(&captured, text, size, &captured_error);
+        DEMAND(pc_json_build(&plain) == 0 && pc_json_build(&captured) == 0);
+        plain_status = pc_json_check(&plain, text, size, &plain_error);
+        captured_status = pc_json_check(&captured, text, size, &captured_error);
         DEMAND(plain_status == captured_status);
         compare(&plain, plain.root, &captured, captured.root);
     }

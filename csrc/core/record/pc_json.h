@@ -81,9 +81,13 @@ typedef const char *const *pc_json_path;
 // -EINVAL: not strict JSON, and *error says where; -ENOMEM. On failure `json` is untouched.
 int pc_json_scan(const char *text, size_t length, pc_json_path path, pc_json *json, pc_json_error *error) PC_NODISCARD;
 
-// Make the tree. `text` is what was scanned, unchanged (an error's position is counted in it). -EINVAL: an object has a
-// key twice, and *error says where; -ENOMEM. On failure `json` is still to be cleared.
-int pc_json_build(pc_json *json, const char *text, size_t length, pc_json_error *error) PC_NODISCARD;
+// Make the tree; in it an object may still have a key twice. -ENOMEM. On failure `json` is to be cleared all the same.
+int pc_json_build(pc_json *json) PC_NODISCARD;
+
+// Look for a key that an object has twice, for those who do not see that by themselves while they convert the tree.
+// `text` is what was scanned, unchanged (an error's position is counted in it). -EINVAL: there is one, and *error says
+// where; -ENOMEM. Once.
+int pc_json_check(pc_json *json, const char *text, size_t length, pc_json_error *error) PC_NODISCARD;
 
 // Free everything, and make it empty.
 void pc_json_clear(pc_json *json);

@@ -168,14 +168,17 @@ static bool count_keys(const cJSON *node, const cJSON *wanted, size_t *count)
     return false;
 }
 
-int pc_json_build(pc_json *json, const char *text, size_t length, pc_json_error *error)
+int pc_json_build(pc_json *json)
 {
     json->root = cJSON_ParseWithLength(json->skeleton, json->skeleton_length);
     pc_free(json->skeleton);
     json->skeleton = NULL;
     json->skeleton_length = 0;
-    if (json->root == NULL)
-        return -ENOMEM;
+    return json->root == NULL ? -ENOMEM : 0;
+}
+
+int pc_json_check(pc_json *json, const char *text, size_t length, pc_json_error *error)
+{
     const cJSON *duplicate = NULL;
     int status = find_duplicate(json->root, &duplicate);
     if (status < 0)

@@ -19,6 +19,7 @@ typedef struct loader {
     core_state *state;
     const char *text;
     pc_json *json;
+    bool twins;                // an object has a key twice
     PyObject *keys[KEY_SLOTS]; // short ones met lately, all ASCII: those of many benchmarks are one object, hashed once
 } loader;
 
@@ -127,9 +128,10 @@ static PyObject *convert_object(loader *self, const cJSON *node)
     PyObject *dict = PyDict_New();
     PyObject *key = NULL;
     PyObject *value = NULL;
+    Py_ssize_t count = 0;
     if (dict == NULL)
         return NULL;
-    for (const cJSON *child = node->child; child != NULL; child = child->next) {
+    for (const cJSON *child = node->child; child != NULL; child = child->next, count++) {
         key = convert_key(self, child->string);
         if (key == NULL)
             goto error;
@@ -139,6 +141,8 @@ static PyObject *convert_object(loader *self, const cJSON *node)
         Py_CLEAR(key);
         Py_CLEAR(value);
     }
+    if (PC_UNLIKELY(PyDict_GET_SIZE(dict) != count))
+        self->twins = true;
     return dict;
 error:
     Py_XDECREF(key);
@@ -164,12 +168,13 @@ static PyObject *convert(loader *self, const cJSON *node)
     Py_RETURN_NONE;
 }
 
-PyObject *results_tree(core_state *state, pc_json *json, const char *text)
+PyObject *results_tree(core_state *state, pc_json *json, const char *text, bool *twins)
 {
     loader self = {.state = state, .text = text, .json = json};
     PyObject *result = convert(&self, json->root);
     for (size_t i = 0; i < KEY_SLOTS; i++)
         Py_XDECREF(self.keys[i]);
+    *twins = self.twins;
     return result;
 }
 
@@ -200,18 +205,23 @@ static PyObject *load_results(PyObject *module, PyObject *data)
     pc_json json = {0};
     pc_json_error error = {0};
     PyObject *result = NULL;
+    bool twins = false;
     int status;
     Py_BEGIN_ALLOW_THREADS
     status = pc_results_scan(text, length, &json, &error);
     Py_END_ALLOW_THREADS
     if (status == 0)
-        status = pc_json_build(&json, text, length, &error);
-    if (status == -EINVAL) {
-        raise_json_error(state, &error);
-    } else if (status < 0) {
-        (void)core_raise_errno(status);
-    } else {
-        result = results_tree(state, &json, text);
+        status = pc_json_build(&json);
+    if (status == 0)
+        result = results_tree(state, &json, text, &twins);
+    if (status == 0 && result != NULL && twins)
+        status = pc_json_check(&json, text, length, &error); // where
+    if (status < 0) {
+        Py_CLEAR(result);
+        if (status == -EINVAL)
+            raise_json_error(state, &error);
+        else
+            (void)core_raise_errno(status);
     }
     pc_json_clear(&json);
     return result;
@@ -230,5 +240,7 @@ int results_setup(PyObject *module)
                                                   PyExc_ValueError, NULL);
     if (state->json_error == NULL || PyModule_AddObjectRef(module, "JSONError", state->json_error) < 0)
         return -1;
-    return PyModule_AddFunctions(module, results_methods);
+    if (PyModule_AddFunctions(module, results_methods) < 0)
+        return -1;
+    return results_write_setup(module);
 }

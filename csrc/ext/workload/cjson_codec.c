@@ -170,15 +170,21 @@ static PyObject *cjson_loads(PyObject *module, PyObject *data)
     pc_json json = {0};
     pc_json_error error = {0};
     PyObject *result = NULL;
+    bool twins = false;
     int status = pc_json_scan(input.text, input.length, NULL, &json, &error);
     if (status == 0)
-        status = pc_json_build(&json, input.text, input.length, &error);
+        status = pc_json_build(&json);
     if (status == 0)
-        result = results_tree(state, &json, input.text);
-    else if (status == -EINVAL)
-        (void)codec_raise_json(state->codec, &error);
-    else
-        (void)core_raise_errno(status);
+        result = results_tree(state, &json, input.text, &twins);
+    if (status == 0 && result != NULL && twins)
+        status = pc_json_check(&json, input.text, input.length, &error); // where
+    if (status < 0) {
+        Py_CLEAR(result);
+        if (status == -EINVAL)
+            (void)codec_raise_json(state->codec, &error);
+        else
+            (void)core_raise_errno(status);
+    }
     pc_json_clear(&json);
     codec_input_clear(&input);
     return result;

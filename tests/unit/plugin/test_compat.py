@@ -5,7 +5,9 @@ import functools
 import types
 
 import pytest
+from pytest_benchmark import session, utils
 from pytest_benchmark.fixture import BenchmarkFixture
+from pytest_benchmark.storage import file
 
 from perfcore.pytest_plugin import compat
 
@@ -92,3 +94,22 @@ def test_does_not_accept_what_somebody_changed(monkeypatch, name):
         for replacement in (own, wrapped, functools.partial(own)):
             monkeypatch.setattr(BenchmarkFixture, name, replacement)
             assert not stock.accepts(bare())
+
+
+def test_saving_is_quickened_where_it_is_as_we_know_it(monkeypatch):
+    def other(obj, **options):
+        return "other"
+
+    for module in (session, file):  # as they were, whatever ran in this process before
+        monkeypatch.setattr(module, "safe_dumps", utils.safe_dumps)
+    compat.quicken_saving()
+    ours = session.safe_dumps
+    assert utils.safe_dumps not in {ours, file.safe_dumps}
+    assert ours({"benchmarks": []}, indent=4) == utils.safe_dumps({"benchmarks": []}, indent=4)
+    compat.quicken_saving()
+    assert session.safe_dumps is ours
+    monkeypatch.setattr(session, "safe_dumps", other)
+    compat.quicken_saving()
+    assert session.safe_dumps is other
+    monkeypatch.delattr(utils, "safe_dumps")
+    compat.quicken_saving()
