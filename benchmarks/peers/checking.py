@@ -29,8 +29,8 @@ RUNS, NAMES = 10_000, 100  # of a history
 START, DAY = 1_600_000_000.0, 86400.0
 
 
-def results_file(path: Path, seed: int, metrics: bool) -> Path:
-    """Write a file as perfcore's plugin makes it, without samples."""
+def results_document(count: int, seed: int, metrics: bool) -> dict[str, Any]:
+    """Return what is in a file as perfcore's plugin makes it, without samples."""
     source = random.Random(seed)
 
     def benchmark(index: int) -> dict[str, Any]:
@@ -61,15 +61,19 @@ def results_file(path: Path, seed: int, metrics: bool) -> Path:
             "perfcore": own,
         }
 
-    document = {
+    return {
         "machine_info": {"python_version": "3.12.1", "system": "Linux", "cpu": {"brand_raw": "any", "count": 2}},
         "commit_info": {"id": "0123abc", "dirty": False},
-        "benchmarks": [benchmark(index) for index in range(COUNT)],
+        "benchmarks": [benchmark(index) for index in range(count)],
         "datetime": "2024-01-01T00:00:00+00:00",
         "version": "5.2.3",
         "perfcore": {"schema": 1, "backend": "perfcore"},
     }
-    path.write_text(json.dumps(document, indent=4), encoding="utf-8")
+
+
+def results_file(path: Path, seed: int, metrics: bool) -> Path:
+    """Write a file of many benchmarks."""
+    path.write_text(json.dumps(results_document(COUNT, seed, metrics), indent=4), encoding="utf-8")
     return path
 
 
@@ -198,11 +202,13 @@ def many_series_row(context: Context) -> Iterator[Case]:
     series = [
         array("d", [value + 2 * (i // 250 % 2) for i, value in enumerate(normal(1000, seed))]) for seed in range(count)
     ]
-    for words, find in (("identical mode", find_windowed), ("robust mode", find_levels)):
-
-        def search(find: Callable[[array[float]], object] = find) -> float:
-            return milliseconds(lambda: [find(one) for one in series])
-
-        yield Case(f"{count} series, {words}", context.interleave({OURS: search}, min(5, context.repeats)))
-    both = {OURS: lambda: milliseconds(lambda: find_levels_of_each(series, threads=2))}
-    yield Case(f"{count} series, robust mode, two threads", context.interleave(both, min(5, context.repeats)))
+    searches: dict[str, Callable[[], object]] = {
+        "identical mode": lambda: [find_windowed(one) for one in series],
+        "robust mode, one thread": lambda: find_levels_of_each(series, threads=1),
+        "robust mode, two threads": lambda: find_levels_of_each(series, threads=2),
+    }
+    for words, search in searches.items():
+        timers = {OURS: lambda search=search: milliseconds(search)}  # type: ignore[misc]
+        yield Case(f"{count} series, {words}", context.interleave(timers, min(5, context.repeats)))
+    alone = {OURS: lambda: milliseconds(lambda: [find_levels(one) for one in series])}
+    yield Case(f"{count} series, robust mode, one by one", context.interleave(alone, min(5, context.repeats)), {})
