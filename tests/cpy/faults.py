@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Meet every use of the C code (entries.py) with one fault, in a process of its own.
+"""Meet every use of the C code (entries) with one fault, in a process of its own.
 
     python -P faults.py fork|signals|exit|interpreters
 

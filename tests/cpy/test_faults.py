@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Every public entry of _core and _memtrace against every fault: nothing leaks, crashes, hangs or is lost.
 
-The uses are in entries.py, the faults that want a process of their own in faults.py. An entry that is new and in no use
+The uses are in entries/, the faults that want a process of their own in faults.py. An entry that is new and in no use
 fails the first test here; one that is in a use meets every fault.
 """
 
@@ -35,7 +35,7 @@ def test_every_entry_is_in_a_use() -> None:
     missing = entries.entries() - found
     if "EventCounter" not in found:
         missing -= COUNTER
-    assert not missing, f"in no case of entries.py: {sorted(missing)}"
+    assert not missing, f"in no case of entries/: {sorted(missing)}"
 
 
 def test_the_table_sees_what_is_missing() -> None:
