@@ -32,34 +32,31 @@ def results_dumps(stock: Dumps) -> Dumps:
     """
 
     def safe_dumps(obj: Any, **options: Any) -> str:
-        arrays: list[str] = []
+        arrays: list[list[float]] = []
         mark = os.urandom(16).hex()  # stands nowhere else
         skeleton = _without_samples(obj, mark, arrays) if options == _LAYOUT else obj
-        if not arrays:
-            return stock(obj, **options)
-        pieces = stock(skeleton, **options).split(f'"{mark}"')
-        if len(pieces) != len(arrays) + 1:  # something made another text of it
-            return stock(obj, **options)
-        text = [pieces[0]]
-        for array, after in zip(arrays, pieces[1:], strict=True):
-            text += ("[", _NUMBER, array, _BRACKET, "]", after)
-        return "".join(text)
+        text = None
+        if arrays:
+            pieces = stock(skeleton, **options).split(f'"{mark}"')
+            if len(pieces) == len(arrays) + 1:  # else something made another text of it
+                text = _core.splice_doubles(pieces, arrays, "[" + _NUMBER, "," + _NUMBER, _BRACKET + "]")
+        return stock(obj, **options) if text is None else text
 
     return safe_dumps
 
 
-def _without_samples(document: Any, mark: str, arrays: list[str]) -> Any:
-    """Return a copy of a document with ``mark`` for each long list of samples, whose texts are added to ``arrays``."""
+def _without_samples(document: Any, mark: str, arrays: list[list[float]]) -> Any:
+    """Return a copy of a document with ``mark`` for each long list of samples, which are added to ``arrays``."""
     if type(document) is not dict or type(document.get("benchmarks")) is not list:
         return document
     return document | {"benchmarks": [_without_data(one, mark, arrays) for one in document["benchmarks"]]}
 
 
-def _without_data(benchmark: Any, mark: str, arrays: list[str]) -> Any:
+def _without_data(benchmark: Any, mark: str, arrays: list[list[float]]) -> Any:
     if type(benchmark) is not dict or type(stats := benchmark.get("stats")) is not dict:
         return benchmark
     data = stats.get("data")
-    if type(data) is not list or len(data) < FEW or (text := _core.join_doubles(data, "," + _NUMBER)) is None:
+    if type(data) is not list or len(data) < FEW or type(data[0]) is not float:
         return benchmark
-    arrays.append(text)
+    arrays.append(data)
     return benchmark | {"stats": stats | {"data": mark}}

@@ -58,14 +58,19 @@ class Real(float):
     """A number that json.dumps writes as a float, and our function leaves to it."""
 
 
+@pytest.mark.parametrize("data", [[1.5] * FEW + [1], [1.5] * FEW + [None], [0.5] * FEW + [Real(1.5)]])
+def test_with_other_things_among_floats_all_is_left_to_stock(data: Any) -> None:
+    made = document(data, [0.5] * FEW)
+    assert results_dumps(safe_dumps)(made, **LAYOUT) == safe_dumps(made, **LAYOUT)
+
+
 @pytest.mark.parametrize(
     "data",
     [
         [1.5] * (FEW - 1),
         [],
-        [1.5] * FEW + [1],
+        [1] * FEW + [1.5],
         [Real(1.5)] * FEW,
-        [1.5] * FEW + [None],
         tuple([1.5] * FEW),
         None,
         {"a": 1},
@@ -110,13 +115,21 @@ def test_an_encoder_that_hides_the_marks_is_asked_again() -> None:
     assert results_dumps(upper)(made, **LAYOUT) == upper(made, **LAYOUT)
 
 
-def test_join_doubles() -> None:
-    assert _core.join_doubles([], ", ") == ""
-    assert _core.join_doubles([1.5, -0.0, 1e300], ", ") == "1.5, -0.0, 1e+300"
-    assert _core.join_doubles([1.5], "") == "1.5"
-    assert _core.join_doubles([1.5, 2], ",") is None  # type: ignore[list-item]
-    with pytest.raises(ValueError, match="ASCII"):
-        _core.join_doubles([1.5], "é")
-    for wrong in (((1.5,), ","), ([1.5], b",")):
-        with pytest.raises(TypeError):
-            _core.join_doubles(*wrong)  # type: ignore[arg-type]
+def test_splice_doubles() -> None:
+    around = ("<", ", ", ">")
+    assert _core.splice_doubles(["a", "b", ""], [[1.5, -0.0, 1e300], []], *around) == "a<1.5, -0.0, 1e+300>b<>"
+    assert _core.splice_doubles(["a"], [], *around) == "a"
+    assert _core.splice_doubles([""], [], *around) == ""
+    assert _core.splice_doubles(["", ""], [[1.5]], "", "", "") == "1.5"
+    assert _core.splice_doubles(["", ""], [[1.5, 2]], *around) is None
+    assert _core.splice_doubles(["", ""], [(1.5,)], *around) is None  # type: ignore[list-item]
+    for wrong, text in (
+        ((["a"], [[1.5]], *around), "one piece of text more"),
+        ((["a", "é"], [[1.5]], *around), "pieces must be ASCII"),
+        ((["a", 1], [[1.5]], *around), "pieces must be ASCII"),
+        ((["a", "b"], [[1.5]], "<", "é", ">"), "between and after must be ASCII"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            _core.splice_doubles(*wrong)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        _core.splice_doubles(("a",), [], *around)  # type: ignore[arg-type]

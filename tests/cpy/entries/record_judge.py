@@ -17,7 +17,7 @@ def results() -> Use:
     text = json.dumps(
         {"benchmarks": [{"name": "é", "stats": {"data": (1.5, 2, 3e-9)}, "no": [None, True, {}]}]}
     ).encode()
-    samples = list(array("d", (1.5, 1e300, float("nan"))))
+    pieces, lists = ["a", "b"], [list(array("d", (1.5, 1e300, float("nan"))))]
     wrong = (b"", b"{", b"[1,]", b'{"a":1,"a":2}', b"\xff", b"[" * 5000, b'["' + b"x" * 5000)
 
     def use() -> None:
@@ -25,8 +25,9 @@ def results() -> Use:
         for data in wrong:
             with contextlib.suppress(_core.JSONError):
                 _core.load_results(data)
-        assert _core.join_doubles(samples, ", ") == "1.5, 1e+300, NaN"
-        assert _core.join_doubles([1.5, "x"], ",") is None  # type: ignore[list-item]
+        around = ("[", ", ", "]")
+        assert _core.splice_doubles(pieces, lists, *around) == "a[1.5, 1e+300, NaN]b"
+        assert _core.splice_doubles(pieces, [["x"]], *around) is None  # type: ignore[list-item]
 
     return use
 
