@@ -35,6 +35,7 @@ JUDGED = {
     "cpu_s": False,
 }
 INSTRUCTIONS = 0.01  # the change of them that is a warning
+_NUMBERS = {int, float}
 _UPWARDS = ("ops", "throughput")
 _UPWARD_ENDINGS = ("_per_second", "_per_s", "_throughput")
 
@@ -107,8 +108,8 @@ def _figure(benchmark: Benchmark, of_calls: Mapping[str, Any], metric: str) -> f
 
 def _spread(benchmark: Benchmark) -> float:
     """Return the relative MAD of the benchmark's rounds, or what stands for it; NaN where the file does not tell."""
-    own = benchmark.perfcore or {}
-    mad, iqr, median = own.get("mad"), benchmark.stats.get("iqr"), benchmark.median
+    own, stats = benchmark.perfcore or {}, benchmark.stats
+    mad, iqr, median = own.get("mad"), stats.get("iqr"), float(stats["median"])
     if not 0 < median < math.inf:
         return math.nan
     if mad:
@@ -145,6 +146,7 @@ class Case(NamedTuple):
         up: whether more is better.
         exact: whether any change counts.
         limits: the relative changes that are a warning and critical; 0: any.
+        is_plain: whether it is one of ``JUDGED`` without an absolute limit: where it is what it was, it is ok.
 
     """
 
@@ -153,6 +155,7 @@ class Case(NamedTuple):
     up: bool
     exact: bool
     limits: tuple[float, float]
+    is_plain: bool = False
 
     def compare(self, old: float, new: float, spreads: tuple[float, float] = (math.nan, math.nan)) -> Outcome:
         """Compare two figures; ``spreads`` are the relative MADs of the rounds of the two."""
@@ -177,25 +180,21 @@ class Case(NamedTuple):
     def verdict(self, fullname: str, old: float | None, new: float, outcome: Outcome) -> MetricVerdict:
         """Return the verdict, made critical if the figure is past an absolute limit."""
         over = self._over_limit(new)
+        status, ratio, allowance, reason, comparable = outcome
         return MetricVerdict(
-            fullname=fullname,
-            metric=self.metric,
-            status="critical" if over else outcome.status,
-            ratio=outcome.ratio,
-            baseline=math.nan if old is None else old,
-            value=new,
-            allowance=outcome.allowance,
-            up=self.up,
-            exact=self.exact,
-            reason=over or outcome.reason,
-            comparable=outcome.comparable,
-            over_limit=bool(over),
+            fullname,
+            self.metric,
+            "critical" if over else status,
+            ratio,
+            math.nan if old is None else old,
+            new,
+            allowance,
+            self.up,
+            self.exact,
+            over or reason,
+            comparable,
+            bool(over),
         )
-
-    @property
-    def is_free(self) -> bool:
-        """Whether there is no absolute limit to be past."""
-        return self.rule.maximum is None and self.rule.minimum is None
 
     def _over_limit(self, value: float) -> str:
         """Say which absolute limit a figure is past; nothing if none."""
@@ -214,7 +213,8 @@ def make_case(metric: str, rule: MetricRule, thresholds: Thresholds) -> Case:
     least = INSTRUCTIONS if metric == "instructions" else thresholds.warning
     warning = 0.0 if exact else min(least, critical)
     limits = (warning if rule.warning is None else rule.warning, critical)
-    return Case(metric, rule, rises(metric) if rule.up is None else rule.up, exact, limits)
+    is_plain = metric in JUDGED and rule.maximum is None and rule.minimum is None
+    return Case(metric, rule, rises(metric) if rule.up is None else rule.up, exact, limits, is_plain)
 
 
 class MetricRules:
@@ -230,15 +230,18 @@ class MetricRules:
         self._general = general or {}
         self._rules = [rule for rule in rules if rule.metrics]
         self._known: dict[tuple[Any, ...], list[Case]] = {}  # most benchmarks of a file are alike
+        self._last: tuple[tuple[str, ...] | None, Thresholds | None, list[Case]] = (None, None, [])
 
     def cases(self, head: Benchmark, thresholds: Thresholds) -> list[Case]:
         """Return the metrics of a benchmark that are to be judged."""
-        names = tuple(measured(head))
-        rules = self._rules
+        names, rules, last = tuple(measured(head)), self._rules, self._last
+        if names == last[0] and thresholds is last[1] and not rules:
+            return last[2]
         matching = tuple(index for index, rule in enumerate(rules) if rule.matches(head.fullname)) if rules else ()
         key = (thresholds.warning, thresholds.critical, names, matching)
         if (found := self._known.get(key)) is None:
             found = self._known[key] = self._make(names, thresholds, [rules[index] for index in matching])
+        self._last = names, thresholds, found
         return found
 
     def _make(self, of_calls: Iterable[str], thresholds: Thresholds, rules: Sequence[Rule]) -> list[Case]:
@@ -270,28 +273,33 @@ def judge_metrics(
     cases = rules.cases(head, thresholds)
     if not cases:
         return made
-    here, there = measured(head), measured(old) if old is not None else {}
+    name, here, there = head.fullname, measured(head), measured(old) if old is not None else {}
     spreads = None  # of the rounds, which most metrics do without
     for case in cases:
         metric = case.metric
+        if case.is_plain and metric in here and metric in there:  # nearly all of a file
+            now, then = here[metric], there[metric]
+            if now == then and type(now) in _NUMBERS and type(then) in _NUMBERS:
+                kept = float(now)
+                same = (name, metric, "ok", 1.0, kept, kept, 0.0, case.up, case.exact, "", True, False)
+                made.append(tuple.__new__(MetricVerdict, same))
+                continue
         value = _figure(head, here, metric)
         if value is None:
             continue
         # What a test counted under the name of a metric of calls is something else.
         alike = old is not None and (metric in here) == (metric in there)
         before = _figure(old, there, metric) if old is not None and alike else None
-        if value == before and case.is_free and not (mismatch and metric not in JUDGED):  # nearly all of a file
-            name, up, exact = head.fullname, case.up, case.exact
-            made.append(MetricVerdict(name, metric, "ok", 1.0, value, value, 0.0, up, exact, "", comparable=True))
-            continue
         if old is None or before is None:
             outcome = Outcome("undecided", reason="the baseline does not have it", comparable=False)
         elif mismatch and metric not in JUDGED:
             outcome = Outcome("undecided", reason=mismatch, comparable=False)
+        elif value == before:
+            outcome = Outcome("ok", 1.0, 0.0)
         else:
             spreads = spreads or (_spread(old), _spread(head))
             outcome = case.compare(before, value, spreads)
-        verdict = case.verdict(head.fullname, before, value, outcome)
+        verdict = case.verdict(name, before, value, outcome)
         if before is not None or verdict.over_limit:
             made.append(verdict)
     return made

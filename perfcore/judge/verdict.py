@@ -327,7 +327,7 @@ def check_results(
     others: list[MetricVerdict] = []
     what = MetricRules(metrics, rules)
     for head in results.benchmarks:
-        own, maximum = limits_for(head.fullname, limits, rules)
+        own, maximum = limits_for(head.fullname, limits, rules) if rules else (limits, None)
         own, before = marked(head, own), old.get(head.fullname)
         mismatch = "" if before is None or allow_backend_mismatch else _mismatch(before, head, backends)
         verdict = _judge(before, head, (own, maximum), mismatch)
