@@ -59,12 +59,30 @@ class UsageError(PerfcoreError):
     """The command line is wrong."""
 
 
+def _columns() -> int:
+    """Return the width of the terminal, or 80, as shutil.get_terminal_size finds it."""
+    columns = 0
+    with contextlib.suppress(KeyError, ValueError):
+        columns = int(os.environ["COLUMNS"])
+    if columns <= 0:
+        with contextlib.suppress(AttributeError, ValueError, OSError):
+            columns = os.get_terminal_size(sys.__stdout__.fileno()).columns  # type: ignore[union-attr]
+    return columns if columns > 0 else 80
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """A formatter that knows its width. argparse makes one for each option, and imports shutil to ask for the width."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line, through :func:`main`."""
 
     def __init__(self, **options: object) -> None:
         super().__init__(
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_Help,
             allow_abbrev=False,
             **options,  # type: ignore[arg-type]
         )

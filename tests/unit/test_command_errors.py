@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import logging
 import os
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 from results_files import benchmark, write
 
-from perfcore.cli import COMMANDS, main
+from perfcore.cli import COMMANDS, check_command, main
 from perfcore.codecs import Timestamp
 from perfcore.measure import clock, profile
 from perfcore.measure.noise import Noise
@@ -168,3 +169,15 @@ def test_what_a_driver_logs_of_a_lost_connection_stays_off_stderr(capfd: pytest.
     finally:
         root.handlers = handlers
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("columns", [None, "40", "133", "0", "-3", "wide"])
+def test_help_is_as_wide_as_argparse_would_have_it(monkeypatch: pytest.MonkeyPatch, columns: str | None) -> None:
+    if columns is None:
+        monkeypatch.delenv("COLUMNS", raising=False)
+    else:
+        monkeypatch.setenv("COLUMNS", columns)
+    usual = argparse.RawDescriptionHelpFormatter("perfcore check")
+    made = check_command.parser()._get_formatter()
+    assert isinstance(made, argparse.RawDescriptionHelpFormatter)
+    assert made._width == usual._width
