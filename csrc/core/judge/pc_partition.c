@@ -12,6 +12,10 @@
 #define PC_INDEPENDENT
 #endif
 
+// Comparing a new start with all others costs more than to compute a total: every fourth one is compared, by which the
+// candidates become twice as many and the whole a quarter faster.
+enum { LOOK_EVERY = 4 };
+
 // The starts that the last level may still have, the oldest first; and room to compute something for each.
 typedef struct candidates {
     size_t count;
@@ -52,21 +56,25 @@ static void compare_starts(const candidates *from, double later, double sum, dou
         const double square = mean * mean - (costs[i] - cost) * share;
         means[i] = mean;
         squares[i] = square;
-        roots[i] = sqrt(0.5 * (square + fabs(square))); // of zero where it is negative
+        // Of zero where it is negative. A float's precision is enough: `slack` below is a hundred times what it loses
+        // of a root that reaches into the range of the values.
+        roots[i] = (double)sqrtf((float)(0.5 * (square + fabs(square))));
     }
 }
 
-// Add a start to the candidates, drop those that it beats for every mean, and leave it out if it is beaten itself.
-static void add_candidate(partition *p, size_t length, size_t later)
+// Add a start to the candidates; if `look`, drop those that it beats for every mean, and leave it out if it is beaten
+// itself.
+static void add_candidate(partition *p, size_t length, size_t later, bool look)
 {
     candidates *from = &p->from;
     const double most = (double)length, slack = 1e-5 * most; // more than what is lost by rounding
     const double sum = p->sums[later], cost = p->costs[later];
     const double none = -slack * slack;
     double low = -most, high = most;
-    size_t kept = 0;
-    compare_starts(from, (double)later, sum, cost);
-    for (size_t i = 0; i < from->count; i++) {
+    size_t kept = look ? 0 : from->count;
+    if (look)
+        compare_starts(from, (double)later, sum, cost);
+    for (size_t i = 0; look && i < from->count; i++) {
         if (from->second[i] < none)
             continue;
         const double half = from->third[i] + slack;
@@ -113,14 +121,19 @@ static void close_level(partition *p, size_t end, double penalty)
         const double part = sum - sums[i];
         totals[i] = costs[i] - part * part / (here - starts[i]);
     }
-    double best = DBL_MAX;
-    size_t chosen = 0;
-    for (size_t i = 0; i < from->count; i++) {
-        if (totals[i] < best) {
-            best = totals[i];
-            chosen = i;
-        }
+    // First the least, in four chains that do not wait for each other, then the first one that has it.
+    double least[4] = {DBL_MAX, DBL_MAX, DBL_MAX, DBL_MAX};
+    size_t at = 0;
+    for (; at + 4 <= from->count; at += 4) {
+        for (size_t i = 0; i < 4; i++)
+            least[i] = lesser(totals[at + i], least[i]);
     }
+    for (; at < from->count; at++)
+        least[0] = lesser(totals[at], least[0]);
+    const double best = lesser(lesser(least[0], least[1]), lesser(least[2], least[3]));
+    size_t chosen = 0;
+    while (totals[chosen] != best)
+        chosen++;
     p->costs[end] = best + penalty;
     p->previous[end] = (uint32_t)starts[chosen];
 }
@@ -149,7 +162,7 @@ size_t pc_partition_find(const double *sums, size_t length, size_t least, double
         if (end < least)
             continue;
         if (end == least || end >= 2 * least)
-            add_candidate(&p, length, end - least);
+            add_candidate(&p, length, end - least, end % LOOK_EVERY == 0);
         close_level(&p, end, penalty);
     }
     size_t count = 0;

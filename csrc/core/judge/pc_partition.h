@@ -7,7 +7,7 @@
 // candidates that are left lie in arrays of their own, so that what is computed for all of them is loops over doubles
 // without branches, which the compiler makes two values wide: half the time of one candidate after the other.
 // The series is given by its prefix sums; values are whole numbers within plus and minus its length, as ranks are.
-// Time: O(n) times the candidates, of which there are some ten. Thread contract: the arrays have a single owner.
+// Time: O(n) times the candidates, of which there are some forty. Thread contract: the arrays have a single owner.
 #ifndef PC_PARTITION_H
 #define PC_PARTITION_H
 

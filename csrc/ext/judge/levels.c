@@ -75,7 +75,7 @@ static PyObject *find_levels(PyObject *Py_UNUSED(module), PyObject *args)
 PyDoc_STRVAR(find_levels_of_each_doc,
              "find_levels_of_each($module, series, min_length, false_alarm, max_pvalue,\n"
              "                    min_magnitude, seed, /)\n--\n\n"
-             "A list of what find_levels() returns for each of a tuple, in half the time where lengths repeat.");
+             "A list of what find_levels() returns for each of a tuple, in less time where lengths repeat.");
 
 static PyObject *find_levels_of_each(PyObject *Py_UNUSED(module), PyObject *args)
 {
