@@ -132,7 +132,7 @@ static void close_level(partition *p, size_t end, double penalty)
         least[0] = lesser(totals[at], least[0]);
     const double best = lesser(lesser(least[0], least[1]), lesser(least[2], least[3]));
     size_t chosen = 0;
-    while (totals[chosen] != best)
+    while (chosen + 1 < from->count && totals[chosen] != best)
         chosen++;
     p->costs[end] = best + penalty;
     p->previous[end] = (uint32_t)starts[chosen];
