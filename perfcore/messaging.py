@@ -8,7 +8,7 @@ The work is done in C (``perfcore._core``); here are the awaiting methods and th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from queue import Empty, Full
 from typing import Any, Generic, Literal, TypeVar
 
@@ -39,17 +39,6 @@ T = TypeVar("T")
 Policy = Literal["block", "drop_oldest", "drop_new", "error"]
 
 
-async def _wait(ring: _core.Ring[Any], for_get: bool, again: bool) -> None:
-    """Sleep until it is our turn; if cancelled, pass the turn on."""
-    turn = Turn()
-    ring._arm(turn, for_get, again)
-    try:
-        await turn.future
-    except BaseException:  # cancelled, closed, interrupted: whatever ends the wait, the turn is passed on
-        ring._disarm(turn, for_get)
-        raise
-
-
 class Ring(_core.Ring[T], Awaited[T]):
     """A queue for threads and event loops: first in, first out, with `queue.Queue`'s names and exceptions.
 
@@ -66,29 +55,15 @@ class Ring(_core.Ring[T], Awaited[T]):
     # These are in C, and come here where they must wait. To benchmarks they are coroutine functions.
     __perfcore_coroutines__ = frozenset(("aget", "aget_many", "aput"))
 
-    async def _aget_later(self) -> T:
-        again = False
-        while True:
-            await _wait(self, True, again)
-            again = True
-            with suppress(Empty):
-                return self.get_nowait()
-
-    async def _aget_many_later(self, max_items: int | None) -> list[T]:
-        again = False
-        while True:
-            await _wait(self, True, again)
-            again = True
-            with suppress(Empty):
-                return self.get_many(max_items, False)
-
-    async def _aput_later(self, *item: Any) -> None:
-        again = False
-        while True:
-            await _wait(self, False, again)
-            again = True
-            with suppress(Full):
-                return self.put_nowait(*item)
+    async def _wait(self, for_get: bool, again: bool) -> None:
+        """Sleep until it is our turn, in front of the line if it is our turn `again`."""
+        turn = Turn()
+        try:
+            self._arm(turn, for_get, again)
+            await turn.future
+        except BaseException:  # cancelled, closed, interrupted: whatever ends the wait, the turn is passed on
+            self._disarm(turn, for_get)
+            raise
 
 
 class PriorityRing(_core.PriorityRing[T], Ring[T]):

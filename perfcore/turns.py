@@ -87,13 +87,16 @@ class Lookout:
 
     """
 
-    __slots__ = ("_awake", "_changed", "_for_get", "_is_manned", "_line", "_ring")
+    __slots__ = ("_awake", "_changed", "_for_get", "_is_manned", "_line", "_lock", "_ring")
 
     def __init__(self, ring: _core.ShmRing[Any], for_get: bool) -> None:
         self._ring = weakref.ref(ring)
         self._for_get = for_get
         try:
-            self._changed = threading.Condition(threading.Lock())
+            # In `with` statements the lock itself: a signal may raise within the condition's __enter__, which is
+            # Python, and the lock would be held for ever.
+            self._lock = threading.Lock()
+            self._changed = threading.Condition(self._lock)
         except RuntimeError as error:  # what CPython says where there is no memory for a lock
             raise MemoryError(str(error)) from error
         self._line: deque[Turn] = deque()
@@ -102,7 +105,7 @@ class Lookout:
 
     async def wait(self, ring: _core.ShmRing[Any], attempt: Callable[[], R], refusal: type[Exception]) -> R:
         """Return what `attempt` returns once it no longer raises `refusal`, letting the event loop run meanwhile."""
-        turn = None
+        turn: Turn | None = None
         succeeded = False
         try:
             while True:
@@ -111,16 +114,16 @@ class Lookout:
                     result = attempt()
                     succeeded = True
                     return result
-                turn = self._enter(position, turn)
+                before, turn = turn, Turn(position)
+                self._enter(turn, before)
                 await turn.future
         finally:
             if turn is not None:
                 self._leave(turn, succeeded)
 
-    def _enter(self, position: int, before: Turn | None) -> Turn:
+    def _enter(self, turn: Turn, before: Turn | None) -> None:
         """Join the line; in front for one that had its turn, `before`, in vain."""
-        turn = Turn(position)
-        with self._changed:
+        with self._lock:
             if not self._is_manned:
                 threading.Thread(target=self._look_out, name="perfcore-lookout", daemon=True).start()
                 self._is_manned = True
@@ -131,11 +134,10 @@ class Lookout:
                 if self._awake is before:
                     self._awake = None
             self._changed.notify()
-        return turn
 
     def _leave(self, turn: Turn, succeeded: bool) -> None:
         """Be done with waiting. Who was woken and took nothing passes that on."""
-        with self._changed:
+        with self._lock:
             if self._awake is turn:
                 self._awake = None
                 self._changed.notify()
@@ -168,7 +170,7 @@ class Lookout:
                 if wake and not self._wake():
                     self._pass_on()
         finally:
-            with self._changed:
+            with self._lock:
                 self._is_manned = False
                 left = [*self._line]
                 self._line.clear()
@@ -177,7 +179,7 @@ class Lookout:
 
     def _next(self) -> int | None:
         """Wait for somebody to look out for; return the position that they saw, or None for nobody."""
-        with self._changed:
+        with self._lock:
             if self._awake is not None:
                 self._changed.wait_for(lambda: self._awake is None, PATIENCE_S)
                 self._awake = None
@@ -188,7 +190,7 @@ class Lookout:
 
     def _wake(self) -> bool:
         """Wake the first in the line that can be; False for nobody."""
-        with self._changed:
+        with self._lock:
             while self._line:
                 turn = self._awake = self._line.popleft()
                 if turn():

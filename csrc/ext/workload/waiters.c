@@ -111,14 +111,65 @@ waiter_state waiters_sleep(waiters *list, waiter *self, bool front, ring_deadlin
     return self->state;
 }
 
+// --- callbacks ---
+
+// Whether a callback takes the wake-up; -1 with an exception.
+static int call(PyObject *callback)
+{
+    PyObject *taken = PyObject_CallNoArgs(callback);
+    int yes = taken == NULL ? -1 : PyObject_IsTrue(taken);
+    Py_XDECREF(taken);
+    return yes;
+}
+
+// The exception that is set, with its own reference and without the frames that it came through.
+static PyObject *take_exception(void)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    Py_XDECREF(type);
+    Py_XDECREF(traceback);
+    if (value != NULL)
+        (void)PyException_SetTraceback(value, Py_None);
+    return value;
+}
+
+static int raise_late(void *argument)
+{
+    PyObject *exception = argument;
+    PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
+    Py_DECREF(exception);
+    return -1;
+}
+
+// Whether signal handlers run here: in the main thread of the main interpreter alone.
+static bool handles_signals(void)
+{
+    return getpid() == gettid() && PyInterpreterState_Get() == PyInterpreterState_Main();
+}
+
 // Call a callback; whether it took the wake-up. One that fails is reported and passed over.
+//
+// It may be interrupted: what the handler of a signal raises (Ctrl-C, a time-out) comes up in the middle of it. Then
+// the callback is called again, as an item would lie there with nobody woken for it, and who uses the ring gets the
+// exception as if the signal had come a moment later: when this call of the ring is through, which it then is.
 static bool wake_callback(waiter *self)
 {
-    PyObject *taken = PyObject_CallNoArgs(self->callback);
-    int yes = taken == NULL ? -1 : PyObject_IsTrue(taken);
-    if (yes < 0)
+    int yes = call(self->callback);
+    if (yes >= 0)
+        return yes > 0;
+    PyObject *first = take_exception();
+    yes = call(self->callback);
+    if (yes < 0) {
         PyErr_WriteUnraisable(self->callback);
-    Py_XDECREF(taken);
+    } else if (first != NULL && !PyErr_GivenExceptionMatches(first, PyExc_MemoryError)) {
+        if (handles_signals() && Py_AddPendingCall(raise_late, first) == 0)
+            return yes > 0; // it has the reference now
+        PyErr_SetObject((PyObject *)Py_TYPE(first), first);
+        PyErr_WriteUnraisable(self->callback);
+    }
+    Py_XDECREF(first);
     return yes > 0;
 }
 
