@@ -74,6 +74,7 @@ class CoroutineRunner:
     async def _rounds(self, samples: _core.Samples, rounds: int, iterations: int) -> None:
         for _ in range(rounds):
             samples.append(await self._round(iterations) / iterations)
+            await _interruption()
 
     async def _rounds_with_setup(
         self,
@@ -100,6 +101,7 @@ class CoroutineRunner:
                     samples.append(duration)
                 if teardown is not None:
                     await _await(teardown(*self._args, **self._kwargs))
+                await _interruption()
         finally:
             self._args, self._kwargs = own
 
@@ -149,6 +151,12 @@ class CoroutineRunner:
     def close(self) -> None:
         """Cancel what the coroutines left running and close the loop."""
         self._runner.close()
+
+
+async def _interruption() -> None:
+    """Let Ctrl-C end the run between rounds: it cancels the task, which coroutines that never wait do not notice."""
+    if (task := asyncio.current_task()) is not None and task.cancelling():
+        await asyncio.sleep(0)
 
 
 async def _await(value: Any) -> Any:
