@@ -167,22 +167,21 @@ def _rounds(run: Drive, retries: int) -> Iterator[tuple[int, list[int]]]:
                 break
 
 
-def _each_step(
-    run: Drive, retries: int, attempt: Callable[[int, list[int]], object], on_step: Callable[[int], object] | None
-) -> None:
+def _steps(run: Drive, retries: int, on_step: Callable[[int], object] | None) -> Iterator[tuple[int, list[int]]]:
+    """Yield the rounds, saying which steps are made and how long they took in all."""
     began, last = perf_counter(), 0
     for step, todo in _rounds(run, retries):
         if step != last and on_step is not None:
             on_step(last)
         last = step
-        attempt(step, todo)
+        yield step, todo
     if on_step is not None:
         on_step(last)
     run.seconds = perf_counter() - began
 
 
 def _drive_here(run: Drive, agents: Sequence[Agent], retries: int, on_step: Callable[[int], object] | None) -> None:
-    def attempt(step: int, todo: list[int]) -> None:
+    for step, todo in _steps(run, retries, on_step):
         for number in todo:
             outcome: Outcome = "done"
             error = ""
@@ -192,8 +191,6 @@ def _drive_here(run: Drive, agents: Sequence[Agent], retries: int, on_step: Call
             except _FAILURES as failure:
                 outcome, error = "failed", _text(failure)
             run.attempts.append(Attempt(number, step, perf_counter() - began, outcome, error))
-
-    _each_step(run, retries, attempt, on_step)
 
 
 # --- threads ---
@@ -323,7 +320,8 @@ def _drive_threads(
             run.attempts.append(Attempt(call.agent, step, call.seconds, outcome, error))
 
     try:
-        _each_step(run, retries, attempt, on_step)
+        for step, todo in _steps(run, retries, on_step):
+            attempt(step, todo)
     finally:
         threads.close()
 
@@ -362,5 +360,10 @@ def _drive_tasks(
         pass
     else:
         raise SuiteError("asynchronous agents are driven on a loop of their own; call drive() where none runs")
-    with asyncio.Runner() as runner:
-        _each_step(run, retries, lambda step, todo: runner.run(attempt_all(step, todo)), on_step)
+
+    async def attempt_everything() -> None:
+        for step, todo in _steps(run, retries, on_step):
+            await attempt_all(step, todo)
+
+    # All steps in one task, which Ctrl-C cancels: between two it would be raised anywhere in asyncio.
+    asyncio.run(attempt_everything())
