@@ -23,17 +23,15 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-import pytest
 from results_files import benchmark, document, write
 
 from perfcore.cli import main
-from perfcore.errors import HistoryError, ResultsError
+from perfcore.errors import HistoryError
 from perfcore.record.baseline import load_baseline, previous_path
 from perfcore.record.history import History, Run, make_run
-from perfcore.record.results import load_results, parse_results
+from perfcore.record.results import parse_results
 from perfcore.report.write import FORMATS
 from perfcore.suite.postgres import Cluster
-from perfcore.suite.store import latest_results
 
 VARIANTS = 7
 Say = Callable[[object], None]
@@ -247,58 +245,6 @@ def server_stopped(folder: Path, stops: int, source: random.Random, cluster: Clu
     return row
 
 
-def lane_run(folder: Path, kills: int, source: random.Random) -> Row:
-    """Kill ``perfcore run``, and resume."""
-    row = Row("SIGKILL", "lane run, then --resume")
-    marker = f"perfcore-faults-{os.getpid()}"
-    config = folder / "lanes.toml"
-    config.write_text(
-        f'[tool.perfcore.lanes.quick]\ncommand = ["sleep", "0.01"]\nenv = {{ PERFCORE_FAULTS = "{marker}" }}\n'
-    )
-    lanes = folder / "lanes"
-    command = ["run", "--lane", "quick", "--iterations", "3", "--config", str(config), "--folder", str(lanes)]
-
-    def work(say: Say) -> None:
-        os.dup2(1, 2)
-        while True:
-            say(main(command))
-
-    for _ in killed(row, kills, source, work):
-        kept = {}
-        for path in sorted(lanes.rglob("*.json")):
-            with contextlib.suppress(FileNotFoundError):
-                kept[path] = path.read_bytes()
-                try:
-                    json.loads(kept[path])
-                except ValueError:
-                    row.must(False, f"{path.name} is not whole")
-        row.must(commanded(*command, "--resume") == 0, "--resume fails")
-        ended_ones = [path for path in kept if path.name.startswith("iteration-")]
-        row.must(all(path.read_bytes() == kept[path] for path in ended_ones), "an iteration that had ended has changed")
-        row.outcomes["iterations kept"] += len(ended_ones)
-        found = latest_results(lanes, "quick")
-        row.must(found and load_results(found).benchmarks[0].stats["rounds"] == 3, "the results are not whole")
-        shutil.rmtree(lanes, ignore_errors=True)
-    row.outcomes["processes left"] = len(still_there(marker))
-    row.must(not row.outcomes["processes left"], "processes of lanes live on")
-    del row.outcomes["steps acknowledged"]
-    return row
-
-
-def still_there(marker: str) -> list[str]:
-    """Return the processes that have a word in their environment, once none has it or some time has passed."""
-    deadline = time.monotonic() + 20
-    while True:
-        found = []
-        for path in Path("/proc").glob("[0-9]*/environ"):
-            with contextlib.suppress(OSError):
-                if marker.encode() in path.read_bytes():
-                    found.append(path.parent.name)
-        if not found or time.monotonic() > deadline:
-            return found
-        time.sleep(0.1)
-
-
 def dashboard(folder: Path, kills: int, source: random.Random) -> Row:
     """Kill ``perfcore report`` in every format."""
     row = Row("SIGKILL", f"report, {len(FORMATS)} formats")
@@ -321,69 +267,4 @@ def dashboard(folder: Path, kills: int, source: random.Random) -> Row:
             path = folder / "out" / name
             row.must(not path.exists() or path.read_bytes() in whole[name], f"{name} is not whole")
     aged_out(folder, row)
-    return row
-
-
-TESTS = """
-import pytest
-@pytest.mark.parametrize("number", range(30))
-def test(benchmark, number):
-    benchmark.pedantic(sorted, args=([3, 1, 2],), rounds=2000)
-"""
-
-
-def plugin_results(folder: Path, kills: int, source: random.Random) -> Row:
-    """Kill pytest while it measures and while it saves; pytest-benchmark writes its file in place."""
-    row = Row("SIGKILL", "pytest --benchmark-json")
-    (folder / "test_work.py").write_text(TESTS)
-    out = folder / "out.json"
-    options = [
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        f"--rootdir={folder}",
-        "--benchmark-save-data",
-        f"--benchmark-json={out}",
-    ]
-
-    def work(say: Say) -> None:
-        class Marks:
-            def pytest_runtest_logfinish(self) -> None:
-                say("measured")
-
-            @pytest.hookimpl(optionalhook=True)
-            def pytest_benchmark_update_json(self) -> None:
-                say("saves")
-
-        os.dup2(1, 2)
-        os.chdir(folder)
-        say(f"ended {int(pytest.main([*options, 'test_work.py'], plugins=[Marks()]))}")
-
-    saving = 0.1
-    for number in range(kills + 1):
-        out.unlink(missing_ok=True)
-        pid, reader = fork(work)
-        until = b"saves\n" if source.random() < 0.7 or not number else b"measured\n" * source.randrange(1, 30)
-        found = b""
-        while until not in found and (piece := os.read(reader, 4096)):
-            found += piece
-        began = time.monotonic()
-        if number == 0:  # once without a kill, to see how long saving takes
-            words, status = ended(pid, reader)
-            row.must((words[-1:], status) == (["ended 0"], 0), f"pytest fails without a kill: {words}")
-            saving = time.monotonic() - began
-            continue
-        time.sleep(source.uniform(0, 1.2) * saving)
-        os.kill(pid, signal.SIGKILL)
-        ended(pid, reader)
-        row.tried += 1
-        if not out.exists():
-            row.outcomes["no file"] += 1
-            continue
-        try:
-            row.must(len(load_results(out).benchmarks) == 30, "a file that is not whole was read")
-            row.outcomes["whole"] += 1
-        except ResultsError:
-            row.outcomes["empty, refused" if out.stat().st_size == 0 else "half, refused"] += 1
-            row.must(commanded("check", out, "--baseline", out) == 2, "check takes a half file")
     return row

@@ -3,10 +3,10 @@
 
     python -P tests/outside/faults.py [--kills 300] [--stops 40] [--seed 1] [--only WORD]
 
-Kills every writer at random moments (``fault_kills.py``), makes every single write of every command fail
-(``fault_calls.py``), and has two processes write at once. Prints a Markdown table; the exit code is 1 if anything was
-lost, half written, left behind or told wrong. Takes some minutes; needs a C compiler for the second part and a
-PostgreSQL server for its rows, and says what it left out.
+Kills every writer at random moments (``fault_kills.py``, ``fault_programs.py``), interrupts who waits for rings, makes
+every single write of every command fail (``fault_calls.py``), and has two processes write at once. Prints a Markdown
+table; the exit code is 1 if anything was lost, half written, left behind or told wrong. Takes some minutes; needs a C
+compiler for failing writes and a PostgreSQL server for its rows, and says what it left out.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import fault_kills as kills  # noqa: E402 - found by the path above
+import fault_programs as programs  # noqa: E402
 
 from perfcore.cli import main as command  # noqa: E402
 from perfcore.errors import ServiceError  # noqa: E402
@@ -34,6 +35,7 @@ from perfcore.record.history import History  # noqa: E402
 from perfcore.suite.postgres import Cluster  # noqa: E402
 
 SHM_KILLS = HERE.parent / "unit/messaging/shm_kills.py"
+INTERRUPTS = HERE.parent / "unit/messaging/interrupts.py"
 TWO = 60  # steps of each of two processes
 
 
@@ -107,6 +109,25 @@ def shared_memory(number: int, whom: str, seed: int) -> kills.Row:
     return row
 
 
+def interrupts(number: int, what: str, seed: int) -> kills.Row:
+    """Send SIGINT to what uses a ring."""
+    row = kills.Row("SIGINT", f"rings, {what}", number)
+    done = subprocess.run(
+        [sys.executable, "-P", str(INTERRUPTS), str(number), what, str(seed)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    row.must((done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr)
+    if done.returncode == 0:
+        told = json.loads(done.stdout)
+        row.outcomes |= {"messages": told["got"], "interrupts that came through": told["caught"]}
+        row.must(told["caught"] == number, "an interrupt was swallowed")
+        for key in ("lost", "doubled_or_made_up"):
+            row.must(told[key] == 0, f"{key}: {told[key]}")
+    return row
+
+
 def failing_calls(folder: Path, limits: int, seed: int) -> Iterator[kills.Row]:
     """Run ``fault_calls.py`` with the library that makes calls fail."""
     library = folder / "fail_nth.so"
@@ -139,13 +160,15 @@ def rows(options: argparse.Namespace, folder: Path, left_out: list[str]) -> Iter
         "baseline": lambda: kills.baseline_update(place("baseline"), number, source),
         "sqlite": lambda: kills.history_write(place("sqlite"), number, source),
         "report": lambda: kills.dashboard(place("report"), number, source),
-        "lane": lambda: kills.lane_run(place("lane"), slow, source),
-        "plugin": lambda: kills.plugin_results(place("plugin"), slow, source),
+        "lane": lambda: programs.lane_run(place("lane"), slow, source),
+        "plugin": lambda: programs.plugin_results(place("plugin"), slow, source),
         "two-baseline": lambda: two_updates(place("two")),
         "two-sqlite": lambda: two_adding(place("two-history") / "h.db", "history add and prune, SQLite"),
     }
     for whom in ("producers", "consumers", "both"):
         series[f"shm-{whom}"] = lambda whom=whom: shared_memory(number, whom, seed)  # type: ignore[misc]
+    for what in ("aget", "aput", "shm-aget", "shm-aput", "put"):
+        series[f"interrupt-{what}"] = lambda what=what: interrupts(number, what, seed)  # type: ignore[misc]
     for name, one in series.items():
         if options.only in name:
             yield one()
