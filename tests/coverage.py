@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Print which lines and branches of the C code ran, by file, from what a build with gcov has left.
 
-    python tests/coverage.py FOLDER... [--under csrc] [--missing]
+    python tests/coverage.py FOLDER... [--under csrc] [--missing] [--reasons uncovered.toml]
 
 Each FOLDER is searched for ``.gcno`` files (what was compiled) and ``.gcda`` files (what ran). A file that was compiled
 more than once, with the C tests and with the extension, counts as covered where any of its copies was; so do static
 functions in headers. Build without assertions: a branch that only a failed assertion takes is not code to be covered.
 ``--missing`` also prints the lines that never ran (``12``) and those where some branch never did (``12?``).
+``--reasons`` names a file that says why lines do not run, by what they are or by their function (its head tells how);
+a line that it has no reason for is printed, and the exit code is 1.
 
 ``tests/run.sh --coverage`` builds, tests and calls this.
 """
@@ -16,9 +18,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
-from collections import defaultdict
+import tomllib
+from collections import Counter, defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,11 +35,13 @@ class Source:
 
     def __init__(self) -> None:
         self.lines: defaultdict[int, int] = defaultdict(int)
+        self.functions: dict[int, str] = {}
         self.branches: dict[tuple[int, str], list[int]] = {}
 
     def add(self, line: dict[str, object]) -> None:
         number, function = int(str(line["line_number"])), str(line.get("function_name", ""))
         self.lines[number] += int(str(line["count"]))
+        self.functions[number] = function
         counts = [int(branch["count"]) for branch in line["branches"]]  # type: ignore[attr-defined]
         if counts:
             have = self.branches.setdefault((number, function), [0] * len(counts))
@@ -58,6 +64,59 @@ class Source:
             for line, count in sorted(self.lines.items())
             if count == 0 or line in partly
         ]
+
+
+def plain(line: str) -> str:
+    """Return a line of C without its comment and what surrounds it."""
+    return line.partition(" //")[0].strip()
+
+
+class Reasons:
+    """Why lines do not run: rules for what they are, and functions."""
+
+    def __init__(self, path: Path) -> None:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        self.rules = [
+            (rule["why"], re.compile(rule["after"]), [re.compile(one) for one in rule["lines"]])
+            for rule in document["rule"]
+        ]
+        self.functions: dict[str, dict[str, str]] = document["function"]
+
+    def of(self, name: str, source: Source, text: list[str]) -> dict[int, str | None]:
+        """Return the reason of each line of a file that never ran, or None."""
+        found: dict[int, str | None] = {}
+        for number, count in sorted(source.lines.items()):
+            if count:
+                continue
+            # What was run last before it: a condition, on however many lines.
+            last = max((line for line in source.lines if line < number and source.lines[line]), default=0)
+            first = min(line for line in source.lines if line > last)
+            condition = " ".join(plain(line) for line in text[last - 1 : first - 1])
+            here = plain(text[number - 1])
+            found[number] = self.functions.get(name, {}).get(source.functions[number])
+            for why, after, lines in self.rules:
+                if after.search(condition) and any(one.fullmatch(here) for one in lines):
+                    found[number] = why
+        return found
+
+
+def explain(sources: dict[str, Source], reasons: Reasons) -> bool:
+    """Print how many lines have which reason, and those that have none; return whether all have."""
+    total: Counter[str] = Counter()
+    without = []
+    for name, source in sorted(sources.items()):
+        text = (ROOT / name).read_text(encoding="utf-8").splitlines()
+        for number, why in reasons.of(name, source, text).items():
+            if why is None:
+                without.append(f"{name}:{number} {source.functions[number]}: {plain(text[number - 1])}")
+            else:
+                total[why] += 1
+    print("\nlines that do not run, and why:")
+    for why, number in total.most_common():
+        print(f"{number:6}  {why}")
+    for line in without:
+        print(f"no reason: {line}")
+    return not without
 
 
 def relative(name: str, cwd: str, under: str) -> str | None:
@@ -109,6 +168,7 @@ def main() -> int:
     parser.add_argument("folders", nargs="+", type=Path, help="where the objects lie")
     parser.add_argument("--under", default="csrc", help="the folder whose files count (default: csrc)")
     parser.add_argument("--missing", action="store_true", help="print the lines that are missing, too")
+    parser.add_argument("--reasons", type=Path, help="the file that says why lines do not run")
     options = parser.parse_args()
 
     sources = read(options.folders, options.under)
@@ -122,10 +182,11 @@ def main() -> int:
         if options.missing and (missing := source.missing()):
             print("    " + " ".join(missing))
     print(row("all", lines, branches))
+    explained = options.reasons is None or explain(sources, Reasons(options.reasons))
     if percent(*lines) < LINES_WANTED or percent(*branches) < BRANCHES_WANTED:
         print(f"wanted: {LINES_WANTED} % of the lines and {BRANCHES_WANTED} % of the branches")
         return 1
-    return 0
+    return 0 if explained else 1
 
 
 if __name__ == "__main__":

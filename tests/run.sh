@@ -19,7 +19,8 @@ does, and runs the tests on every one of Python 3.11 and 3.12 found; then, once,
 
   --only VERSION    this Python only; it is an error when it is not there
   --quick           build and pytest only: no checks, no sanitizers, no fuzzing
-  --sanitize        only what runs under sanitizers (C tests, pytest on every Python, fuzzing), at length
+  --sanitize        only what runs under sanitizers (C tests, pytest on every Python, fuzzing), at length; also
+                    valgrind, and a debug build of Python where Debian has one
   --soak SECONDS    build, and sample, track and read for so long on each Python: nothing may grow; nothing else is run
   --coverage        only what runs, of the lines and branches of the C code and of the Python code: the C tests and
                     pytest on the first Python found, on a build with gcov; prints a table by file
@@ -223,6 +224,27 @@ test_c_at_length() {
     fi
 }
 
+# Whether there is a debug build of Python $1, or could be installed: Debian has one beside its own Python.
+have_debug_python() {
+    command -v "python$1-dbg" >/dev/null && return 0
+    [ "$PACKAGER" = apt ] && apt-cache show "python$1-dbg" >/dev/null 2>&1 &&
+        install_packages "python$1-dbg" "python$1-venv" && command -v "python$1-dbg" >/dev/null
+}
+
+# The same files in an interpreter that has its assertions in and counts references, in development mode, with CPython's own
+# checks of memory.
+test_debug() {
+    local version=$1 venv=.venv-tests-$1-debug files
+    make_venv "$venv" "$(command -v "python$version-dbg")" || return 1
+    copy_sources ".build/source-debug-$version"
+    quietly "$venv/bin/python" -m pip install -q --no-build-isolation --force-reinstall --no-deps \
+        ".build/source-debug-$version" &&
+        quietly "$venv/bin/python" -m pip install -q --no-build-isolation ".build/source-debug-$version[test]" || return 1
+    mapfile -t files < <(files_to_sanitize)
+    PERFCORE_TEST_INSTALLED="$ROOT/$venv" PYTHONDEVMODE=1 PYTHONMALLOC=debug \
+        run_pytest "debug $version" "$ROOT/$venv/bin/python" "${files[@]}" -p no:cacheprovider
+}
+
 # --- coverage ----------------------------------------------------------------------------------------------------
 
 # The tests on a build with gcov, under coverage.py; what both saw is printed after. The tables are this step's result:
@@ -400,6 +422,9 @@ if [ ${#built[@]} -gt 0 ]; then
                 done
             done
             together "${steps[@]}"
+            if [ "$mode" = sanitize ] && have_debug_python "$version"; then
+                step "debug build of Python $version" test_debug "$version"
+            fi
         done
         fuzz
     fi

@@ -42,30 +42,40 @@ def _malloc_bytes() -> int:
     return int(info.uordblks + info.hblkhd)
 
 
+def _references() -> int:
+    """Count all references to all objects; 0 where Python is no debug build."""
+    return getattr(sys, "gettotalrefcount", int)()
+
+
 @pytest.fixture
 def assert_flat() -> Callable[[Callable[[], object]], None]:
     """Call an operation many times and fail if Python's blocks or malloc's bytes grow with the calls.
 
     One block per call shows as 200, a clean operation as a handful. A leak grows in every round, so one round that is
-    flat is proof, and a cache that fills in the first ones is no leak. Under PYTHONMALLOC=malloc and ASan these
-    counters stand still; LSan is the judge there.
+    flat is proof, and a cache that fills in the first ones is no leak. A debug build of Python also counts references,
+    and these may not grow either. Under PYTHONMALLOC=malloc and ASan the counters of memory stand still; LSan is the
+    judge there.
     """
 
     def check(operation: Callable[[], object], repeat: int = 200) -> None:
         for _ in range(20):
             operation()
-        blocks, malloced = [], []
+        blocks, malloced, references = [], [], []
         for _ in range(ROUNDS):
             gc.collect()
-            blocks_before, bytes_before = sys.getallocatedblocks(), _malloc_bytes()
+            blocks_before, bytes_before, references_before = sys.getallocatedblocks(), _malloc_bytes(), _references()
             for _ in range(repeat):
                 operation()
             gc.collect()
+            references.append(_references() - references_before)
             blocks.append(sys.getallocatedblocks() - blocks_before)
             malloced.append(_malloc_bytes() - bytes_before)
-            if blocks[-1] < repeat // 4 and malloced[-1] < repeat * 8:
+            if blocks[-1] < repeat // 4 and malloced[-1] < repeat * 8 and references[-1] < repeat // 4:
                 return
-        raise AssertionError(f"{blocks} blocks more, {malloced} bytes more from malloc, after rounds of {repeat} calls")
+        raise AssertionError(
+            f"{blocks} blocks more, {malloced} bytes more from malloc, {references} references more, "
+            f"after rounds of {repeat} calls"
+        )
 
     return check
 
