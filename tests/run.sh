@@ -247,8 +247,9 @@ test_debug() {
 
 # --- coverage ----------------------------------------------------------------------------------------------------
 
-# The tests on a build with gcov, under coverage.py; what both saw is printed after. The tables are this step's result:
-# a test that fails under a tracer is reported by pytest, and by the everyday run if it is a real failure.
+# The tests on a build with gcov, under coverage.py; what both saw is printed after. Those of the extension alone run without
+# coverage.py: a tracer that is called where there is no memory ends them. The tables are this step's result: a test that
+# fails under a tracer is reported by pytest, and by the everyday run if it is a real failure.
 measure_coverage() {
     local version=$1 python=$ROOT/.venv-tests-$1/bin/python site=$ROOT/.build/coverage-$1
     local source=.build/source-coverage-$1 data=$ROOT/.build/coverage-data
@@ -257,12 +258,14 @@ measure_coverage() {
     copy_sources "$source"
     PERFCORE_COVERAGE=1 quietly "$python" -m pip install -q --no-build-isolation --no-deps --target "$site" "$source" || return 1
     "$python" tests/c/run.py --under coverage || return 1
+    PERFCORE_TEST_INSTALLED=$site PYTHONPATH=$site run_pytest "coverage of C $version" "$python" tests/cpy
     PERFCORE_TEST_INSTALLED=$site PYTHONPATH=$site COVERAGE_FILE=$data/python \
-        run_pytest "coverage $version" "$python" -m coverage run --rcfile="$ROOT/tests/coverage.ini" -m pytest tests ||
+        run_pytest "coverage $version" "$python" -m coverage run --rcfile="$ROOT/tests/coverage.ini" \
+        -m pytest tests/unit tests/e2e ||
         note "some tests fail under coverage.py: what they would have run is missing below"
     COVERAGE_FILE=$data/python "$python" -m coverage combine -q "$data" &&
         COVERAGE_FILE=$data/python "$python" -m coverage report --rcfile=tests/coverage.ini
-    "$python" tests/coverage.py .build/c-coverage "$source" --missing
+    "$python" tests/coverage.py .build/c-coverage "$source" --missing --reasons tests/uncovered.toml
 }
 
 fuzz() {

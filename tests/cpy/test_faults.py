@@ -65,7 +65,8 @@ def test_each_failing_allocation(name: str, each_allocation_fails: Failing) -> N
 @pytest.mark.parametrize("fault", faults.FAULTS)
 def test_fault(fault: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-P", faults.__file__, fault],
+        # An interpreter that ends in the middle leaves event loops open, of which development mode tells.
+        [sys.executable, "-P", "-W", "ignore::ResourceWarning", faults.__file__, fault],
         env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"},  # CPython's own at exit
         capture_output=True,
         text=True,

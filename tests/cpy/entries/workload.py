@@ -125,6 +125,7 @@ def awaiting() -> Use:
     def quiet_loop() -> asyncio.AbstractEventLoop:
         made = asyncio.new_event_loop()
         made.set_exception_handler(lambda _loop, _context: None)
+        made.set_debug(False)  # development mode complains of slow machines
         return made
 
     loop = quiet_loop()
