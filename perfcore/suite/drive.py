@@ -115,7 +115,7 @@ def drive(
         timeout: seconds for one attempt. Threads: see `perfcore.suite.cancel`.
         retries: how often a step that failed or was too slow is attempted again.
         grace: seconds for a step in a thread to end once it is cancelled.
-        on_step: called with each step's number when all agents have made it.
+        on_step: called with each step's number when all agents have made it; on their loop if they are asynchronous.
 
     Raises:
         SuiteError: there are no agents, both kinds, or an event loop runs here already.
