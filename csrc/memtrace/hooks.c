@@ -39,11 +39,6 @@ pc_alloccount *hooks_count(void)
     return &count;
 }
 
-const pc_alloc_thread *hooks_thread(void)
-{
-    return mine;
-}
-
 // --- threads -------------------------------------------------------------------------------------------------------
 
 static void thread_ended(void *record)

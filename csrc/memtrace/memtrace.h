@@ -34,9 +34,8 @@ void hooks_close(bool sites);
 // Whether allocations of every domain come to the hooks: false when another tool has put its own in their place.
 bool hooks_in_place(void);
 
-// The counters. hooks_thread is the calling thread's record, or NULL.
+// The counters.
 pc_alloccount *hooks_count(void);
-const pc_alloc_thread *hooks_thread(void);
 
 // --- sites.c
 

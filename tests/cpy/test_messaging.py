@@ -96,6 +96,12 @@ def test_cycles_are_collected(kind: Any) -> None:
     del ring, node
     gc.collect()
     assert seen() is None
+    waited_for = kind()
+    waited_for._arm(partial(bool, waited_for), True, False)
+    seen_ring = weakref.ref(waited_for)
+    del waited_for
+    gc.collect()
+    assert seen_ring() is None
 
 
 @pytest.mark.parametrize("kind", [Ring, PriorityRing])
