@@ -133,3 +133,31 @@ assert get_codec("json").loads('{{"key": 1}}') == {{"key": 1}}
 """
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_import_that_is_interrupted_is_not_gone_on_with() -> None:
+    """What the encoder looks up for values of unknown types; a debug build of Python would end at the second import."""
+    code = """
+import sys
+from perfcore import _core
+
+class Interrupt:
+    tried = 0
+
+    def find_spec(self, name, path, target=None):
+        if name == "perfcore.codecs":
+            self.tried += 1
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupt())
+try:
+    _core.msgpack_dumps(object())
+except KeyboardInterrupt:
+    assert sys.meta_path.pop(0).tried == 1
+try:
+    _core.msgpack_dumps(object())
+except ValueError:
+    print("refused")
+"""
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "refused\n", "")

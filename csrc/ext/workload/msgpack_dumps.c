@@ -286,11 +286,13 @@ static int write_other(codec_writer *self, PyObject *value, int depth)
     if (PyLong_Check(value))
         return write_integer(self, value);
     PyObject *timestamp = codec_import(&self->state->timestamp, "perfcore.codecs", "Timestamp");
-    PyObject *extension = codec_import(&self->state->extension, "perfcore.codecs", "Extension");
-    if (timestamp == NULL || extension == NULL)
+    if (timestamp == NULL)
         return -1;
     if ((PyObject *)Py_TYPE(value) == timestamp)
         return write_timestamp(self, value);
+    PyObject *extension = codec_import(&self->state->extension, "perfcore.codecs", "Extension");
+    if (extension == NULL)
+        return -1;
     if ((PyObject *)Py_TYPE(value) == extension)
         return write_extension(self, value);
     return codec_refuse_type(self, "MessagePack", value);

@@ -144,7 +144,7 @@ def getting(ring: Any, beside: Callable[..., Any], sender: Sender, source: rando
                 sender.ready = True
 
     sender.start()
-    caught = interrupted(sender, lambda: asyncio.run(main()))
+    caught = interrupted(sender, lambda: asyncio.run(main(), debug=False))
     return account(caught, Counter(range(put())), Counter(got))
 
 
@@ -165,7 +165,7 @@ def putting(ring: Any, beside: Callable[..., Any], sender: Sender) -> dict[str, 
             sender.ready = True
 
     sender.start()
-    caught = interrupted(sender, lambda: asyncio.run(main()))
+    caught = interrupted(sender, lambda: asyncio.run(main(), debug=False))
     ring.close()
     put = Counter((task, number) for task in range(TASKS) for number in range(done[task]))
     return account(caught, put, Counter(map(tuple, got())))
@@ -187,7 +187,7 @@ def waking(sender: Sender) -> dict[str, int]:
             ring.put(begun)
             done.append(begun)
 
-    got = threaded(lambda: asyncio.run(take()))
+    got = threaded(lambda: asyncio.run(take(), debug=False))
     sender.start()
     caught = interrupted(sender, work)
     ring.close()
