@@ -110,6 +110,8 @@ def signals() -> list[str]:
         if name == "awaiting":  # an exception in the middle of asyncio breaks its loops, which is no fault of ours
             continue
         use = make()
+        if hasattr(sys, "gettotalrefcount"):
+            use()  # it imports: os.stat() goes on with what a handler has raised, of which a debug build of CPython dies
         ends = time.monotonic() + 0.12
         signal.setitimer(signal.ITIMER_REAL, 0.0003, 0.0003)
         while time.monotonic() < ends:
