@@ -111,7 +111,7 @@ def signals() -> list[str]:
             continue
         use = make()
         if hasattr(sys, "gettotalrefcount"):
-            use()  # it imports: os.stat() goes on with what a handler has raised, of which a debug build of CPython dies
+            use()  # imports: CPython's os.stat() goes on with what a handler has raised, which a debug build ends at
         ends = time.monotonic() + 0.12
         signal.setitimer(signal.ITIMER_REAL, 0.0003, 0.0003)
         while time.monotonic() < ends:
