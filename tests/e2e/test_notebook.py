@@ -46,7 +46,7 @@ class Tags(HTMLParser):
 
 
 def test_the_magics(tmp_path: Path) -> None:
-    command = [sys.executable, "-P", "-m", "pytest", "-c", os.devnull, "-p", "no:cacheprovider", "-q"]
+    command = [sys.executable, "-P", "-m", "pytest", "-c", os.devnull, "--noconftest", "-p", "no:cacheprovider", "-q"]
     environment = {**os.environ, "IPYTHONDIR": str(tmp_path)}
     done = subprocess.run(
         [*command, str(Path(__file__).with_name("notebook_cases.py"))],
