@@ -8,10 +8,11 @@ import json
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from time import perf_counter, thread_time
+from time import thread_time
 from types import TracebackType
 
 from benchmarks.peers.harness import OURS, Case, Context, row
+from benchmarks.peers.processes import run_python
 from benchmarks.peers.spread import AtMost, TimesLess
 
 PEER = "tracemalloc"  # of the standard library, so it is always there
@@ -99,19 +100,12 @@ def allocation_tracking(context: Context) -> Iterator[Case]:
 @row("heap-by-type", unit="ms", peers=("pympler",))
 def heap_by_type(context: Context) -> Iterator[Case]:
     """Measure the counting and weighing of all objects by type."""
-    from perfcore import heap_snapshot
-
     size = 10_000 if context.quick else 200_000
-    kept = [{"name": str(number), "values": [float(number)]} for number in range(size)]
 
-    def milliseconds(call: Callable[[], object]) -> float:
-        start = perf_counter()
-        call()
-        return (perf_counter() - start) * 1e3
+    def milliseconds(who: str) -> float:
+        return float(run_python(["-m", "benchmarks.peers.heap_child", who, str(size)])[1])
 
-    makers: dict[str, Callable[[], float]] = {OURS: lambda: milliseconds(lambda: heap_snapshot(collect=False))}
+    makers = {OURS: lambda: milliseconds("perfcore")}
     if context.has("pympler"):
-        from pympler import muppy, summary  # type: ignore[import-untyped]
-
-        makers["pympler"] = lambda: milliseconds(lambda: summary.summarize(muppy.get_objects()))
-    yield Case(f"{len(kept):,} dicts and what they hold", context.interleave(makers, max(3, context.repeats // 3)))
+        makers["pympler"] = lambda: milliseconds("pympler")
+    yield Case(f"{size:,} dicts and what they hold", context.interleave(makers, max(3, context.repeats // 3)))
