@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 from dataclasses import asdict
 from time import perf_counter
 
+from perfcore.cli.options import duration
 from perfcore.errors import PerfcoreError
 from perfcore.record.atomic import write_atomic
 from perfcore.suite.placement import PLACES
@@ -23,14 +23,6 @@ from perfcore.suite.placements import compare_places, conclusions, table
 
 QUICK_SECONDS = 110.0  # a quiet machine needs a third of it
 SIZES = {"quick": ([1, 4, 12], 30), "normal": ([1, 5, 10, 20, 30], 100), "production": ([1, 5, 10, 20, 30, 50], 500)}
-
-
-def seconds(text: str) -> float:
-    """Convert a time, for argparse."""
-    value = float(text)
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time; give seconds, more than 0")
-    return value
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="of each workload, at most (default: 3)")
     parser.add_argument(
         "--max-time",
-        type=seconds,
+        type=duration,
         metavar="SECONDS",
         help="measure fewer rounds, and the largest number of agents first and not all of the others, where it would "
         f"take longer (--quick: {QUICK_SECONDS:.0f})",

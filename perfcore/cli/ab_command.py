@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perfcore.cli import Parser, UsageError
-from perfcore.cli.options import fraction, write_json
+from perfcore.cli.options import duration, fraction, write_json
 from perfcore.report.text import change, painted, printable, say, seconds, table
 
 if TYPE_CHECKING:
@@ -49,16 +49,6 @@ class _AbParser(Parser):
         return parsed
 
 
-def _positive(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
-    return value
-
-
 def _pairs(text: str) -> int:
     from perfcore.judge.pairs import LEAST_PAIRS, MOST_PAIRS
 
@@ -90,7 +80,7 @@ def parser() -> Parser:
     made.add_argument("-k", "--filter", metavar="EXPRESSION", help="only these benchmarks, as pytest -k")
     made.add_argument(
         "--max-time",
-        type=_positive,
+        type=duration,
         default=10.0,
         metavar="SECONDS",
         help="for one benchmark on both sides together (10); four pairs are measured however long they take",
@@ -98,7 +88,7 @@ def parser() -> Parser:
     made.add_argument("--max-pairs", type=_pairs, default=24, metavar="N", help="pairs of processes at most (24)")
     made.add_argument(
         "--timeout",
-        type=_positive,
+        type=duration,
         default=120.0,
         metavar="SECONDS",
         help="a test that does not answer for so long hangs (120)",

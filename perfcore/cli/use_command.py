@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perfcore.cli import Parser, UsageError
+from perfcore.cli.options import duration
 from perfcore.errors import MeasureError
 from perfcore.report.text import printable
 
@@ -31,16 +32,6 @@ The report goes to stderr, as the command's own output has stdout; --output writ
 
 exit codes: 0 the command succeeded; 1 it failed; 2 it could not be run, or there is no such process
 """
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= 86400:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time; give seconds above 0, at most 86400")
-    return value
 
 
 def _interval(text: str) -> float:
@@ -63,7 +54,7 @@ def parser() -> Parser:
     )
     made.add_argument("command", nargs="*", metavar="COMMAND", help="what to run, behind --")
     made.add_argument("--pid", type=int, help="watch a process that runs already, with its descendants")
-    made.add_argument("--seconds", type=_seconds, metavar="S", help="for how long to watch --pid")
+    made.add_argument("--seconds", type=duration, metavar="S", help="for how long to watch --pid")
     made.add_argument("--interval", type=_interval, default=0.01, metavar="S", help="between two samples (0.01)")
     made.add_argument("--json", action="store_true", help="write JSON instead of a table")
     made.add_argument("--output", "-o", metavar="FILE", type=Path, help="write there, not to stderr")

@@ -13,7 +13,6 @@ file.
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import signal
 import subprocess
@@ -26,6 +25,7 @@ from time import monotonic
 from types import FrameType
 from typing import Any
 
+from perfcore.cli.options import duration
 from perfcore.errors import ResultsError
 from perfcore.record.merge import merge_results
 from perfcore.report.passes import passes_line
@@ -133,16 +133,6 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time; give seconds, more than 0")
-    return value
-
-
 def _main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m perfcore.suite.passes",
@@ -153,7 +143,7 @@ def _main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--passes", type=_count, default=10, metavar="N", help="how often (default: %(default)s)")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the results file")
     parser.add_argument(
-        "--max-time", type=_seconds, metavar="SECONDS", help="leave out the passes for which there is no time left"
+        "--max-time", type=duration, metavar="SECONDS", help="leave out the passes for which there is no time left"
     )
     options, others = parser.parse_known_args(arguments)
     try:

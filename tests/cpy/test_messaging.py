@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import gc
 import threading
@@ -59,28 +58,6 @@ def test_handing_over_between_threads_is_flat(assert_flat: Flat) -> None:
     assert_flat(operation)
     there.put(None)
     thread.join()
-
-
-def test_event_loops_are_flat(assert_flat: Flat) -> None:
-    ring: Ring[object] = Ring(1)
-
-    async def talk() -> None:
-        getter = asyncio.ensure_future(ring.aget_many())
-        lost = asyncio.ensure_future(ring.aget())
-        await asyncio.sleep(0)
-        lost.cancel()
-        await ring.aput(object())
-        await getter
-        await ring.aput(object())
-        await ring.aget()
-
-    loop = asyncio.new_event_loop()
-    try:
-        for _ in range(500):  # asyncio's caches take as many to be full
-            loop.run_until_complete(talk())
-        assert_flat(lambda: loop.run_until_complete(talk()))
-    finally:
-        loop.close()
 
 
 @pytest.mark.parametrize("kind", [Ring, PriorityRing])

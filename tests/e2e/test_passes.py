@@ -150,7 +150,7 @@ def test_wrong_use(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as ended:
             _main([f"--max-time={wrong}", "--output", str(folder / "out.json")])
         assert ended.value.code == 2
-        assert f"'{wrong}' is no time; give seconds, more than 0" in capsys.readouterr().err
+        assert f"'{wrong}' is no time; give seconds above 0, at most 86400" in capsys.readouterr().err
     process = start(folder, "--passes", "2", "-k", "none")
     assert process.wait(SECONDS) == 5, "no test was found: as pytest says it"
     end(process)

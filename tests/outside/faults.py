@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
@@ -88,18 +89,19 @@ def two_adding(where: Path | str, place: str) -> kills.Row:
     return row
 
 
+def told_by(program: Path, row: kills.Row, what: str, seed: int) -> dict[str, Any]:
+    """Run a program for a row; return what it counted, nothing where it failed."""
+    words = [sys.executable, "-P", str(program), str(row.tried), what, str(seed)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    row.must((done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr)
+    told: dict[str, Any] = json.loads(done.stdout) if done.returncode == 0 else {}
+    return told
+
+
 def shared_memory(number: int, whom: str, seed: int) -> kills.Row:
     """Kill users of a ShmRing."""
     row = kills.Row("SIGKILL", f"ShmRing, {whom}", number)
-    done = subprocess.run(
-        [sys.executable, "-P", str(SHM_KILLS), str(number), whom, str(seed)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    row.must(done.returncode == 0, done.stdout + done.stderr)
-    if done.returncode == 0:
-        told = json.loads(done.stdout)
+    if told := told_by(SHM_KILLS, row, whom, seed):
         row.outcomes |= {"messages": told["put"], "lost in dead hands": told["got"] - told["noted"]}
         row.outcomes["repairs"] = told["recoveries"]
         for key in ("doubled_or_made_up", "torn_or_out_of_order", "failed"):
@@ -112,15 +114,7 @@ def shared_memory(number: int, whom: str, seed: int) -> kills.Row:
 def interrupts(number: int, what: str, seed: int) -> kills.Row:
     """Send SIGINT to what uses a ring."""
     row = kills.Row("SIGINT", f"rings, {what}", number)
-    done = subprocess.run(
-        [sys.executable, "-P", str(INTERRUPTS), str(number), what, str(seed)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    row.must((done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr)
-    if done.returncode == 0:
-        told = json.loads(done.stdout)
+    if told := told_by(INTERRUPTS, row, what, seed):
         row.outcomes |= {"messages": told["got"], "interrupts that came through": told["caught"]}
         row.must(told["caught"] == number, "an interrupt was swallowed")
         for key in ("lost", "doubled_or_made_up"):

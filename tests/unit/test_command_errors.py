@@ -77,7 +77,7 @@ CASES = {
     "use -- no-such-program-at-all": "no-such-program-at-all cannot be run: No such file or directory",
     "use --pid 4194303 --seconds 1": "4194303",
     "ab": "name a base: a revision, a folder, or --base-python",
-    "ab main --max-time 0": "'0' is no number of seconds above 0",
+    "ab main --max-time 0": "'0' is no time; give seconds above 0, at most 86400",
     "doctor --what": "unrecognized arguments: --what",
 }
 

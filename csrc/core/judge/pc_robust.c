@@ -3,28 +3,10 @@
 #include "judge/pc_robust.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "base/pc_alloc.h"
 #include "judge/pc_keys.h"
 #include "judge/pc_order.h"
-
-// Doubles as unsigned integers of the same order (and back): the sign bit turned over, of negatives all bits. The two
-// zeros are one.
-static uint64_t key_of(double value)
-{
-    uint64_t bits;
-    value += 0.0;
-    memcpy(&bits, &value, sizeof bits);
-    return bits >> 63 ? ~bits : bits | (uint64_t)1 << 63;
-}
-static double value_of(uint64_t key)
-{
-    double value;
-    key = key >> 63 ? key & ~((uint64_t)1 << 63) : ~key;
-    memcpy(&value, &key, sizeof value);
-    return value;
-}
 
 // The median of `count` > 0 values by their keys, which are put partly in order.
 static double select_median(uint64_t *keys, size_t count)
@@ -37,40 +19,39 @@ static double select_median(uint64_t *keys, size_t count)
         for (size_t i = 1; i < middle; i++)
             lower = keys[i] > lower ? keys[i] : lower;
     }
-    const double low = value_of(lower), high = value_of(upper);
+    const double low = pc_keys_to_double(lower), high = pc_keys_to_double(upper);
     return lower == upper ? low : 0.5 * low + 0.5 * high;
+}
+
+// The median of the values and, where `mad` is not NULL, their median distance from it.
+static int find(const double *values, size_t count, double *median, double *mad)
+{
+    if (count == 0)
+        return -EINVAL;
+    uint64_t *keys = pc_alloc(count, sizeof *keys);
+    if (keys == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < count; i++)
+        keys[i] = pc_keys_of_double(values[i] + 0.0); // the two zeros are one
+    const double center = select_median(keys, count);
+    if (mad != NULL) {
+        for (size_t i = 0; i < count; i++)
+            keys[i] = pc_keys_of_double(fabs(values[i] - center));
+        *mad = select_median(keys, count);
+    }
+    *median = center;
+    pc_free(keys);
+    return 0;
 }
 
 int pc_robust_median(const double *values, size_t count, double *median)
 {
-    if (count == 0)
-        return -EINVAL;
-    uint64_t *keys = pc_alloc(count, sizeof *keys);
-    if (keys == NULL)
-        return -ENOMEM;
-    for (size_t i = 0; i < count; i++)
-        keys[i] = key_of(values[i]);
-    *median = select_median(keys, count);
-    pc_free(keys);
-    return 0;
+    return find(values, count, median, NULL);
 }
 
 int pc_robust_mad(const double *values, size_t count, double *median, double *mad)
 {
-    if (count == 0)
-        return -EINVAL;
-    uint64_t *keys = pc_alloc(count, sizeof *keys);
-    if (keys == NULL)
-        return -ENOMEM;
-    for (size_t i = 0; i < count; i++)
-        keys[i] = key_of(values[i]);
-    const double center = select_median(keys, count);
-    for (size_t i = 0; i < count; i++)
-        keys[i] = key_of(fabs(values[i] - center));
-    *median = center;
-    *mad = select_median(keys, count);
-    pc_free(keys);
-    return 0;
+    return find(values, count, median, mad);
 }
 
 double pc_robust_autocorrelation(const double *values, size_t count, size_t lag)
