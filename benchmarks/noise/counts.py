@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 import math
+import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmarks.noise.battery import KINDS, LOADS, Record
+from benchmarks.noise.decisions import decide, replay
+from perfcore.judge.pairs import PairRule, Track
 from perfcore.report.text import table
 
 STATUSES = ("regression", "improvement", "undecided", "ok")
@@ -54,52 +58,153 @@ def _proportion(successes: int, count: int) -> dict[str, Any]:
     return {"count": successes, "share": successes / count, "low": low, "high": high}
 
 
-def _row(slowdown: float, load: str, kind: str, benchmarks: Sequence[Record]) -> dict[str, Any]:
-    found = Counter(one["status"] for one in benchmarks)
-    count = len(benchmarks)
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """How the comparisons are judged.
+
+    Attributes:
+        rule: of the verdicts; slow-downs past its threshold are judged with a threshold of their own size.
+        replays: of each comparison of the same code.
+        replayed: slow-downs that replays are given.
+
+    """
+
+    rule: PairRule
+    replays: int = 0
+    replayed: tuple[float, ...] = (0.0,)
+
+    def rule_for(self, slowdown: float) -> PairRule:
+        """Return the rule for benchmarks that are slowed down so much."""
+        return replace(self.rule, threshold=max(self.rule.threshold, slowdown))
+
+
+def _counted(tracks: Sequence[Track]) -> dict[str, Any]:
+    found = Counter(track.status for track in tracks)
+    count = len(tracks)
     return {
-        "slowdown": slowdown,
-        "load": load,
-        "kind": kind,
         "benchmarks": count,
         **{status: _proportion(found[status], count) for status in STATUSES},
-        "mean_pairs": sum(one["pairs"] for one in benchmarks) / count,
-        "mean_seconds": sum(one["seconds"] for one in benchmarks) / count,
+        "mean_pairs": sum(track.pairs for track in tracks) / count,
+        "mean_seconds": sum(track.spent for track in tracks) / count,
     }
 
 
-def tally(records: Iterable[Record]) -> dict[str, Any]:
-    """Count: rows by condition and kind ("all" last), and the A/A suites with any regression."""
+def _alarmed(suite: Sequence[Track]) -> bool:
+    return any(track.status == "regression" for track in suite)
+
+
+def _by_kind(record: Record, tracks: Sequence[Track]) -> dict[str, list[Track]]:
+    """Sort a suite's tracks by the kind of their workloads; "all" last."""
+    kinds = [one["kind"] for one in record["benchmarks"]]
+    found = {kind: [t for t, of in zip(tracks, kinds, strict=True) if of == kind] for kind in KINDS}
+    return {**{kind: some for kind, some in found.items() if some}, "all": list(tracks)}
+
+
+def _bias(records: Sequence[Record]) -> dict[str, Any]:
+    """Return the mean effect of a pair where there is none, over the suite; 95 % normal interval over pairs."""
+    pairs = [
+        math.fsum(one["effects"][pair] for one in record["benchmarks"]) / len(record["benchmarks"])
+        for record in records
+        for pair in range(len(record["benchmarks"][0]["effects"]))
+    ]
+    mean = math.fsum(pairs) / len(pairs)
+    spread = math.fsum((one - mean) ** 2 for one in pairs) / max(1, len(pairs) - 1)
+    return {"pairs": len(pairs), "mean": mean, "reach": 1.96 * math.sqrt(spread / len(pairs))}
+
+
+def _replays(records: Sequence[Record], load: str, judging: Judging) -> Iterable[dict[str, Any]]:
+    """Count the replays of comparisons of the same code, for each slow-down asked for."""
+    for slowdown in judging.replayed if judging.replays else ():
+        chance = random.Random(f"{load} {slowdown}")  # a seed, so that anyone gets the same counts
+        rule = judging.rule_for(slowdown)
+        totals: dict[str, Counter[str]] = {}
+        alarmed, worst = 0, 0.0
+        for record in records:
+            alarms = 0
+            for _ in range(judging.replays):
+                suite = replay(record, rule, slowdown, chance)
+                for kind, some in _by_kind(record, suite).items():
+                    totals.setdefault(kind, Counter()).update(track.status for track in some)
+                alarmed += _alarmed(suite)
+                alarms += sum(track.status == "regression" for track in suite)
+            worst = max(worst, alarms / (judging.replays * len(record["benchmarks"])))
+        suites = len(records) * judging.replays
+        for kind, found in totals.items():
+            yield {
+                "slowdown": slowdown,
+                "load": load,
+                "kind": kind,
+                "comparisons": len(records),
+                "suites": suites,
+                "verdicts": found.total(),
+                **{status: found[status] / found.total() for status in STATUSES},
+                "suites_with_regression": alarmed / suites,
+                "most_regressions_of_a_comparison": worst,
+            }
+
+
+def tally(records: Iterable[Record], judging: Judging) -> dict[str, Any]:
+    """Count: rows by condition and kind ("all" last), the A/A suites with any regression, and replays of these."""
     records = list(records)
     conditions = sorted(
         {(record["condition"]["slowdown"], record["condition"]["load"]) for record in records},
         key=lambda one: (LOADS.index(one[1]), one[0]),
     )
-    rows, suites = [], []
+    rows, suites, replays = [], [], []
     for slowdown, load in conditions:
         these = [record for record in records if record["condition"] == {"slowdown": slowdown, "load": load}]
-        benchmarks = [one for record in these for one in record["benchmarks"]]
-        for kind in KINDS:
-            if some := [one for one in benchmarks if one["kind"] == kind]:
-                rows.append(_row(slowdown, load, kind, some))
-        rows.append(_row(slowdown, load, "all", benchmarks))
+        decided = [decide(record, judging.rule_for(slowdown)) for record in these]
+        kinds: dict[str, list[Track]] = {}
+        for record, suite in zip(these, decided, strict=True):
+            for kind, some in _by_kind(record, suite).items():
+                kinds.setdefault(kind, []).extend(some)
+        rows.extend({"slowdown": slowdown, "load": load, "kind": kind, **_counted(kinds[kind])} for kind in kinds)
         if not slowdown:
-            alarmed = sum(any(one["status"] == "regression" for one in record["benchmarks"]) for record in these)
-            size = max(len(record["benchmarks"]) for record in these)
-            suites.append({"load": load, "suites": len(these), "size": size, **_proportion(alarmed, len(these))})
-    return {"level": LEVEL, "rows": rows, "suites_with_false_alarms": suites}
+            size = max(map(len, decided))
+            share = _proportion(sum(map(_alarmed, decided)), len(decided))
+            suites.append({"load": load, "suites": len(these), "size": size, "bias": _bias(these), **share})
+            replays.extend(_replays(these, load, judging))
+    return {
+        "level": LEVEL,
+        "mode": judging.rule.mode,
+        "threshold": judging.rule.threshold,
+        "rows": rows,
+        "suites_with_false_alarms": suites,
+        "replays": replays,
+    }
 
 
 def _share(found: dict[str, Any]) -> str:
     return f"{found['count']}: {100 * found['low']:.2f} to {100 * found['high']:.2f} %"
 
 
+def _head(slowdown: float) -> str:
+    return f"+{100 * slowdown:.3g} %" if slowdown else "same"
+
+
+def _replay_lines(found: Sequence[dict[str, Any]]) -> list[str]:
+    header = ("replayed", "load", "workloads", "verdicts", *STATUSES, "suites with a regression", "worst comparison")
+    rows = [
+        (
+            _head(row["slowdown"]),
+            row["load"],
+            row["kind"],
+            str(row["verdicts"]),
+            *(f"{100 * row[status]:.4g} %" for status in STATUSES),
+            f"{100 * row['suites_with_regression']:.3g} % of {row['suites']}" if row["kind"] == "all" else "",
+            f"{100 * row['most_regressions_of_a_comparison']:.3g} %" if row["kind"] == "all" else "",
+        )
+        for row in found
+    ]
+    return ["", *table(header, rows), "replayed: the comparisons of the same code, their sides swapped by chance"]
+
+
 def lines(found: dict[str, Any]) -> list[str]:
-    """Return the table, and a line for the A/A suites of each load."""
+    """Return the table, a line for the A/A suites of each load, and the table of replays."""
     header = ("head", "load", "workloads", "judged", "regression", "undecided", "ok", "improvement", "pairs", "seconds")
     rows = [
         (
-            f"+{100 * row['slowdown']:.3g} %" if row["slowdown"] else "same",
+            _head(row["slowdown"]),
             row["load"],
             row["kind"],
             str(row["benchmarks"]),
@@ -110,13 +215,15 @@ def lines(found: dict[str, Any]) -> list[str]:
         for row in found["rows"]
     ]
     said = table(header, rows)
-    said.extend(
-        f"the same code, {one['load']}: of {one['suites']} suites of {one['size']} have a regression {_share(one)}"
-        for one in found["suites_with_false_alarms"]
-    )
+    for one in found["suites_with_false_alarms"]:
+        bias = one["bias"]
+        said.append(
+            f"the same code, {one['load']}: of {one['suites']} suites of {one['size']} have a regression {_share(one)}"
+            f"; mean effect of a suite's pair {100 * bias['mean']:+.3f} ± {100 * bias['reach']:.3f} %"
+        )
     said.append(
         f"counts, and the {100 * found['level']:.3g} % interval of their share (Clopper-Pearson, as if "
         "those of one suite were independent); seconds: of measuring one benchmark on both sides, without the start of "
         "processes"
     )
-    return said
+    return said + (_replay_lines(found["replays"]) if found["replays"] else [])

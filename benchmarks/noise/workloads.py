@@ -19,7 +19,8 @@ Benchmark = Any
 _BITS = 21
 _MASK = 2**_BITS - 1
 
-sizes = pytest.mark.parametrize("size", [400, 4000])
+SIZES = range(400, 4001, 400)
+sizes = pytest.mark.parametrize("size", SIZES, ids=[f"{size:04}" for size in SIZES])
 
 
 def scaled(size: int) -> int:
@@ -54,6 +55,25 @@ def test_cpu_integers(benchmark: Benchmark, size: int) -> None:
 def test_cpu_floats(benchmark: Benchmark, size: int) -> None:
     """Arithmetic on floats."""
     benchmark(iterate_logistic_map, scaled(size))
+
+
+def add_up(left: int, right: int) -> int:
+    """Add; for the sake of being called."""
+    return left + right
+
+
+def call_functions(count: int) -> int:
+    """Call a function of two arguments, and a method of a built-in type."""
+    total = 0
+    for number in range(count):
+        total = add_up(total, number.bit_length())
+    return total
+
+
+@sizes
+def test_cpu_calls(benchmark: Benchmark, size: int) -> None:
+    """Calls of Python's and of C's functions."""
+    benchmark(call_functions, scaled(size))
 
 
 class Node:
@@ -162,3 +182,14 @@ def test_text_count(benchmark: Benchmark, size: int) -> None:
 def test_text_render(benchmark: Benchmark, size: int) -> None:
     """Strings made, joined and split."""
     assert benchmark(render_lines, some_words(size)) == scaled(size)
+
+
+def encode_words(words: list[str]) -> int:
+    """Turn each string into bytes and back."""
+    return sum(len(word.encode("utf-16").decode("utf-16")) for word in words)
+
+
+@sizes
+def test_text_bytes(benchmark: Benchmark, size: int) -> None:
+    """Strings to bytes and back, and a generator."""
+    benchmark(encode_words, some_words(size))

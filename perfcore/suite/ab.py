@@ -40,6 +40,7 @@ class Plan:
         timeout: seconds that a worker may take to answer: a whole fixture, or a block.
         pin: whether both sides of a pair are kept on one processor.
         seed: of the pairs' hash seeds; None for a random one.
+        to_the_end: whether decided benchmarks too are measured in every pair, up to the rule's `max_pairs`.
 
     """
 
@@ -48,6 +49,7 @@ class Plan:
     timeout: float = 120.0
     pin: bool = True
     seed: int | None = None
+    to_the_end: bool = False
 
 
 @dataclass(slots=True)
@@ -165,7 +167,8 @@ class PairedRun:
         return self._report
 
     def _active(self) -> list[str]:
-        return [track.name for track in self._report.tracks if not track.final]
+        go_on = self._plan.to_the_end
+        return [track.name for track in self._report.tracks if not (track.given_up if go_on else track.final)]
 
     def _run_pair(self, pair: int) -> None:
         """Run one pair of processes; a new one for what is left, where a worker is lost on the way."""

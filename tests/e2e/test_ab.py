@@ -366,7 +366,7 @@ def test_the_battery_runs(tmp_path: Path) -> None:
     """One real comparison of ``python -m benchmarks.noise``, which the log keeps; counts of it."""
     root = str(Path(__file__).resolve().parents[2])  # at the path's end: an installed perfcore wins over the tree's
     program = f"import sys; sys.path.append({root!r}); from benchmarks.noise.cli import main; sys.exit(main())"
-    options = ["--quick", "--max-pairs", "4", "--kind", "text", "--slowdown", "50%"]
+    options = ["--quick", "--pairs", "4", "--kind", "text", "--slowdown", "50%"]
     done = subprocess.run(
         [sys.executable, "-P", "-c", program, *options, "--log", tmp_path / "log", "--json", tmp_path / "counts"],
         env=os.environ
@@ -382,8 +382,10 @@ def test_the_battery_runs(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done
     (line,) = (tmp_path / "log").read_text().splitlines()
-    assert [one["name"] for one in json.loads(line)["benchmarks"]] == ["test_text_count[400]", "test_text_render[400]"]
+    benchmarks = json.loads(line)["benchmarks"]
+    assert [one["name"] for one in benchmarks] == [f"test_text_{name}[0400]" for name in ("count", "render", "bytes")]
+    assert [len(one["effects"]) for one in benchmarks] == [4, 4, 4]  # also of those that are decided
     (_, row) = json.loads((tmp_path / "counts").read_text())["rows"]
-    assert row["benchmarks"] == 2
+    assert row["benchmarks"] == 3
     assert row["ok"]["count"] == 0
     assert "+50 %" in done.stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import select
 import subprocess
 import sys
@@ -19,9 +20,22 @@ sys.path.append(str(ROOT))
 
 from benchmarks.noise import battery, cli, counts  # noqa: E402
 from benchmarks.noise.battery import Condition, Log, LogError, Settings  # noqa: E402
+from benchmarks.noise.counts import Judging  # noqa: E402
+from benchmarks.noise.decisions import decide, replay  # noqa: E402
+from perfcore.judge.pairs import PairRule  # noqa: E402
 
 SAME = Condition(0.0, "quiet")
 SLOWER = Condition(0.05, "busy")
+
+
+RULE = PairRule(0.03, max_pairs=8)
+# Effects of eight pairs that the rule ends with this verdict.
+EFFECTS = {
+    "ok": (0.001, -0.001) * 4,
+    "regression": (0.05, 0.052) * 4,
+    "improvement": (-0.05, -0.052) * 4,
+    "undecided": (0.3, -0.3) * 4,
+}
 
 
 def record(condition: Condition, *statuses: str) -> dict[str, Any]:
@@ -29,7 +43,13 @@ def record(condition: Condition, *statuses: str) -> dict[str, Any]:
         "condition": {"slowdown": condition.slowdown, "load": condition.load},
         "seconds": 1.0,
         "benchmarks": [
-            {"name": f"test_{n}", "kind": ("cpu", "text")[n % 2], "status": status, "pairs": 4 + n, "seconds": 0.5}
+            {
+                "name": f"test_{n}",
+                "kind": ("cpu", "text")[n % 2],
+                "seconds": 0.8,
+                "effects": EFFECTS[status],
+                "base_s": 1e-3,
+            }
             for n, status in enumerate(statuses)
         ],
     }
@@ -56,7 +76,7 @@ def test_tally() -> None:
         record(SAME, "ok", "ok", "ok", "improvement"),
         record(SAME, "ok", "regression", "ok", "ok"),
     ]
-    found = counts.tally(records)
+    found = counts.tally(records, Judging(RULE))
     rows = {(row["slowdown"], row["load"], row["kind"]): row for row in found["rows"]}
     assert list(rows) == [
         *((0.0, "quiet", kind) for kind in ("cpu", "text", "all")),
@@ -70,14 +90,58 @@ def test_tally() -> None:
         "undecided": 0,
         "ok": 6,
     }
-    assert (everything["mean_pairs"], everything["mean_seconds"]) == (5.5, 0.5)
+    # Those that are the same are known to be after four pairs; each pair took 0.1 s.
+    assert everything["mean_pairs"] == 4.0
+    assert everything["mean_seconds"] == pytest.approx(0.4)
     assert rows[0.05, "busy", "cpu"]["regression"]["share"] == 1.0
     (suites,) = found["suites_with_false_alarms"]
     assert (suites["count"], suites["suites"], suites["size"], suites["load"]) == (1, 2, 4, "quiet")
+    assert suites["bias"]["pairs"] == 16
+    assert suites["bias"]["mean"] == pytest.approx(0.0, abs=1e-12)
+    assert found["replays"] == []
     text = [" ".join(line.split()) for line in counts.lines(found)]
     assert text[3].startswith("same quiet all 8 1: 0.32 to 52.65 % 0: 0.00 to 36.94 % 6: ")
     assert text[4].startswith("+5 % busy cpu 2 2: 15.81 to 100.00 % 0: ")
-    assert text[-2] == "the same code, quiet: of 2 suites of 4 have a regression 1: 1.26 to 98.74 %"
+    assert text[-2].startswith("the same code, quiet: of 2 suites of 4 have a regression 1: 1.26 to 98.74 %; mean ")
+
+
+def test_decisions_are_those_of_a_run() -> None:
+    """Pair by pair, each benchmark until it is decided, and by the rule that is asked for."""
+    suite = decide(record(SAME, "ok", "regression", "undecided"), RULE)
+    assert [(track.status, track.pairs) for track in suite] == [("ok", 4), ("regression", 4), ("undecided", 8)]
+    assert suite[2].spent == pytest.approx(0.8)
+    (track,) = decide(record(SAME, "regression"), PairRule(0.2, max_pairs=8))
+    assert track.status == "ok"
+    assert [track.status for track in decide(record(SAME, "ok"), RULE, slowdown=0.05)] == ["regression"]
+    assert [track.status for track in decide(record(SAME, "regression"), RULE, signs=[-1] * 8)] == ["improvement"]
+
+
+def test_replays_swap_the_sides_of_the_whole_suite() -> None:
+    """Two benchmarks of the same pairs stay alike, whatever chance does to the pairs."""
+    chance = random.Random(1)
+    signs = set()
+    for _ in range(100):
+        one, other = replay(record(SAME, "regression", "regression"), PairRule(0.03, max_pairs=8), 0.0, chance)
+        assert one.effects == other.effects
+        signs.update(effect > 0 for effect in one.effects)
+    assert signs == {True, False}
+
+
+def test_replays_are_counted() -> None:
+    """Always 5 % up or down: of 16 ways that four pairs may be swapped, one gives a regression at once."""
+    judging = Judging(PairRule(0.03, max_pairs=4), replays=800, replayed=(0.0, 0.05))
+    found = counts.tally([record(SAME, "regression", "regression"), record(SAME, "ok", "ok")], judging)
+    rows = {(row["slowdown"], row["kind"]): row for row in found["replays"]}
+    assert list(rows) == [(slowdown, kind) for slowdown in (0.0, 0.05) for kind in ("cpu", "text", "all")]
+    same = rows[0.0, "all"]
+    assert (same["comparisons"], same["suites"], same["verdicts"]) == (2, 1600, 3200)
+    # Binomial of 800 and 1/16 in the first comparison, none in the second: within 5 standard deviations of 34.2 / 800.
+    assert same["regression"] == pytest.approx(1 / 32, abs=0.022)
+    assert same["suites_with_regression"] == same["regression"]  # the two benchmarks of a suite alarm together
+    assert same["most_regressions_of_a_comparison"] == 2 * same["regression"]
+    assert rows[0.05, "all"]["regression"] > 0.5
+    assert counts.lines(found)[-1].startswith("replayed: ")
+    assert found == counts.tally([record(SAME, "regression", "regression"), record(SAME, "ok", "ok")], judging)
 
 
 def test_log_goes_on(tmp_path: Path) -> None:
@@ -91,8 +155,8 @@ def test_log_goes_on(tmp_path: Path) -> None:
     assert (again.count(SAME), again.count(SLOWER), again.count(Condition(0.0, "busy"))) == (1, 1, 0)
     again.add(record(SAME, "ok"))
     assert Log(path, Settings()).count(SAME) == 2
-    with pytest.raises(LogError, match=r"log.jsonl:1: measured with other settings \(mode, max_pairs\); name another"):
-        Log(path, Settings(mode="exceeds", max_pairs=4))
+    with pytest.raises(LogError, match=r"log.jsonl:1: measured with other settings \(pairs, small\); name another"):
+        Log(path, Settings(pairs=4, small=True))
 
 
 def made(monkeypatch: pytest.MonkeyPatch, interrupt_at: int | None = None) -> list[Condition]:
@@ -134,8 +198,12 @@ def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
 
     assert cli.main([*arguments, "--show"]) == 0
     assert len(asked) == 2
-    assert cli.main([*arguments, "--mode", "exceeds"]) == 2
-    assert "measured with other settings (mode)" in capsys.readouterr().err
+    assert cli.main([*arguments, "--show", "--mode", "exceeds", "--threshold", "10%", "--replay", "5"]) == 0
+    found = json.loads(output.read_text())
+    assert (found["mode"], found["threshold"]) == ("exceeds", 0.1)
+    assert [row["verdicts"] for row in found["replays"] if row["kind"] == "all"] == [20, 20]
+    assert cli.main([*arguments, "--pairs", "7"]) == 2
+    assert "measured with other settings (pairs)" in capsys.readouterr().err
     assert cli.main(["--show", "--log", str(tmp_path / "none")]) == 0
     assert "the log is empty" in capsys.readouterr().out
 
