@@ -31,7 +31,8 @@ from perfcore.suite.sides import Workspace
 
 WORKLOADS = Path(__file__).resolve().parent / "workloads.py"
 KINDS = ("cpu", "alloc", "memory", "text")
-LOADS = ("quiet", "busy")
+# "busy" makes the load itself; "given" is what else runs on the machine, and the caller's to start.
+LOADS = ("quiet", "busy", "given")
 Record = dict[str, Any]
 # Keeps a processor busy for as long as the battery is there, even where that is killed.
 _SPIN = """

@@ -45,10 +45,12 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--slowdown", metavar="P", type=_slowdown, action="append", help="0 is A/A; again for more (0, 3%%, 5%%)"
     )
-    options.add_argument("--load", choices=LOADS, action="append", help="again for both (quiet)")
+    options.add_argument(
+        "--load", choices=LOADS, action="append", help="given: as other programs keep it; again for more (quiet)"
+    )
     options.add_argument("--kind", choices=KINDS, action="append", help="of workloads; again for more (all)")
     options.add_argument("--pairs", metavar="N", type=_count, help=f"of processes in a comparison ({PAIRS})")
-    options.add_argument("--quick", action="store_true", help="one run of half the suite, few pairs: no evidence")
+    options.add_argument("--quick", action="store_true", help="one run of a tenth of the suite, few pairs: no evidence")
     options.add_argument("--log", metavar="FILE", type=Path, help="default: benchmarks/results/noise.jsonl")
     options.add_argument("--mode", choices=("detect", "exceeds"), default="detect", help="to judge by (detect)")
     options.add_argument("--threshold", metavar="P", type=fraction, default=0.03, help="to judge by (3%%)")
