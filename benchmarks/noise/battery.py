@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,9 +82,18 @@ class LogError(Exception):
 
 
 class Log:
-    """The comparisons made so far, in a file. Single owner."""
+    """What was measured so far, in a file: comparisons, or runs. Single owner.
 
-    def __init__(self, path: Path, settings: Settings) -> None:
+    Args:
+        path: of the file.
+        settings: a dataclass, what all of it has in common.
+
+    Raises:
+        LogError: the file holds something else.
+
+    """
+
+    def __init__(self, path: Path, settings: Any) -> None:
         self._path = path
         self._settings = json.loads(json.dumps(asdict(settings)))
         self.records: list[Record] = []
@@ -103,11 +112,11 @@ class Log:
         self._broken_end = bool(text) and not text.endswith("\n")
 
     def count(self, condition: Condition) -> int:
-        """Return how many comparisons there are under this condition."""
+        """Return how many there are under this condition."""
         return sum(record["condition"] == asdict(condition) for record in self.records)
 
     def add(self, record: Record) -> None:
-        """Keep a comparison."""
+        """Keep one."""
         record = {"settings": self._settings, **record}
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("a", encoding="utf-8") as file:
@@ -135,11 +144,16 @@ def _kind(track: Track) -> str:
     return track.name.partition("::test_")[2].partition("_")[0]
 
 
+def pytest_arguments(kinds: Sequence[str], *, small: bool) -> list[str]:
+    """Return what selects these workloads, all sizes or the smallest."""
+    wanted = " or ".join(f"test_{kind}_" for kind in kinds)
+    return ["-k", f"({wanted}) and 0400" if small else wanted, "-p", "no:cacheprovider"]
+
+
 def compare_once(condition: Condition, settings: Settings) -> Record | None:
     """Run one comparison; None when it was interrupted."""
     seed = random.SystemRandom().randrange(2**32)
-    wanted = " or ".join(f"test_{kind}_" for kind in settings.kinds)
-    arguments = ["-k", f"({wanted}) and 0400" if settings.small else wanted, "-p", "no:cacheprovider"]
+    arguments = pytest_arguments(settings.kinds, small=settings.small)
     with tempfile.TemporaryDirectory(prefix="perfcore-noise-") as name:
         folders = [Path(name) / side for side in ("base", "head")]
         for folder, factor in zip(folders, (1.0, 1.0 + condition.slowdown), strict=True):
@@ -174,8 +188,10 @@ def compare_once(condition: Condition, settings: Settings) -> Record | None:
     }
 
 
-def run(log: Log, conditions: list[Condition], runs: int, settings: Settings) -> Iterator[tuple[Condition, Record]]:
-    """Make the comparisons that the log lacks, the conditions in turns; yield each as it is kept.
+def run(
+    log: Log, conditions: list[Condition], runs: int, measure: Callable[[Condition], Record | None]
+) -> Iterator[tuple[Condition, Record]]:
+    """Measure what the log lacks, the conditions in turns; yield each as it is kept.
 
     Raises:
         KeyboardInterrupt: the one that was running is lost.
@@ -185,7 +201,7 @@ def run(log: Log, conditions: list[Condition], runs: int, settings: Settings) ->
         for condition in conditions:
             if log.count(condition) > number:
                 continue
-            record = compare_once(condition, settings)
+            record = measure(condition)
             if record is None:
                 raise KeyboardInterrupt
             log.add(record)

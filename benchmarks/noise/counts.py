@@ -53,7 +53,8 @@ def clopper_pearson(successes: int, count: int, level: float = LEVEL) -> tuple[f
     return low, high
 
 
-def _proportion(successes: int, count: int) -> dict[str, Any]:
+def proportion(successes: int, count: int) -> dict[str, Any]:
+    """Return a count, its share, and the interval of that."""
     low, high = clopper_pearson(successes, count)
     return {"count": successes, "share": successes / count, "low": low, "high": high}
 
@@ -83,7 +84,7 @@ def _counted(tracks: Sequence[Track]) -> dict[str, Any]:
     count = len(tracks)
     return {
         "benchmarks": count,
-        **{status: _proportion(found[status], count) for status in STATUSES},
+        **{status: proportion(found[status], count) for status in STATUSES},
         "mean_pairs": sum(track.pairs for track in tracks) / count,
         "mean_seconds": sum(track.spent for track in tracks) / count,
     }
@@ -161,8 +162,8 @@ def tally(records: Iterable[Record], judging: Judging) -> dict[str, Any]:
         rows.extend({"slowdown": slowdown, "load": load, "kind": kind, **_counted(kinds[kind])} for kind in kinds)
         if not slowdown:
             size = max(map(len, decided))
-            share = _proportion(sum(map(_alarmed, decided)), len(decided))
-            suites.append({"load": load, "suites": len(these), "size": size, "bias": _bias(these), **share})
+            alarmed = proportion(sum(map(_alarmed, decided)), len(decided))
+            suites.append({"load": load, "suites": len(these), "size": size, "bias": _bias(these), **alarmed})
             replays.extend(_replays(these, load, judging))
     return {
         "level": LEVEL,
@@ -174,11 +175,13 @@ def tally(records: Iterable[Record], judging: Judging) -> dict[str, Any]:
     }
 
 
-def _share(found: dict[str, Any]) -> str:
+def share(found: dict[str, Any]) -> str:
+    """Return what `proportion` found, as text."""
     return f"{found['count']}: {100 * found['low']:.2f} to {100 * found['high']:.2f} %"
 
 
-def _head(slowdown: float) -> str:
+def head_label(slowdown: float) -> str:
+    """Say what head is."""
     return f"+{100 * slowdown:.3g} %" if slowdown else "same"
 
 
@@ -186,7 +189,7 @@ def _replay_lines(found: Sequence[dict[str, Any]]) -> list[str]:
     header = ("replayed", "load", "workloads", "verdicts", *STATUSES, "suites with a regression", "worst comparison")
     rows = [
         (
-            _head(row["slowdown"]),
+            head_label(row["slowdown"]),
             row["load"],
             row["kind"],
             str(row["verdicts"]),
@@ -204,11 +207,11 @@ def lines(found: dict[str, Any]) -> list[str]:
     header = ("head", "load", "workloads", "judged", "regression", "undecided", "ok", "improvement", "pairs", "seconds")
     rows = [
         (
-            _head(row["slowdown"]),
+            head_label(row["slowdown"]),
             row["load"],
             row["kind"],
             str(row["benchmarks"]),
-            *(_share(row[status]) for status in ("regression", "undecided", "ok", "improvement")),
+            *(share(row[status]) for status in ("regression", "undecided", "ok", "improvement")),
             f"{row['mean_pairs']:.1f}",
             f"{row['mean_seconds']:.2f}",
         )
@@ -218,7 +221,7 @@ def lines(found: dict[str, Any]) -> list[str]:
     for one in found["suites_with_false_alarms"]:
         bias = one["bias"]
         said.append(
-            f"the same code, {one['load']}: of {one['suites']} suites of {one['size']} have a regression {_share(one)}"
+            f"the same code, {one['load']}: of {one['suites']} suites of {one['size']} have a regression {share(one)}"
             f"; mean effect of a suite's pair {100 * bias['mean']:+.3f} ± {100 * bias['reach']:.3f} %"
         )
     said.append(

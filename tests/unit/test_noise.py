@@ -167,17 +167,22 @@ def made(monkeypatch: pytest.MonkeyPatch, interrupt_at: int | None = None) -> li
         asked.append(condition)
         return None if len(asked) == interrupt_at else record(condition, "ok", "ok")
 
-    monkeypatch.setattr(battery, "compare_once", compare_once)
+    monkeypatch.setattr(cli, "compare_once", compare_once)
     return asked
 
 
-def test_conditions_take_turns_and_are_made_up_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = made(monkeypatch)
+def test_conditions_take_turns_and_are_made_up_for(tmp_path: Path) -> None:
+    asked: list[Condition] = []
+
+    def measure(condition: Condition) -> dict[str, Any]:
+        asked.append(condition)
+        return record(condition, "ok")
+
     log = Log(tmp_path / "log.jsonl", Settings())
     log.add(record(SLOWER, "ok"))
-    assert [condition for condition, _ in battery.run(log, [SAME, SLOWER], 3, Settings())] == asked
-    assert asked == [SAME, SAME, SLOWER, SAME, SLOWER]
-    assert list(battery.run(log, [SAME, SLOWER], 3, Settings())) == []
+    done = [condition for condition, _ in battery.run(log, [SAME, SLOWER], 3, measure)]
+    assert done == asked == [SAME, SAME, SLOWER, SAME, SLOWER]
+    assert list(battery.run(log, [SAME, SLOWER], 3, measure)) == []
 
 
 def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -186,7 +191,7 @@ def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     asked = made(monkeypatch, interrupt_at=3)
     assert cli.main(arguments) == 130
     done = capsys.readouterr()
-    assert done.err.splitlines()[-1] == "noise: interrupted; 2 comparisons are in the log"
+    assert done.err.splitlines()[-1] == "noise: interrupted; 2 are in the log"
     assert "all" in done.out
     assert asked == [SAME, Condition(0.05, "quiet"), SAME]
 

@@ -67,13 +67,14 @@ def interrupt_at(nth: int) -> Iterator[list[int]]:
         frame.f_trace_opcodes = True
         return each
 
-    outer = sys.gettrace()  # a coverage tool's
+    if sys.gettrace() is not None:
+        pytest.skip("a coverage tool traces: CPython 3.12 may crash where two take turns in one coroutine")
     sys._getframe().f_trace_opcodes = True  # 3.12 looks for them if it has seen this before settrace()
     sys.settrace(called)
     try:
         yield seen
     finally:
-        sys.settrace(outer)
+        sys.settrace(None)
 
 
 ITEMS = [letter * 3000 for letter in "abc"]  # a ring of 4096 bytes has room for one
