@@ -109,6 +109,7 @@ def test_a_running_process(tmp_path: Path) -> None:
         (["--pid", "1"], "--pid takes"),
         (["--pid", "0", "--seconds", "1"], "--pid takes"),
         (["--seconds", "no", "--", "true"], "is no time"),
+        (["--seconds", "86401", "--", "true"], "is no time; give seconds above 0, at most 86400"),
         (["--interval", "0", "--", "true"], "is no interval"),
         (["--", "/nonexistent/program"], "cannot be run: No such file"),
         (["--pid", str(2**22 + 1), "--seconds", "1"], "no process"),
