@@ -13,7 +13,6 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from statistics import median
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,6 +23,7 @@ from perfcore.judge.history import MIN_RUNS, trend
 from perfcore.judge.stats import summarize
 from perfcore.judge.thresholds import WARNING, Thresholds
 from perfcore.judge.verdict import judge_benchmark
+from perfcore.names import is_chosen
 from perfcore.record.environment import differences
 from perfcore.record.results import Benchmark, Results
 
@@ -310,7 +310,7 @@ class PerformanceAnalyzer:
             (str(results.path), one)
             for results in self.results
             for one in results.benchmarks
-            if pattern is None or pattern in one.fullname or fnmatchcase(one.fullname, pattern)
+            if is_chosen(one.fullname, pattern)
         ]
         if pattern is not None and not found:
             raise ResultsError(f"no benchmark holds or matches {pattern!r}; the names are those of perfcore analyze")

@@ -8,11 +8,11 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from perfcore.errors import ConfigError
 from perfcore.judge.thresholds import parse_duration
+from perfcore.names import matches
 from perfcore.record.results import Benchmark
 from perfcore.units import format_bytes, format_seconds, parse_bytes
 
@@ -22,7 +22,7 @@ class Target:
     """What holds for the lanes and benchmarks whose names match a pattern.
 
     Attributes:
-        pattern: of the name or the full name; case counts.
+        pattern: of the name or the full name; case counts, and brackets are as in ``Rule``.
         key: one of ``KEYS``.
         limit: seconds, bytes, percent of one processor, or calls per second.
         place: where it is written, for messages.
@@ -40,7 +40,7 @@ class Target:
 
     def names(self, name: str) -> bool:
         """Whether the pattern matches a name."""
-        return name == self.pattern or fnmatchcase(name, self.pattern)
+        return matches(name, self.pattern)
 
 
 def _parse_percent(value: object) -> float:

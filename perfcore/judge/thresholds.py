@@ -8,10 +8,10 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from fnmatch import fnmatchcase
 from typing import Any
 
 from perfcore.errors import ConfigError
+from perfcore.names import matches
 from perfcore.units import parse_bytes, unit_of
 
 WARNING = 0.05
@@ -67,7 +67,7 @@ class Rule:
     """What holds for the benchmarks whose names match a shell pattern; None leaves a value as it is.
 
     Attributes:
-        pattern: of the fullname; case counts.
+        pattern: of the fullname; case counts, and brackets are a set of characters or those of a test's parameters.
         warning: instead of the general threshold.
         critical: likewise.
         maximum: seconds that the median must not exceed, whatever the baseline says.
@@ -83,7 +83,7 @@ class Rule:
 
     def matches(self, fullname: str) -> bool:
         """Whether it holds for a benchmark."""
-        return fnmatchcase(fullname, self.pattern)
+        return matches(fullname, self.pattern)
 
 
 def metric_rule(metric: str, general: Mapping[str, MetricRule], rules: Sequence[Rule]) -> MetricRule:

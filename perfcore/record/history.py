@@ -14,10 +14,10 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from perfcore.errors import HistoryError
+from perfcore.names import is_chosen
 from perfcore.record import database as db
 from perfcore.record.database import sa  # there, because it says what to install where it is missing
 from perfcore.record.environment import describe
@@ -278,8 +278,7 @@ class History:
         """Return the names of the benchmarks, those that match a shell pattern or hold the text."""
         with self.database.reading() as connection:
             names = [str(name) for name in connection.scalars(sa.select(db.benchmarks.c.fullname))]
-        wanted = (name for name in names if pattern is None or pattern in name or fnmatchcase(name, pattern))
-        return sorted(wanted)
+        return sorted(name for name in names if is_chosen(name, pattern))
 
     def series(
         self,

@@ -16,7 +16,9 @@ from results_files import MACHINE, benchmark, write
 from perfcore.cli import main
 from perfcore.errors import ConfigError
 from perfcore.judge.history import find_changes, judge_history, sparkline, trend
+from perfcore.judge.targets import Target
 from perfcore.judge.thresholds import Rule, Thresholds, limits_for, parse_duration
+from perfcore.names import is_chosen
 
 DAY = 86400.0
 FLAT = [1e-6] * 12
@@ -197,6 +199,24 @@ def test_rules_that_make_no_sense_together() -> None:
     assert limits_for("b", Thresholds(), [Rule("a", warning=0.5)]) == (Thresholds(), None)
     rules = [Rule("*", 0.01, 0.02, 1.0), Rule("b", critical=0.5)]
     assert limits_for("b", Thresholds(), rules) == (Thresholds(0.01, 0.5), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "meant"),
+    [
+        ("t.py::r[direct]", "t.py::r[direct]"),
+        ("*::r[direct]", "t.py::r[direct]"),
+        ("t.py::r[*]", "t.py::r[direct] t.py::r[d]"),
+        ("t.py::[qr][[]d]", "t.py::r[d]"),
+        ("t.py::[qr]?d?", "t.py::r[d]"),
+        ("t.py::r[direct", ""),
+    ],
+)
+def test_brackets_in_a_pattern_are_a_set_or_those_of_parameters(pattern: str, meant: str) -> None:
+    names = ["t.py::r[direct]", "t.py::r[d]", "t.py::R[d]"]
+    assert [name for name in names if Rule(pattern).matches(name)] == meant.split()
+    assert [name for name in names if Target(pattern, "mean", 1.0).names(name)] == meant.split()
+    assert all(is_chosen(name, pattern) for name in meant.split())
 
 
 def test_trends(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
