@@ -43,14 +43,6 @@ def parser() -> Parser:
     return made
 
 
-def _groups(points: list[Point]) -> dict[tuple[str, str, str], list[Point]]:
-    found: dict[tuple[str, str, str], list[Point]] = {}
-    for point in points:
-        if point.median > 0:
-            found.setdefault((point.environment, point.backend, point.method), []).append(point)
-    return found
-
-
 def changes_of(points: Sequence[Point], found: Trend) -> list[dict[str, Any]]:
     """Return the changes of a trend: when, between which commits, by how much, and how sure that is."""
     return [
@@ -78,20 +70,21 @@ def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     from perfcore.cli.history_command import open_history
     from perfcore.judge.history import trend
+    from perfcore.record.series import group_alike
 
     history = open_history(args)
     names = history.names(args.benchmark)
     entries: list[dict[str, Any]] = []
     for name, points in history.series(names, since=time.time() - args.days * 86400).items():
-        for (environment, backend, method), group in _groups(points).items():
+        for group in group_alike(points):
             found = trend([point.at for point in group], [point.median for point in group])
             if found is None:
                 continue
             described = asdict(found) | {"changes": changes_of(group, found)}
             del described["levels"]
-            entries.append(
-                {"benchmark": name, "environment": environment, "backend": backend, "method": method} | described
-            )
+            newest = group[-1]
+            where = {"environment": newest.environment, "backend": newest.backend, "method": newest.method}
+            entries.append({"benchmark": name} | where | described)
     if not entries:
         which = f" of benchmarks like {args.benchmark!r}" if args.benchmark else ""
         raise HistoryError(f"{history.name}: no runs{which} in the last {args.days:g} days; ask for more with --days")

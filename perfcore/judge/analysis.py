@@ -140,7 +140,7 @@ class WindowTrend:
         benchmark: its name.
         environment: the digest of the environment.
         backend: what ran it.
-        method: the kernel and the timer.
+        method: the kernel and the timer, those of the newest run where rounds had one call and many.
         metric: what was looked at.
         count: runs.
         window: runs in a window.
@@ -249,10 +249,9 @@ def _compare(base: Results, other: Results) -> FileComparison:
 
 
 def _window_trend(name: str, metric: str, points: Sequence[Point], window: int) -> WindowTrend | None:
-    """Describe one series; None where no figure is above zero."""
-    kept = [point for point in points if 0 < point.median < math.inf]
-    values = [point.median for point in kept]
-    whole = trend([point.at for point in kept], values)
+    """Describe one series; None where there is nothing to describe."""
+    values = [point.median for point in points]
+    whole = trend([point.at for point in points], values)
     if whole is None:
         return None
     recent, before = values[-window:], values[-2 * window : -window]
@@ -265,14 +264,14 @@ def _window_trend(name: str, metric: str, points: Sequence[Point], window: int) 
             low, high = math.exp(moved.interval.low), math.exp(moved.interval.high)
             steady = low > 1 / (1 + WARNING) and high < 1 + WARNING
             direction = "up" if low > 1 else "down" if high < 1 else "steady" if steady else "undecided"
-    first = kept[0]
+    newest = points[-1]
     return WindowTrend(
         benchmark=name,
-        environment=first.environment,
-        backend=first.backend,
-        method=first.method,
+        environment=newest.environment,
+        backend=newest.backend,
+        method=newest.method,
         metric=metric,
-        count=len(kept),
+        count=len(points),
         window=window,
         before=median(before) if before else math.nan,
         recent=median(recent),
@@ -281,7 +280,7 @@ def _window_trend(name: str, metric: str, points: Sequence[Point], window: int) 
         high=high,
         direction=direction,
         weekly=whole.weekly,
-        changes=tuple((kept[i].at, kept[i].commit) for i in whole.changes),
+        changes=tuple((points[i].at, points[i].commit) for i in whole.changes),
         moving=tuple(median(values[max(0, end - window) : end]) for end in range(1, len(values) + 1)),
         sparkline=whole.sparkline,
     )
@@ -373,6 +372,7 @@ class PerformanceAnalyzer:
 
         """
         from perfcore.record.history import History
+        from perfcore.record.series import group_alike
 
         if window < 2:
             raise ValueError(f"a window must have at least 2 runs, not {window}")
@@ -384,9 +384,6 @@ class PerformanceAnalyzer:
         since = (time.time() if now is None else now) - days * _DAY
         made = []
         for name, points in history.series(history.names(pattern), since=since, metric=metric).items():
-            series: dict[tuple[str, str, str], list[Point]] = {}
-            for point in points:
-                series.setdefault((point.environment, point.backend, point.method), []).append(point)
-            found = (_window_trend(name, metric, group, window) for group in series.values())
+            found = (_window_trend(name, metric, group, window) for group in group_alike(points))
             made += [one for one in found if one is not None]
         return made

@@ -14,10 +14,12 @@ from perfcore.errors import ResultsError
 from perfcore.judge.metrics import MetricRules, MetricVerdict
 from perfcore.judge.thresholds import MetricRule, Rule, Thresholds, limits_for
 from perfcore.judge.verdict import Check, Verdict, check_results, marked, with_limit
+from perfcore.record.methods import alike
 from perfcore.record.results import MAX_BYTES, Results, load_results
 
 if TYPE_CHECKING:
     from perfcore.record.history import History
+    from perfcore.record.series import Series
 
     Source = Results | str | os.PathLike[str]
 
@@ -103,25 +105,30 @@ class RegressionDetector:
     def check_history(self, results: Source, history: History) -> Check:
         """Judge results by the earlier runs of a history that have the same environment, backend and method.
 
+        Rounds of one call and rounds of many are one method.
+
         Raises:
             PerfcoreError: the file or the history cannot be read.
 
         """
-        from perfcore.judge.history import EVIDENCE, KEPT_RUNS, judge_history, judge_metrics_by_history
+        from perfcore.judge.history import (
+            EVIDENCE,
+            KEPT_RUNS,
+            MAX_RUNS,
+            clock_share,
+            judge_history,
+            judge_metrics_by_history,
+        )
         from perfcore.record.history import environment_key, make_run, method
-        from perfcore.record.series import read_kept, read_series
+        from perfcore.record.series import last_figures, read_kept, read_series
 
         head = as_results(results)
         this, here = make_run(head), environment_key(head)
         names = [benchmark.fullname for benchmark in head.benchmarks]
         groups, series = read_series(history, names, until=math.nextafter(this.at, -math.inf), environment=here)
-        points: dict[str, list[tuple[float, float]]] = {}
-        methods = {benchmark.fullname: method(benchmark) for benchmark in head.benchmarks}
+        found: dict[str, list[Series]] = {}
         for one in series:
-            group = groups[one.group]
-            if self.allow_backend_mismatch or (group.backend, one.method) == (this.backend, methods[one.fullname]):
-                found = zip((group.moments[run] for run in one.runs), one.values, strict=True)
-                points.setdefault(one.fullname, []).extend(found)
+            found.setdefault(one.fullname, []).append(one)
         known = set(history.names())
         verdicts: list[Verdict] = []
         metrics: list[MetricVerdict] = []
@@ -131,14 +138,22 @@ class RegressionDetector:
         wanted = [name for name, some in zip(names, cases, strict=True) if some]
         kept = read_kept(history, wanted, before=this.at, environment=here, limit=KEPT_RUNS)
         for benchmark, (general, maximum) in zip(head.benchmarks, judged_by, strict=True):
-            limits, same = marked(benchmark, general), (this.backend, method(benchmark))
-            runs = kept.get(benchmark.fullname, [])
-            alike = [run.figures for run in runs if self.allow_backend_mismatch or (run.backend, run.method) == same]
-            metrics += judge_metrics_by_history(benchmark, limits, rules, [run.figures for run in runs], alike)
-            if benchmark.fullname not in known:
+            name, limits, way = benchmark.fullname, marked(benchmark, general), method(benchmark)
+            every, ways = self.allow_backend_mismatch, alike(way)
+            those = [
+                one
+                for one in found.get(name, ())
+                if every or (groups[one.group].backend == this.backend and one.method in ways)
+            ]
+            earlier = last_figures(groups, those, MAX_RUNS)
+            clock = clock_share(benchmark, way, earlier)
+            runs = kept.get(name, [])
+            same = [run.figures for run in runs if every or (run.backend == this.backend and run.method in ways)]
+            all_runs = [run.figures for run in runs]
+            metrics += judge_metrics_by_history(benchmark, limits, rules, all_runs, same, clock=clock)
+            if name not in known:
                 continue
-            medians = [value for _, value in sorted(points.get(benchmark.fullname, ()))]
-            judged = judge_history(benchmark.fullname, benchmark.median, medians, limits)
+            judged = judge_history(name, benchmark.median, [value for _, value, _ in earlier], limits, clock)
             verdicts.append(with_limit(judged, maximum))
         return Check(
             baseline=None,

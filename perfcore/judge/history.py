@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The verdict on benchmarks against the runs of a history, and where a series of runs is going.
 
-With y the logarithm of the new median and h those of the last K runs of the same environment, backend and method, the
-excess y - median(h) counts when it is above both the threshold and what a further run may differ by:
-t(K - 1) * 1.4826 * MAD(h) * sqrt(1 + pi / (2 K)), a prediction interval from robust estimates (pi / (2 K) is the
-variance of a median in units of one run's). Unlike the rounds of one process, the runs hold the noise between them.
+With y the logarithm of the new median and h those of the last K runs of the same environment and backend that were
+measured the same way, the excess y - median(h) counts when it is above both the threshold and what a further run may
+differ by: t(K - 1) * 1.4826 * MAD(h) * sqrt(1 + pi / (2 K)), a prediction interval from robust estimates (pi / (2 K)
+is the variance of a median in units of one run's). Where rounds of one call are compared with rounds of many, what the
+clock may have added is taken off first. Unlike the rounds of one process, the runs hold the noise between them.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from perfcore.judge.metrics import JUDGED, MetricRules, MetricVerdict, Outcome, 
 from perfcore.judge.thresholds import Thresholds, percent
 from perfcore.judge.verdict import Verdict
 from perfcore.record.kept import kept_figure
+from perfcore.record.methods import ONE_CALL_S, alike, is_one_call
 from perfcore.record.results import Benchmark
 
 MIN_RUNS = 10
@@ -35,7 +37,9 @@ _BARS = "▁▂▃▄▅▆▇█"
 _MOST_POINTS = 100  # of a slope; longer series are thinned to medians of neighbours
 
 
-def judge_history(fullname: str, value: float, history: Sequence[float], thresholds: Thresholds) -> Verdict:
+def judge_history(
+    fullname: str, value: float, history: Sequence[float], thresholds: Thresholds, clock: float = 0.0
+) -> Verdict:
     """Judge a median against those of earlier runs that mean the same.
 
     Args:
@@ -43,6 +47,7 @@ def judge_history(fullname: str, value: float, history: Sequence[float], thresho
         value: its new median in seconds.
         history: the medians of the earlier runs, the oldest first; only the last ``MAX_RUNS`` count.
         thresholds: when a slow-down is a warning, and when critical.
+        clock: the relative change that the clock's own time may make, which some of the runs have in them.
 
     Returns:
         The verdict; ``undecided`` and not comparable with fewer than ``MIN_RUNS`` runs.
@@ -56,7 +61,10 @@ def judge_history(fullname: str, value: float, history: Sequence[float], thresho
         reason = "the median is not above zero"
     elif count < MIN_RUNS:
         more = MIN_RUNS - count
-        reason = f"{count} runs of this environment in the history; {more} more {'is' if more == 1 else 'are'} needed"
+        reason = (
+            f"{count} {'run' if count == 1 else 'runs'} of this environment measured this way in the history; "
+            f"{more} more {'is' if more == 1 else 'are'} needed"
+        )
     if reason:
         return Verdict(fullname, "undecided", nan, nan, nan, nan, middle, value, reason, comparable=False)
     centre = median(usable)
@@ -64,18 +72,37 @@ def judge_history(fullname: str, value: float, history: Sequence[float], thresho
     mad = median(abs(one - centre) for one in usable)
     quantile = _core.student_quantile(0.5 + LEVEL / 2, count - 1)
     noise = quantile * _MAD_SCALE * mad * math.sqrt(1 + math.pi / (2 * count))
+    added = math.log1p(clock)
     warning, critical = math.log1p(thresholds.warning), math.log1p(thresholds.critical)
-    if excess > max(critical, noise):
+    if excess - added > max(critical, noise):
         status = "critical"
-    elif excess > max(warning, noise):
+    elif excess - added > max(warning, noise):
         status = "warning"
     elif excess > warning:
         status = "undecided"
         reason = f"past {percent(thresholds.warning)}, but runs of the history differ by {math.expm1(noise):.1%}"
+        reason += f", and the clock may add {clock:.1%} to rounds of one call" if clock else ""
     else:
-        status = "improvement" if excess < -max(warning, noise) else "ok"
-    low, high = math.exp(excess - noise), math.exp(excess + noise)
-    return Verdict(fullname, status, math.exp(excess), low, high, noise, middle, value, reason, comparable=True)
+        status = "improvement" if excess + added < -max(warning, noise) else "ok"
+    allowance = noise + added
+    low, high = math.exp(excess - allowance), math.exp(excess + allowance)
+    return Verdict(fullname, status, math.exp(excess), low, high, allowance, middle, value, reason, comparable=True)
+
+
+def clock_share(head: Benchmark, way: str, earlier: Sequence[tuple[float, float, str]]) -> float:
+    """Return the relative change that the clock alone may make, where only one side has rounds of one call.
+
+    Args:
+        head: what is judged.
+        way: how it was measured.
+        earlier: moment, median and way of the runs that it is judged by.
+
+    """
+    ways = alike(way)
+    others = [value for _, value, other in earlier if other != way and other in ways]
+    if not others or not head.median > 0:
+        return 0.0
+    return ONE_CALL_S / (head.median if is_one_call(way) else median(others))
 
 
 def judge_metrics_by_history(
@@ -83,7 +110,9 @@ def judge_metrics_by_history(
     thresholds: Thresholds,
     rules: MetricRules,
     runs: Sequence[Mapping[str, Any]],
-    alike: Sequence[Mapping[str, Any]] | None = None,
+    same: Sequence[Mapping[str, Any]] | None = None,
+    *,
+    clock: float = 0.0,
 ) -> list[MetricVerdict]:
     """Judge the metrics of one benchmark by those of earlier runs of the same environment.
 
@@ -94,7 +123,8 @@ def judge_metrics_by_history(
         thresholds: those of the benchmark, for what has none of its own.
         rules: what holds for metrics.
         runs: the figures of the earlier runs, the oldest first, as the history keeps them.
-        alike: those of the runs that were measured the same way, which all but metrics of calls are judged by.
+        same: those of the runs that were measured the same way, which all but metrics of calls are judged by.
+        clock: as of `judge_history`, for those.
 
     """
     made = []
@@ -102,7 +132,7 @@ def judge_metrics_by_history(
         value = figure(head, case.metric)
         if value is None:
             continue
-        those = runs if alike is None or case.metric in JUDGED else alike
+        those, added = (runs, 0.0) if same is None or case.metric in JUDGED else (same, clock)
         here = of_call(head, case.metric)
         found = [known for run in those if (known := kept_figure(run, case.metric, of_call=here)) is not None]
         before = found[-1] if found else None
@@ -113,7 +143,9 @@ def judge_metrics_by_history(
         else:
             sign = -1 if case.up else 1
             series = [one**sign for one in found if one > 0]
-            judged = judge_history(head.fullname, value**sign if value else 0.0, series, Thresholds(*case.limits))
+            judged = judge_history(
+                head.fullname, value**sign if value else 0.0, series, Thresholds(*case.limits), added
+            )
             ratio, before = judged.ratio**sign, judged.baseline_median**sign
             outcome = Outcome(judged.status, ratio, judged.allowance, judged.reason, judged.comparable)
         verdict = case.verdict(head.fullname, before, value, outcome)

@@ -17,6 +17,7 @@ from perfcore.errors import ConfigError, ResultsError
 from perfcore.judge.metrics import MetricRules, MetricVerdict, judge_metrics, lost_metrics
 from perfcore.judge.thresholds import MetricRule, Rule, Thresholds, limits_for, parse_fraction, percent
 from perfcore.record.environment import differences
+from perfcore.record.methods import ONE_CALL, ONE_CALL_S, alike
 from perfcore.record.passes import pass_count
 from perfcore.record.results import STOCK, Benchmark, Results
 from perfcore.units import format_seconds
@@ -27,10 +28,6 @@ EVIDENCE = f"medians of one run each; {_ALLOWANCE}"
 # From worst to best, as reports list them.
 STATUSES = ("critical", "warning", "undecided", "improvement", "ok")
 
-# What a round of one call ("vectorcall") measures beyond the call, and rounds of many ("unrolled") do not: two readings
-# of the clock. 17 to 19 ns were measured (benchmarks/peers); slower processors and clocks have room.
-_ONE_CALL_S = 50e-9
-_SAME_CALLS = {"unrolled", "vectorcall"}
 MAD_SCALE, IQR_SCALE = 1.482602218505602, 1.3489795003921634  # as pc_verdict: the normal distribution's
 
 _UNUSABLE = {
@@ -179,11 +176,11 @@ def _sides(baseline: Benchmark, head: Benchmark) -> tuple[tuple[float, float, fl
     """
     old, new = _side(baseline), _side(head)
     kernels = _kernel(baseline), _kernel(head)
-    if kernels[0] != kernels[1] and set(kernels) == _SAME_CALLS:
+    if kernels[0] != kernels[1] and kernels[1] in alike(kernels[0]):
         sides = [old, new]
-        at = kernels.index("vectorcall")
+        at = kernels.index(ONE_CALL)
         median, mad, iqr = sides[at]
-        sides[at] = median, mad + _ONE_CALL_S / MAD_SCALE, iqr + _ONE_CALL_S * IQR_SCALE
+        sides[at] = median, mad + ONE_CALL_S / MAD_SCALE, iqr + ONE_CALL_S * IQR_SCALE
         old, new = sides
     return old, new
 
@@ -194,7 +191,7 @@ def _mismatch(baseline: Benchmark, head: Benchmark, backends: tuple[str, str]) -
     if old != new:
         return f"measured by {new}, the baseline by {old}"
     old, new = _kernel(baseline), _kernel(head)
-    if old != new and {old, new} != _SAME_CALLS:
+    if old != new and new not in alike(old):
         return f"measured with the kernel {new}, the baseline with {old}"
     before, after = baseline.options.get("timer"), head.options.get("timer")
     if before != after and before is not None and after is not None:

@@ -23,12 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from perfcore.errors import ResultsError
+from perfcore.record.methods import alike
 from perfcore.record.results import STOCK, Results
 
 __all__ = ["Passes", "pass_count"]
 
-# Which of the two it is, calibration decides; both are times of the same calls.
-_SAME_KERNELS = {"vectorcall": "unrolled"}
 _NUMBERS = (int, float)
 _TOLD = ("passes", "pass", "pass_spread", "pass_medians")
 
@@ -50,8 +49,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def _kernel(item: Mapping[str, Any]) -> str:
-    kernel = str(_mapping(item.get("perfcore")).get("kernel", STOCK))
-    return _SAME_KERNELS.get(kernel, kernel)
+    return str(_mapping(item.get("perfcore")).get("kernel", STOCK))
 
 
 def _differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
@@ -62,8 +60,9 @@ def _differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> list[str
         for key in dict.fromkeys([*old, *new])
         if old.get(key) != new.get(key)
     ]
-    if _kernel(first) != _kernel(other):
-        found.append(f"kernel: {_kernel(first)} -> {_kernel(other)}")
+    before, after = _kernel(first), _kernel(other)
+    if after not in alike(before):
+        found.append(f"kernel: {before} -> {after}")
     return found
 
 

@@ -12,17 +12,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
+from itertools import chain
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
 from perfcore.record.database import benchmarks, figures, read_object, runs, sa
 from perfcore.record.kept import Kept
+from perfcore.record.methods import alike
 
 if TYPE_CHECKING:
-    from perfcore.record.history import History
+    from perfcore.record.history import History, Point
 
 _STATS = ("median", "mean", "stddev", "min", "max")
 _CHUNK = 500  # values in one IN (...), under SQLite's least limit of 999
+_moment = attrgetter("at")
 
 
 @dataclass(slots=True)
@@ -49,7 +52,7 @@ class Group:
 
 @dataclass(slots=True)
 class Series:
-    """The medians of one benchmark that mean the same.
+    """The medians of one benchmark that were measured by one method.
 
     Attributes:
         fullname: the benchmark.
@@ -118,6 +121,43 @@ def read_series(
             found = _read_figures(connection, list(named), places, (figures.c.median, figures.c.method))
             made += _gather(found, named, places)
     return groups, made
+
+
+def last_figures(groups: Sequence[Group], series: Iterable[Series], most: int) -> list[tuple[float, float, str]]:
+    """Return moment, median and method of the last runs of some series, the oldest first."""
+    return sorted(
+        (groups[one.group].moments[run], value, one.method)
+        for one in series
+        for run, value in zip(one.runs[-most:], one.values[-most:], strict=True)
+    )[-most:]
+
+
+def join_alike(series: Iterable[Series]) -> list[Series]:
+    """Return the series with those as one that mean the same; its method is that of the newest run."""
+    found: dict[tuple[str, int, frozenset[str]], list[Series]] = {}
+    for one in series:
+        found.setdefault((one.fullname, one.group, alike(one.method)), []).append(one)
+    return [_joined(those) if len(those) > 1 else those[0] for those in found.values()]
+
+
+def _joined(series: Sequence[Series]) -> Series:
+    pairs = sorted(pair for one in series for pair in zip(one.runs, one.values, strict=True))
+    newest = max(series, key=lambda one: one.runs[-1])
+    return Series(
+        newest.fullname, newest.group, newest.method, [run for run, _ in pairs], [value for _, value in pairs]
+    )
+
+
+def group_alike(points: Iterable[Point]) -> list[list[Point]]:
+    """Return a benchmark's points above zero in groups that mean the same, each with the oldest first."""
+    apart: dict[tuple[str, str, str], list[Point]] = {}
+    for point in points:
+        if 0 < point.median < math.inf:
+            apart.setdefault((point.environment, point.backend, point.method), []).append(point)
+    found: dict[tuple[str, str, frozenset[str]], list[list[Point]]] = {}
+    for (environment, backend, method), those in apart.items():
+        found.setdefault((environment, backend, alike(method)), []).append(those)
+    return [sorted(chain(*parts), key=_moment) if len(parts) > 1 else parts[0] for parts in found.values()]
 
 
 def read_kept(

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from perfcore.judge.history import find_changes
 from perfcore.record.environment import describe
 from perfcore.record.history import DAY, environment_key, method, moment
-from perfcore.record.series import Group, Series, read_series
+from perfcore.record.methods import alike
+from perfcore.record.series import Group, Series, join_alike, read_series
 
 if TYPE_CHECKING:
     from perfcore.record.history import History
@@ -138,6 +139,7 @@ def add_trends(document: dict[str, Any], results: Results, history: History, day
     own = _own_group(groups, results)
     if now not in groups[own].moments:
         _add_now(groups, series, results, own)
+    series = join_alike(series)
     _shorten(groups, series, max(_LEAST_RUNS, MOST_POINTS // max(1, len(names))))
     chosen = _choose(groups, series, own)
     places = {index: place for place, index in enumerate(chosen)}
@@ -145,12 +147,12 @@ def add_trends(document: dict[str, Any], results: Results, history: History, day
     for one in series:
         if one.group in places and one.runs:
             found.setdefault(one.fullname, []).append(one)
-    methods = {benchmark.fullname: method(benchmark) for benchmark in results.benchmarks}
+    ways = {benchmark.fullname: alike(method(benchmark)) for benchmark in results.benchmarks}
     for one in document["benchmarks"]:
         mine = found.get(one["fullname"], [])
-        mine.sort(key=lambda each: (places[each.group], each.method != methods[each.fullname], each.method))
+        mine.sort(key=lambda each: (places[each.group], each.method not in ways[each.fullname], each.method))
         one["trends"] = [_trend(each, len(groups[each.group].moments)) | {"group": places[each.group]} for each in mine]
-        one["trend_is_own"] = bool(mine) and mine[0].group == own and mine[0].method == methods[one["fullname"]]
+        one["trend_is_own"] = bool(mine) and mine[0].group == own and mine[0].method in ways[one["fullname"]]
     document["history"] = {
         "days": days,
         "groups": [_described(groups[index], index == own) for index in chosen],

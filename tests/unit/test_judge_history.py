@@ -62,8 +62,9 @@ def test_the_allowance_is_the_formula() -> None:
 @pytest.mark.parametrize(
     ("value", "history", "reason"),
     [
-        (1e-6, FLAT[:9], "9 runs of this environment in the history; 1 more is needed"),
-        (1e-6, [], "0 runs of this environment in the history; 10 more are needed"),
+        (1e-6, FLAT[:9], "9 runs of this environment measured this way in the history; 1 more is needed"),
+        (1e-6, FLAT[:1], "1 run of this environment measured this way in the history; 9 more are needed"),
+        (1e-6, [], "0 runs of this environment measured this way in the history; 10 more are needed"),
         (1e-6, [*FLAT[:8], 0.0, math.inf, -1.0], "8 runs of this environment"),
         (0.0, FLAT, "the median is not above zero"),
         (math.nan, FLAT, "the median is not above zero"),
@@ -74,6 +75,28 @@ def test_what_cannot_be_told(value: float, history: list[float], reason: str) ->
     assert (found.status, found.comparable) == ("undecided", False)
     assert found.reason.startswith(reason)
     assert math.isnan(found.ratio)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "history", "expected"),
+    [
+        (1.13, FLAT, "critical"),
+        (1.11, FLAT, "warning"),  # the clock may be 2 % of it
+        (1.06, FLAT, "undecided"),
+        (0.94, FLAT, "ok"),
+        (0.92, FLAT, "improvement"),
+    ],
+)
+def test_what_the_clock_may_have_added_is_taken_off(ratio: float, history: list[float], expected: str) -> None:
+    found = judge_history("a", ratio * 1e-6, history, Thresholds(), 0.02)
+    assert (found.status, found.ratio, found.allowance) == (
+        expected,
+        pytest.approx(ratio),
+        pytest.approx(math.log(1.02)),
+    )
+    assert (found.low, found.high) == (pytest.approx(ratio / 1.02), pytest.approx(ratio * 1.02))
+    said = "past 5%, but runs of the history differ by 0.0%, and the clock may add 2.0% to rounds of one call"
+    assert found.reason == (said if expected == "undecided" else "")
 
 
 def test_only_the_last_runs_count() -> None:
@@ -155,7 +178,9 @@ def test_other_environments_and_backends_do_not_count(
 ) -> None:
     saved(project / "new.json", 0, benchmark("a", 1.2e-6), **changes)
     assert main(["check", "new.json", "--history", "--fail-on-regression"]) == 0
-    assert "undecided: 0 runs of this environment in the history; 10 more are needed" in capsys.readouterr().out
+    assert (
+        "undecided: 0 runs of this environment measured this way in the history; 10 more are" in capsys.readouterr().out
+    )
 
 
 RULES = """
@@ -292,8 +317,10 @@ def test_figures_that_are_named_are_judged_by_history(project: Path, capsys: pyt
         found = metric_statuses(capsys)
         assert found.pop("allocations") == ("improvement" if slower == 1.0 else expected)  # exact: the last has 5.005
         assert found == dict.fromkeys(names[1:], expected)
+    saved(project / "new.json", 0, measured(1.5, kernel="vectorcall"), **own)  # the same calls
+    assert metric_statuses(capsys) == dict.fromkeys(names, "critical")
     # Another kernel's times mean something else, and what there is none of is not compared.
-    saved(project / "new.json", 0, measured(1.5, kernel="vectorcall"), **own)
+    saved(project / "new.json", 0, measured(1.5, kernel="coroutine"), **own)
     assert metric_statuses(capsys) == {"allocations": "critical"}  # a count, however the time was taken
     assert metric_statuses(capsys, "--allow-backend-mismatch") == dict.fromkeys(names, "critical")
     # A call's allocations are not those that the test counted.
@@ -303,3 +330,71 @@ def test_figures_that_are_named_are_judged_by_history(project: Path, capsys: pyt
     assert metric_statuses(capsys) == dict.fromkeys(names[1:], "ok")
     assert main(["check", "new.json", "--baseline", "more.json", "--json"]) == 0
     assert '"metric": "allocations"' not in capsys.readouterr().out
+
+
+# --- a function that grows past 5 µs: rounds of one call, where rounds had many ---
+
+OWN = {"perfcore": {"schema": 1, "backend": "perfcore"}}
+
+
+def grown(median: float, kernel: str) -> dict[str, Any]:
+    return benchmark("g", median, perfcore={"kernel": kernel, "mad": 0.0})
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with 12 runs of a function of 4 µs."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pyproject.toml").write_text("[tool.perfcore.history]\nurl = 'h.db'\n")
+    for number in range(12):
+        saved(tmp_path / f"{number}.json", number - 29, grown(4e-6, "unrolled"), **OWN)
+    assert main(["import", "."]) == 0
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("median", "kernel", "status", "allowance"),
+    [
+        (50e-6, "vectorcall", "critical", 50e-9 / 50e-6),
+        (4.05e-6, "vectorcall", "ok", 50e-9 / 4.05e-6),
+        (4.23e-6, "vectorcall", "undecided", 50e-9 / 4.23e-6),
+        (4.23e-6, "unrolled", "warning", 0.0),
+    ],
+)
+def test_a_function_that_outgrows_rounds_of_many_calls(
+    small: Path, capsys: pytest.CaptureFixture[str], median: float, kernel: str, status: str, allowance: float
+) -> None:
+    saved(small / "new.json", 0, grown(median, kernel), **OWN)
+    assert main(["check", "new.json", "--history", "--fail-on-regression"]) == (status == "critical")
+    capsys.readouterr()
+    assert main(["check", "new.json", "--history", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["verdicts"]
+    assert (found["status"], found["comparable"]) == (status, True)
+    assert found["allowance"] == pytest.approx(math.log1p(allowance))
+
+
+def test_a_function_that_became_small_again(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(12):
+        saved(small / "more.json", number - 15, grown(10e-6, "vectorcall"), **OWN)
+        assert main(["history", "add", "more.json"]) == 0
+    saved(small / "new.json", 0, grown(4e-6, "unrolled"), **OWN)
+    capsys.readouterr()
+    assert main(["check", "new.json", "--history", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["verdicts"]
+    assert found["comparable"]
+    assert found["baseline_median"] == pytest.approx(math.sqrt(4e-6 * 10e-6))  # 12 runs of each
+    assert found["allowance"] > math.log1p(50e-9 / 10e-6)
+    # Both are one series, in which the change can be seen.
+    assert main(["trends", "--json"]) == 0
+    (series,) = json.loads(capsys.readouterr().out)["trends"]
+    assert (series["count"], series["method"]) == (24, "vectorcall/perf_counter")
+    assert [change["ratio"] for change in series["changes"]] == [pytest.approx(2.5)]
+    assert main(["analyze", "--window", "12", "--json"]) == 0
+    (window,) = json.loads(capsys.readouterr().out)["trends"]
+    assert (window["ratio"], window["direction"], window["count"]) == (pytest.approx(2.5), "up", 24)
+    assert main(["report", "new.json", "--history", "--format", "json", "--output", "-"]) == 0
+    (shown,) = json.loads(capsys.readouterr().out)["benchmarks"]
+    (trend,) = shown["trends"]
+    assert (shown["trend_is_own"], trend["method"]) == (True, "unrolled/perf_counter")
+    assert trend["values"] == [4e-6] * 12 + [10e-6] * 12 + [4e-6]
+    assert [change["run"] for change in trend["changes"]] == [12]
