@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from perfcore.errors import ResultsError
 from perfcore.judge.metrics import MetricRules, MetricVerdict
 from perfcore.judge.thresholds import MetricRule, Rule, Thresholds, limits_for
-from perfcore.judge.verdict import Check, Verdict, check_results, marked, with_limit
+from perfcore.judge.verdict import Check, Verdict, check_results, judge_new, marked, with_limit
 from perfcore.record.methods import alike
 from perfcore.record.results import MAX_BYTES, Results, load_results
 
@@ -151,10 +151,11 @@ class RegressionDetector:
             same = [run.figures for run in runs if every or (run.backend == this.backend and run.method in ways)]
             all_runs = [run.figures for run in runs]
             metrics += judge_metrics_by_history(benchmark, limits, rules, all_runs, same, clock=clock)
-            if name not in known:
-                continue
-            judged = judge_history(name, benchmark.median, [value for _, value, _ in earlier], limits, clock)
-            verdicts.append(with_limit(judged, maximum))
+            if name in known:
+                judged = judge_history(name, benchmark.median, [value for _, value, _ in earlier], limits, clock)
+                verdicts.append(with_limit(judged, maximum))
+            elif (limited := judge_new(benchmark, maximum)) is not None:
+                verdicts.append(limited)
         return Check(
             baseline=None,
             results=head,

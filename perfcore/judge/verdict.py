@@ -281,13 +281,8 @@ def marked(benchmark: Benchmark, thresholds: Thresholds) -> Thresholds:
         ) from None
 
 
-def _judge(
-    old: Benchmark | None, head: Benchmark, limits: tuple[Thresholds, float | None], mismatch: str
-) -> Verdict | None:
-    """Judge one benchmark of a file; a new one only if it is over a limit."""
-    thresholds, maximum = limits
-    if old is not None:
-        return with_limit(_compare(old, head, thresholds, mismatch), maximum)
+def judge_new(head: Benchmark, maximum: float | None) -> Verdict | None:
+    """Return the verdict on a benchmark that nothing is known of; None unless it is over an absolute limit."""
     nan = math.nan
     new = Verdict(head.fullname, "undecided", nan, nan, nan, nan, nan, head.median, "it is new", comparable=False)
     limited = with_limit(new, maximum)
@@ -327,7 +322,9 @@ def check_results(
         own, maximum = limits_for(head.fullname, limits, rules) if rules else (limits, None)
         own, before = marked(head, own), old.get(head.fullname)
         mismatch = "" if before is None or allow_backend_mismatch else _mismatch(before, head, backends)
-        verdict = _judge(before, head, (own, maximum), mismatch)
+        verdict = (
+            judge_new(head, maximum) if before is None else with_limit(_compare(before, head, own, mismatch), maximum)
+        )
         if verdict is not None:
             verdicts.append(verdict)
         others += judge_metrics(before, head, own, what, mismatch=mismatch)

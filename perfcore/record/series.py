@@ -118,7 +118,8 @@ def read_series(
         if not places:
             return groups, made
         for named in _numbered(connection, names):
-            found = _read_figures(connection, list(named), places, (figures.c.median, figures.c.method))
+            columns = (figures.c.median, figures.c.method)
+            found = _read_figures(connection, list(named), places, columns, figures.c.median.is_not(None))
             made += _gather(found, named, places)
     return groups, made
 
@@ -163,7 +164,7 @@ def group_alike(points: Iterable[Point]) -> list[list[Point]]:
 def read_kept(
     history: History, names: Sequence[str], *, before: float, environment: str, limit: int
 ) -> dict[str, list[Kept]]:
-    """Return all figures of the last runs of an environment that have more than columns, the oldest first.
+    """Return all figures of the last runs of an environment, the oldest first.
 
     Raises:
         HistoryError: the database cannot be read.
@@ -202,16 +203,14 @@ def _read_figures(
     numbers: Sequence[int],
     places: Mapping[int, Any],
     columns: Sequence[sa.ColumnElement[Any]],
+    *conditions: sa.ColumnElement[bool],
 ) -> Iterator[Sequence[Any]]:
-    """Give benchmark, run, and some columns, in the order of the table, where the first column is not null.
-
-    Runs that have no place may be among them.
-    """
+    """Give benchmark, run, and some columns, in the order of the table; runs that have no place may be among them."""
     figure = figures.c
     query = (
         sa.select(figure.benchmark_id, figure.run_id, *columns)
         .where(figure.benchmark_id.in_(numbers), figure.run_id.between(min(places), max(places)))
-        .where(columns[0].is_not(None))
+        .where(*conditions)
         .order_by(figure.benchmark_id, figure.run_id)
     )
     return iter(connection.execute(query))

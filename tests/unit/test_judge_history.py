@@ -203,6 +203,16 @@ def test_rules_and_limits(project: Path, capsys: pytest.CaptureFixture[str]) -> 
     saved(project / "new.json", 0, benchmark("a"), benchmark("fresh"), machine_info=other)
     assert main(["check", "new.json", "--baseline", "1.json", "--fail-on-regression"]) == 1
     assert "critical: over its limit of 900 ns" in capsys.readouterr().out
+    # A limit needs no history of the benchmark.
+    saved(project / "new.json", 0, benchmark("a"), benchmark("fresh", 0.8e-6))
+    assert main(["check", "new.json", "--history", "--fail-on-regression"]) == 0
+    assert capsys.readouterr().out.endswith("1 judged: 1 ok: passed\n")
+    saved(project / "new.json", 0, benchmark("a"), benchmark("fresh"))
+    assert main(["check", "new.json", "--history", "--fail-on-regression"]) == 1
+    out = capsys.readouterr().out
+    assert "critical: over its limit of 900 ns" in out
+    assert "new, not in the history (1):" in out
+    assert out.endswith("2 judged: 1 critical, 1 ok: FAILED\n")
 
 
 @pytest.mark.parametrize(
@@ -330,6 +340,18 @@ def test_figures_that_are_named_are_judged_by_history(project: Path, capsys: pyt
     assert metric_statuses(capsys) == dict.fromkeys(names[1:], "ok")
     assert main(["check", "new.json", "--baseline", "more.json", "--json"]) == 0
     assert '"metric": "allocations"' not in capsys.readouterr().out
+
+
+def test_statistics_are_judged_for_runs_that_have_nothing_else(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As pytest-benchmark's own loops leave them: no percentiles, no metrics, nothing in extra_info."""
+    with (project / "pyproject.toml").open("a") as file:
+        file.write("[tool.perfcore.thresholds.metrics]\nmean = {}\nops = {}\nmax = { max = '3 us' }\n")
+    for mean, expected in ((1.05e-6, "ok"), (10e-6, "critical")):
+        saved(project / "new.json", 0, benchmark("a", stats={"mean": mean, "ops": 1 / mean}))
+        assert metric_statuses(capsys) == {"mean": expected, "ops": expected, "max": "ok"}
+    assert main(["check", "new.json", "--history", "--fail-on-regression"]) == 1
 
 
 # --- a function that grows past 5 µs: rounds of one call, where rounds had many ---
