@@ -28,9 +28,10 @@ examples:
   perfcore check results.json --history
 
 exit codes:
-  0  passed, or there are regressions but not --fail-on-regression
+  0  passed, or there are regressions but not --fail-on-regression; what is undecided or new passes, so with
+     --history also a run that the history has too few runs for
   1  a regression is critical, with --fail-on-regression
-  2  could not judge: a file is missing or wrong, or nothing could be compared
+  2  could not judge: a file is missing or wrong, or nothing could be compared with the baseline
 """
 
 
@@ -190,8 +191,11 @@ def print_check(check: Check) -> None:
             for name in names:
                 say(f"  {printable(name)}")
     if check.differences:
-        ending = "so the verdicts are advisory" if check.advisory else "and the verdicts count (--strict-environment)"
-        say(f"the environments differ, {ending}:")
+        if check.baseline is None:
+            say("the history has runs of another environment, which do not count; from the last of them to this one:")
+        else:
+            count = "and the verdicts count (--strict-environment)"
+            say(f"the environments differ, {'so the verdicts are advisory' if check.advisory else count}:")
         for difference in check.differences:
             say(f"  {printable(difference)}")
     say(f"evidence: {check.evidence}")
@@ -200,7 +204,11 @@ def print_check(check: Check) -> None:
 
 
 def _summary(check: Check, *, fail: bool) -> str:
-    counts = ", ".join(f"{count} {status}" for status, count in check.counts.items() if count)
+    told = [f"{count} {status}" for status, count in check.counts.items() if count]
+    judged = f"{len(check.verdicts)} judged"
+    if not check.compared and not check.counts["critical"]:  # by a history that does not have enough runs yet
+        judged = "nothing could be compared"
+        told += [f"{len(check.new)} new"] if check.new else []
     if not check.counts["critical"] + check.metric_counts["critical"]:
         ending = "passed"
     elif check.advisory and check.passed:
@@ -210,7 +218,7 @@ def _summary(check: Check, *, fail: bool) -> str:
     else:
         ending = "regressions; they fail the check with --fail-on-regression"
     metrics = f", metrics of calls: {check.metric_counts['critical']} critical" if check.metrics else ""
-    return f"{len(check.verdicts)} judged: {counts}{metrics}: {ending}"
+    return f"{judged}: {', '.join(told)}{metrics}: {ending}"
 
 
 def run(args: argparse.Namespace) -> int:

@@ -14,6 +14,7 @@ from perfcore.errors import ResultsError
 from perfcore.judge.metrics import MetricRules, MetricVerdict
 from perfcore.judge.thresholds import MetricRule, Rule, Thresholds, limits_for
 from perfcore.judge.verdict import Check, Verdict, check_results, judge_new, marked, with_limit
+from perfcore.record.environment import changes
 from perfcore.record.methods import alike
 from perfcore.record.results import MAX_BYTES, Results, load_results
 
@@ -105,7 +106,8 @@ class RegressionDetector:
     def check_history(self, results: Source, history: History) -> Check:
         """Judge results by the earlier runs of a history that have the same environment, backend and method.
 
-        Rounds of one call and rounds of many are one method.
+        Rounds of one call and rounds of many are one method. What has no such runs is undecided; where that is because
+        the environment is another one than before, ``differences`` of the check name what changed.
 
         Raises:
             PerfcoreError: the file or the history cannot be read.
@@ -115,12 +117,13 @@ class RegressionDetector:
             EVIDENCE,
             KEPT_RUNS,
             MAX_RUNS,
+            MIN_RUNS,
             clock_share,
             judge_history,
             judge_metrics_by_history,
         )
         from perfcore.record.history import environment_key, make_run, method
-        from perfcore.record.series import last_figures, read_kept, read_series
+        from perfcore.record.series import last_figures, read_elsewhere, read_kept, read_series
 
         head = as_results(results)
         this, here = make_run(head), environment_key(head)
@@ -156,6 +159,8 @@ class RegressionDetector:
                 verdicts.append(with_limit(judged, maximum))
             elif (limited := judge_new(benchmark, maximum)) is not None:
                 verdicts.append(limited)
+        few = sum(len(group.moments) for group in groups) < MIN_RUNS
+        elsewhere = read_elsewhere(history, here, before=this.at) if few else None
         return Check(
             baseline=None,
             results=head,
@@ -163,7 +168,7 @@ class RegressionDetector:
             verdicts=tuple(verdicts),
             new=tuple(name for name in names if name not in known),
             gone=(),
-            differences=(),
+            differences=() if elsewhere is None else tuple(changes(elsewhere, this.described)),
             strict_environment=self.strict_environment,
             evidence=EVIDENCE,
             history=history.name,

@@ -80,7 +80,8 @@ class Check:
         verdicts: one for each benchmark that both files have, in the order of ``results``.
         new: names that only ``results`` has.
         gone: names that only ``baseline`` has.
-        differences: what differs between the environments.
+        differences: what differs between the environments; of a history that has too few runs of this one, between that
+            of its last run of another one and this.
         strict_environment: whether verdicts count although the environments differ.
         evidence: what the verdicts rest on.
         history: the history that was compared with; empty where it was a file.
@@ -109,8 +110,11 @@ class Check:
 
     @property
     def advisory(self) -> bool:
-        """Whether the verdicts only inform, because the files come from different environments."""
-        return bool(self.differences) and not self.strict_environment
+        """Whether the verdicts only inform, because the files come from different environments.
+
+        Those by a history never do: only its runs of the same environment are compared with.
+        """
+        return bool(self.differences) and self.baseline is not None and not self.strict_environment
 
     @property
     def counts(self) -> dict[str, int]:

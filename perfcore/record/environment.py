@@ -97,3 +97,13 @@ def differences(baseline: Results, head: Results) -> list[str]:
         for key, words in COMPARED.items()
         if old.get(key) is not None and new.get(key) is not None and old[key] != new[key]
     ]
+
+
+def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return what differs between two environments of `describe`, likewise, and what one of them does not tell."""
+    pairs = ((words, old.get(key), new.get(key)) for key, words in COMPARED.items())
+    return [
+        f"{words}: {'not told' if before is None else before} -> {'not told' if after is None else after}"
+        for words, before, after in pairs
+        if before != after
+    ]

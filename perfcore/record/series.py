@@ -189,6 +189,25 @@ def read_kept(
     return found
 
 
+def read_elsewhere(history: History, environment: str, *, before: float) -> Mapping[str, Any] | None:
+    """Return the environment of the last run of another one, readable; None where there is no such run.
+
+    Raises:
+        HistoryError: the database cannot be read.
+
+    """
+    run = runs.c
+    query = (
+        sa.select(run.environment_json)
+        .where(run.environment != environment, run.at < before)
+        .order_by(run.at.desc(), run.id.desc())
+        .limit(1)
+    )
+    with history.database.reading() as connection:
+        text = connection.scalar(query)
+    return None if text is None else read_object(text)
+
+
 def _numbered(connection: sa.Connection, names: Sequence[str]) -> Iterator[dict[int, str]]:
     """Give the names of those benchmarks that the history knows by their numbers, some hundreds at a time."""
     for start in range(0, len(names), _CHUNK):

@@ -160,6 +160,8 @@ def render_comment(document: dict[str, Any]) -> str:
         for title, names in (("new, not in the baseline", check["new"]), ("gone", check["gone"])):
             body.block(f"{len(names)} {title}", "", (f"- {escaped(name)}\n" for name in names))
         why = "the environments differ" + (", so the verdicts are advisory" if check["advisory"] else "")
+        if check["against"] == "history":
+            why = "runs of another environment do not count; from the last of them to this one"
         body.block(why, "", (f"- {escaped(difference)}\n" for difference in check["differences"]))
     if body.left_out:
         body.parts.append(f"\n{body.left_out} more lines were left out to stay under GitHub's limit.\n")
