@@ -152,7 +152,19 @@ def _history(path: Path, value: object) -> tuple[str, int]:
     where, days = table.get("url", HISTORY), table.get("days", HISTORY_DAYS)
     if not isinstance(where, str) or not where:
         raise ConfigError(f"{path}: tool.perfcore.history.url: must be a file or a database's URL, not {where!r}")
-    return (where if "://" in where else str(path.parent / where)), _days(path, "history.days", days)
+    return _located(path.parent, where), _days(path, "history.days", days)
+
+
+def _located(folder: Path, where: str) -> str:
+    """Return where a history is, with the path of a file, or of an SQLite URL, from the folder on."""
+    scheme, mark, rest = where.partition("://")
+    if not mark:
+        return str(folder / where)
+    name, query, options = rest.removeprefix("/").partition("?")
+    if scheme != "sqlite" or not rest.startswith("/") or name in ("", ":memory:"):
+        return where
+    file = str(folder / name)
+    return f"sqlite:///{file}?{options}" if query else file
 
 
 def _days(path: Path, key: str, value: object) -> int:

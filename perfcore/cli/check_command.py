@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from perfcore.cli import Parser
+from perfcore.cli import Parser, UsageError
 from perfcore.cli.options import add_baseline, add_database, add_judging, add_reading, write_json
 from perfcore.report.metrics import change_text, kind_text
 from perfcore.report.text import change, encodable, painted, printable, say, seconds, table, use_colour
@@ -49,7 +49,8 @@ def parser() -> Parser:
     made.add_argument(
         "--history",
         action="store_true",
-        help="judge against the last runs of the same environment in the history, not against the baseline",
+        help="judge against the last runs of the same environment in the history, not against a baseline; --database "
+        "asks for it too",
     )
     add_database(made)
     add_judging(made)
@@ -225,8 +226,11 @@ def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     from perfcore.record.results import load_results
 
+    by_history = args.history or args.database is not None
+    if by_history and args.baseline is not None:
+        raise UsageError("judge by a baseline or by the history: leave out --baseline, or --history and --database")
     results = load_results(args.results, max_bytes=args.max_size)
-    check = _judge_by_history(args, results) if args.history else judge(args, results)
+    check = _judge_by_history(args, results) if by_history else judge(args, results)
     code = 1 if args.fail_on_regression and not check.passed else 0
     if args.json:
         write_json(report_json(check, command="check", exit_code=code))

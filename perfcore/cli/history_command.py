@@ -18,6 +18,8 @@ from perfcore.report.text import printable, say, seconds, table
 if TYPE_CHECKING:
     from perfcore.record.history import History, Run
 
+MOST_LISTED = 1_000_000
+
 _EXAMPLES = """\
 examples:
   perfcore history add results.json
@@ -39,6 +41,12 @@ _HELP = (
 )
 
 
+def _limit(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not int(text) <= MOST_LISTED:
+        raise argparse.ArgumentTypeError(f"{text!r} is no count; give a whole number from 0 to {MOST_LISTED}")
+    return int(text)
+
+
 def parser() -> Parser:
     """Return the parser of this command."""
     made = Parser(
@@ -52,7 +60,7 @@ def parser() -> Parser:
     )
     add.add_argument("results", metavar="RESULTS", nargs="+", type=Path, help="what pytest --benchmark-json wrote")
     listing.add_argument("--days", type=days, metavar="N", help="only the runs of the last N days")
-    listing.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many (50; 0 for all)")
+    listing.add_argument("--limit", type=_limit, default=50, metavar="N", help="at most so many (50; 0 for all)")
     show.add_argument("key", metavar="KEY", help="the beginning of a run's key, as list shows it")
     prune.add_argument(
         "--days",
@@ -145,7 +153,7 @@ def _list(args: argparse.Namespace) -> int:
 
     history = open_history(args)
     since = None if args.days is None else time.time() - args.days * 86400
-    runs = history.runs(since=since, limit=args.limit if args.limit > 0 else None)
+    runs = history.runs(since=since, limit=args.limit or None)
     if args.json:
         entries = [_summary(run) for run in runs]
         write_json({"schema": 1, "command": "history list", "history": history.name, "runs": entries, "exit_code": 0})

@@ -48,6 +48,21 @@ def test_where_the_history_is(tmp_path: Path) -> None:
     assert (config.history, config.history_days) == ("postgresql://host/x", 90)
 
 
+@pytest.mark.parametrize(
+    ("url", "where"),
+    [
+        ("sqlite:///x.db", "{folder}/x.db"),
+        ("sqlite:///h/x.db?timeout=5", "sqlite:///{folder}/h/x.db?timeout=5"),
+        ("sqlite:////abs/x.db", "/abs/x.db"),
+        ("sqlite:///:memory:", "sqlite:///:memory:"),
+        ("sqlite:///", "sqlite:///"),
+    ],
+)
+def test_an_sqlite_url_is_relative_to_the_pyproject(tmp_path: Path, url: str, where: str) -> None:
+    config = load_config(project(tmp_path, f"[tool.perfcore.history]\nurl = '{url}'\n"))
+    assert config.history == where.format(folder=tmp_path)
+
+
 def test_how_long_runs_of_lanes_stay(tmp_path: Path) -> None:
     assert load_config(project(tmp_path, "[tool.perfcore.retention]\n")).lanes_days == 90
     assert load_config(project(tmp_path, "[tool.perfcore.retention]\nlanes = 7\n")).lanes_days == 7
