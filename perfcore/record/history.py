@@ -87,7 +87,7 @@ def _count(value: object) -> int | None:
 
 
 def method(benchmark: Benchmark) -> str:
-    """Return how a benchmark was measured; only figures of one method mean the same."""
+    """Return how a benchmark was measured; only figures of ways that are `alike` mean the same."""
     kernel = _text((benchmark.perfcore or {}).get("kernel")) or STOCK
     return f"{kernel}/{_text(benchmark.options.get('timer')) or '?'}"
 
