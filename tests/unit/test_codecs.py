@@ -145,7 +145,7 @@ def test_integers_of_every_length() -> None:
     assert JSON.dumps(edges) == json.dumps(edges, separators=(",", ":")).encode()
     with pytest.raises(EncodeError, match="an integer of more than 4300 digits, at \\[1\\]"):
         JSON.dumps([1, 10**4300])
-    with pytest.raises(DecodeError, match="line 1, column 2: an integer of more than 4300 digits"):
+    with pytest.raises(DecodeError, match="line 1, column 2: an integer of more digits than are converted"):
         JSON.loads("[1" + "0" * 4300 + "]")
 
 
@@ -258,11 +258,11 @@ def test_a_users_items_may_do_anything(name: str) -> None:
             return [1, 2]
 
     outer["a"] = Grows(x=1)
-    with pytest.raises(RuntimeError, match="changed its size"):
+    with pytest.raises(RuntimeError, match=r"a (dict|list) changed "):
         codec.dumps(outer)
     outer["a"] = inner
     inner.extend([Shrinks(x=1), object(), object()])
-    with pytest.raises(RuntimeError, match="changed its size"):
+    with pytest.raises(RuntimeError, match=r"a (dict|list) changed "):
         codec.dumps(outer)
     with pytest.raises(KeyError, match="mine"):
         codec.dumps([Raises()])

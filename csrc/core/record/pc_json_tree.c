@@ -50,7 +50,7 @@ const char *pc_json_reason(pc_json_code code)
     case PC_JSON_DUPLICATE:
         return "the same key twice in one object";
     case PC_JSON_DIGITS:
-        return "an integer of more than 4300 digits";
+        return "an integer of more digits than are converted (4300 at most)";
     }
     return "no error";
 }

@@ -114,7 +114,7 @@ PC_NODISCARD static inline int codec_utf8(codec_writer *writer, PyObject *text, 
 int codec_refuse_type(codec_writer *writer, const char *codec, PyObject *value);
 int codec_refuse_depth(codec_writer *writer, int limit);
 
-// Raise for a dict that changed its size between two of its items. Returns -1.
+// Raise for a dict that changed between two of its items. Returns -1.
 int codec_raise_changed(void);
 
 // True with the value of an int of one digit of its 30 bits, as nearly all are.
@@ -152,7 +152,7 @@ static inline bool codec_is_leaf(PyObject *value)
 // as the items() of a subclass further in may, or a finalizer that runs because an exception object is made.
 typedef struct codec_walk {
     PyObject *dict;
-    Py_ssize_t size, place;
+    Py_ssize_t size, place, count;
     PyObject *key, *value; // of the item at hand
     bool held;
 } codec_walk;
@@ -161,6 +161,7 @@ static inline bool codec_walk_next(codec_walk *walk)
 {
     if (!PyDict_Next(walk->dict, &walk->place, &walk->key, &walk->value))
         return false;
+    walk->count++;
     walk->held = !codec_is_leaf(walk->key) || !codec_is_leaf(walk->value);
     if (PC_UNLIKELY(walk->held)) {
         Py_INCREF(walk->key);
@@ -170,7 +171,7 @@ static inline bool codec_walk_next(codec_walk *walk)
 }
 
 // Be done with an item that was written with `status`: let go of it, note where a refusal was, and see that the dict
-// still has its size. 0, or -1.
+// still has its size and gave no more items than that. 0, or -1.
 PC_NODISCARD static inline int codec_walk_end(const codec_walk *walk, codec_writer *writer, int status)
 {
     if (PC_UNLIKELY(status < 0))
@@ -181,7 +182,14 @@ PC_NODISCARD static inline int codec_walk_end(const codec_walk *walk, codec_writ
     }
     if (PC_UNLIKELY(status < 0))
         return -1;
-    return PC_LIKELY(PyDict_GET_SIZE(walk->dict) == walk->size) ? 0 : codec_raise_changed();
+    return PC_LIKELY(PyDict_GET_SIZE(walk->dict) == walk->size && walk->count <= walk->size) ? 0
+                                                                                             : codec_raise_changed();
+}
+
+// Behind the last item: see that there were as many as the dict's size said. 0, or -1.
+PC_NODISCARD static inline int codec_walk_finish(const codec_walk *walk)
+{
+    return PC_LIKELY(walk->count == walk->size) ? 0 : codec_raise_changed();
 }
 
 // The length and, as an owned reference, an item of a list or tuple (or of a subclass, by what lies in it).

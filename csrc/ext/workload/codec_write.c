@@ -70,8 +70,13 @@ int codec_at_key(codec_writer *writer, PyObject *key)
     // Exact types alone: no code of the user's is run for an error's text.
     if (writer->reason == NULL)
         return -1;
+    PyObject *text = NULL;
     if (PyUnicode_CheckExact(key) || PyLong_CheckExact(key) || PyBytes_CheckExact(key))
-        return prepend(writer, PyUnicode_FromFormat("[%.80R]", key));
+        text = PyUnicode_FromFormat("[%.80R]", key);
+    if (text == NULL && PyErr_ExceptionMatches(PyExc_ValueError))
+        PyErr_Clear(); // an int of more digits than the interpreter writes
+    if (text != NULL || PyErr_Occurred())
+        return prepend(writer, text);
     return prepend(writer, PyUnicode_FromFormat("[key of type %.80s]", Py_TYPE(key)->tp_name));
 }
 
@@ -106,7 +111,7 @@ int codec_refuse_depth(codec_writer *writer, int limit)
 
 int codec_raise_changed(void)
 {
-    PyErr_SetString(PyExc_RuntimeError, "a dict changed its size while it was encoded");
+    PyErr_SetString(PyExc_RuntimeError, "a dict changed while it was encoded");
     return -1;
 }
 

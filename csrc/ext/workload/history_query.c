@@ -106,6 +106,17 @@ static int look_up_topic(history_object *self, PyObject *value, pc_history_query
     Py_ssize_t length = PyUnicode_GET_LENGTH(name);
     bool wild = PyUnicode_FindChar(name, '+', 0, length, 1) >= 0 || PyUnicode_FindChar(name, '#', 0, length, 1) >= 0;
     int found = 1;
+    // A topic may hold what a filter may not, as "c#" does: then it is that topic, where there is one.
+    Py_ssize_t bytes;
+    const char *text = wild ? PyUnicode_AsUTF8AndSize(name, &bytes) : NULL;
+    if (wild && text == NULL) {
+        Py_DECREF(name);
+        return -1;
+    }
+    if (wild && pc_trie_check_filter(text, (size_t)bytes) < 0) {
+        found = look_up(self, PC_HISTORY_TOPIC, name, "topic", &query->chain[PC_HISTORY_TOPIC]);
+        wild = found == 0;
+    }
     if (wild)
         found = match_topics(self, name, bits) < 0 ? -1 : 1;
     else

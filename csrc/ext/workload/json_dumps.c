@@ -52,11 +52,12 @@ static int write_big(codec_writer *self, PyObject *value)
         return codec_refuse(self, "an integer of more than %d digits", PC_JSON_MAX_DIGITS);
     }
     Py_ssize_t length = PyUnicode_GET_LENGTH(text);
+    const char *digits = (const char *)PyUnicode_1BYTE_DATA(text);
     int status;
-    if (length > PC_JSON_MAX_DIGITS + 1) // the interpreter's own limit was raised
+    if (length - (*digits == '-') > PC_JSON_MAX_DIGITS) // the interpreter's own limit was raised
         status = codec_refuse(self, "an integer of more than %d digits", PC_JSON_MAX_DIGITS);
     else
-        status = codec_write_bytes(self, (const char *)PyUnicode_1BYTE_DATA(text), (size_t)length);
+        status = codec_write_bytes(self, digits, (size_t)length);
     Py_DECREF(text);
     return status;
 }
@@ -142,7 +143,7 @@ static int write_dict(codec_writer *self, PyObject *dict, int depth)
             return -1;
         before = ',';
     }
-    return write_byte(self, '}');
+    return codec_walk_finish(&walk) == 0 ? write_byte(self, '}') : -1;
 }
 
 // A subclass of dict by its own items(), which is what it means by its contents (OrderedDict).

@@ -108,7 +108,12 @@ static inline PyObject *read_number(reader *self)
     case PC_JSON_BIG:
         break;
     }
-    return read_big(start, (size_t)(scalar.after - start));
+    PyObject *big = read_big(start, (size_t)(scalar.after - start));
+    if (big == NULL && PyErr_ExceptionMatches(PyExc_ValueError)) { // the interpreter's own limit was lowered
+        PyErr_Clear();
+        return refuse(self, PC_JSON_DIGITS, start);
+    }
+    return big;
 }
 
 static PyObject *read_word(reader *self, const char *word, PyObject *value)

@@ -104,6 +104,14 @@ static int write_binary(codec_writer *self, PyObject *value)
     return status;
 }
 
+// A key is what it may be in Python, and will be once it is read: a tuple comes back as a list.
+static int write_key(codec_writer *self, PyObject *key, int depth)
+{
+    if (PC_UNLIKELY(PyTuple_Check(key)))
+        return codec_refuse(self, "a tuple as a key, which MessagePack would give back as a list");
+    return write_value(self, key, depth);
+}
+
 static int write_dict(codec_writer *self, PyObject *dict, int depth)
 {
     codec_walk walk = {.dict = dict, .size = PyDict_GET_SIZE(dict)};
@@ -111,13 +119,13 @@ static int write_dict(codec_writer *self, PyObject *dict, int depth)
         return refuse_size(self);
     WRITE_HEAD(self, pc_msgpack_write_map(at, (size_t)walk.size));
     while (codec_walk_next(&walk)) {
-        int status = PyUnicode_CheckExact(walk.key) ? write_text(self, walk.key) : write_value(self, walk.key, depth);
+        int status = PyUnicode_CheckExact(walk.key) ? write_text(self, walk.key) : write_key(self, walk.key, depth);
         if (PC_LIKELY(status == 0))
             status = write_value(self, walk.value, depth);
         if (PC_UNLIKELY(codec_walk_end(&walk, self, status) < 0))
             return -1;
     }
-    return 0;
+    return codec_walk_finish(&walk);
 }
 
 // A subclass of dict by its own items().
@@ -141,7 +149,7 @@ static int write_mapping(codec_writer *self, PyObject *mapping, int depth)
         PyObject *value;
         if ((status = codec_pair(items, i, &key, &value)) < 0)
             break;
-        status = write_value(self, key, depth);
+        status = write_key(self, key, depth);
         if (status == 0)
             status = write_value(self, value, depth);
         if (status < 0)

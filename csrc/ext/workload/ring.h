@@ -168,6 +168,10 @@ bool waiters_remove_callback(waiters *list, PyObject *callback);
 // with *interrupted telling them apart. `self` is out of the list afterwards in any case.
 waiter_state waiters_sleep(waiters *list, waiter *self, bool front, ring_deadline deadline, bool *interrupted);
 
+// Until when a thread that is about to join the end of the line sleeps before it looks for itself: until the deadline,
+// but a moment where event loops are before it. One of them may be woken for what came and stand still.
+ring_deadline waiters_patience(const waiters *list, ring_deadline deadline);
+
 // A waiter for the calling thread. NULL with MemoryError.
 waiter *waiter_new_thread(void);
 

@@ -107,10 +107,13 @@ static ring_outcome put_slowly(ring_object *self, PyObject *item, double priorit
     me->item = Py_NewRef(item);
     me->priority = priority;
     bool again = false;
+    ring_deadline until = waiters_patience(&self->putters, deadline);
     ring_outcome outcome;
     do {
-        outcome = sleep_once(&self->putters, me, &again, deadline);
-        if (outcome == RING_DONE && me->state == WAITING) {
+        outcome = sleep_once(&self->putters, me, &again, until);
+        bool look = outcome == RING_DONE || (outcome == RING_NOT_NOW && until < deadline);
+        until = deadline;
+        if (look && me->state == WAITING) {
             outcome = ring_put(self, item, priority, RING_NOT_AT_ALL);
             if (outcome != RING_NOT_NOW)
                 break;
@@ -172,9 +175,10 @@ static ring_outcome get_slowly(ring_object *self, ring_deadline deadline, PyObje
     if (me == NULL)
         return RING_ERROR;
     bool again = false;
+    ring_deadline until = waiters_patience(&self->getters, deadline);
     ring_outcome outcome;
     do {
-        outcome = sleep_once(&self->getters, me, &again, deadline);
+        outcome = sleep_once(&self->getters, me, &again, until);
         if (me->state == SERVED) {
             *item = me->item;
             me->item = NULL;
@@ -185,7 +189,10 @@ static ring_outcome get_slowly(ring_object *self, ring_deadline deadline, PyObje
                 outcome = now;
                 break;
             }
+            if (until < deadline)
+                outcome = RING_DONE; // from here on it is the first in the line
         }
+        until = deadline;
     } while (outcome == RING_DONE && me->state == WAITING);
     waiter_free(me);
     return outcome;

@@ -52,9 +52,20 @@ PyObject *ring_put_many(ring_object *self, PyObject *const *args, Py_ssize_t nar
 
 PyObject *ring_get_items(ring_object *self, size_t limit, ring_deadline deadline)
 {
-    size_t ready = ring_length(self);
+    size_t ready;
+    PyObject *list = NULL;
+    // Allocating a list may collect garbage, and a finalizer may use the ring: what is there is asked once more, and
+    // where that took all, it begins again.
+    while ((ready = ring_length(self)) > 0) {
+        list = PyList_New((Py_ssize_t)(ready < limit ? ready : limit));
+        if (list == NULL)
+            return NULL;
+        if (ring_length(self) > 0)
+            break;
+        Py_DECREF(list);
+    }
     if (ready == 0) {
-        PyObject *list = PyList_New(1); // first, so that no item is got that cannot be given
+        list = PyList_New(1); // first, so that no item is got that cannot be given
         if (list == NULL)
             return NULL;
         PyList_SET_ITEM(list, 0, Py_NewRef(Py_None));
@@ -63,10 +74,6 @@ PyObject *ring_get_items(ring_object *self, size_t limit, ring_deadline deadline
             Py_CLEAR(list);
         return list;
     }
-    // Allocating a list may collect garbage, and a finalizer may use the ring: what is there is asked once more.
-    PyObject *list = PyList_New((Py_ssize_t)(ready < limit ? ready : limit));
-    if (list == NULL)
-        return NULL;
     Py_ssize_t count = (Py_ssize_t)ring_give(self, PySequence_Fast_ITEMS(list), (size_t)PyList_GET_SIZE(list));
     while (count < PyList_GET_SIZE(list)) {
         PyObject *item;

@@ -28,15 +28,29 @@ PyObject *router_find(router_object *self, PyObject *name)
 // A borrowed tuple of all endpoints.
 PyObject *router_everyone(router_object *self)
 {
-    if (self->all == NULL) {
+    while (self->all == NULL) {
+        // Making a list or a tuple may collect garbage, whose end may add or remove an endpoint: then once more.
+        PyObject *cache = Py_NewRef(self->cache); // router_changed() makes another one
         PyObject *values = PyDict_Values(self->by_name);
-        if (values == NULL)
+        PyObject *all = values != NULL ? PyList_AsTuple(values) : NULL;
+        Py_XDECREF(values);
+        bool same = cache == self->cache;
+        Py_DECREF(cache);
+        if (all == NULL)
             return NULL;
-        PyObject *all = PyList_AsTuple(values);
-        Py_DECREF(values);
-        Py_XSETREF(self->all, all);
+        if (same)
+            Py_XSETREF(self->all, all);
+        else
+            Py_DECREF(all);
     }
     return self->all;
+}
+
+PyObject *router_exact(PyObject *text, const char *what)
+{
+    if (!PyUnicode_Check(text))
+        return PyErr_Format(PyExc_TypeError, "%s is a str, not %R", what, text);
+    return PyUnicode_FromObject(text);
 }
 
 // Forget the snapshots. A new cache, so that who fills the old one fills nothing.
@@ -58,28 +72,28 @@ static PyObject *router_add(router_object *self, PyObject *const *args, Py_ssize
 {
     if (router_check_count("_add", nargs, 3) < 0)
         return NULL;
-    if (!PyUnicode_Check(args[0]))
-        return PyErr_Format(PyExc_TypeError, "the name of an endpoint is a str, not %R", args[0]);
-    if (router_changed(self) < 0)
-        return NULL;
-    int there = PyDict_Contains(self->by_name, args[0]);
-    if (there != 0)
-        return there < 0 ? NULL : PyErr_Format(PyExc_ValueError, "an endpoint is called %R already", args[0]);
-    endpoint_object *endpoint =
-        endpoint_create(core_state_of_type(Py_TYPE(self)), args[0], args[1], args[2], self->next_order);
-    if (endpoint == NULL || router_changed(self) < 0) {
-        Py_XDECREF(endpoint);
+    PyObject *name = router_exact(args[0], "the name of an endpoint");
+    if (name == NULL || router_changed(self) < 0) {
+        Py_XDECREF(name);
         return NULL;
     }
-    // Comparing names may run code that adds one of this name: who comes first stays.
-    PyObject *stays = PyDict_SetDefault(self->by_name, args[0], (PyObject *)endpoint);
-    if (stays != (PyObject *)endpoint) {
-        Py_DECREF(endpoint);
-        return stays == NULL ? NULL : PyErr_Format(PyExc_ValueError, "an endpoint is called %R already", args[0]);
+    endpoint_object *endpoint = NULL;
+    int there = PyDict_Contains(self->by_name, name);
+    if (there == 0)
+        endpoint = endpoint_create(core_state_of_type(Py_TYPE(self)), name, args[1], args[2], self->next_order);
+    if (endpoint != NULL && router_changed(self) < 0)
+        Py_CLEAR(endpoint);
+    // Making an endpoint may collect garbage, whose end may add one of this name: who comes first stays.
+    PyObject *stays = endpoint != NULL ? PyDict_SetDefault(self->by_name, name, (PyObject *)endpoint) : NULL;
+    if (there > 0 || (stays != NULL && stays != (PyObject *)endpoint))
+        PyErr_Format(PyExc_ValueError, "an endpoint is called %R already", name);
+    if (stays == (PyObject *)endpoint && endpoint != NULL) {
+        endpoint->registered = pc_registry_add(&self->names, (uint64_t)PyObject_Hash(name), endpoint) == 0;
+        self->next_order++;
+    } else {
+        Py_CLEAR(endpoint);
     }
-    endpoint->registered =
-        PyUnicode_CheckExact(args[0]) && pc_registry_add(&self->names, (uint64_t)PyObject_Hash(args[0]), endpoint) == 0;
-    self->next_order++;
+    Py_DECREF(name);
     return (PyObject *)endpoint;
 }
 
@@ -117,11 +131,37 @@ static PyObject *router_remove(router_object *self, PyObject *name)
     if (endpoint->registered)
         (void)pc_registry_remove(&self->names, (uint64_t)PyObject_Hash(endpoint->name), endpoint);
     endpoint->registered = false;
-    if (PyDict_DelItem(self->by_name, name) < 0) {
+    if (PyDict_DelItem(self->by_name, endpoint->name) < 0) {
         Py_DECREF(endpoint);
         return NULL;
     }
     return (PyObject *)endpoint;
+}
+
+// The filter is an exact str: no code of others runs where it is compared, so the endpoint is borrowed.
+static PyObject *subscribe(router_object *self, PyObject *name, PyObject *filter)
+{
+    Py_ssize_t length;
+    const char *text = PyUnicode_AsUTF8AndSize(filter, &length);
+    // Forgetting the snapshots may run other code, so it comes before the look-up.
+    if (text == NULL || router_changed(self) < 0)
+        return NULL;
+    endpoint_object *endpoint = (endpoint_object *)router_find(self, name);
+    if (endpoint == NULL)
+        return NULL;
+    int status = pc_trie_add(&self->trie, text, (size_t)length, (pc_subscriber){endpoint->order, endpoint});
+    if (status == -EINVAL)
+        return PyErr_Format(PyExc_ValueError,
+                            "%R is no topic filter: '+' and '#' must fill a level, '#' the last one, of at most %d",
+                            filter, PC_TRIE_LEVELS);
+    if (status < 0 && status != -EEXIST)
+        return core_raise_errno(status);
+    if (PySet_Add(endpoint->filters, filter) < 0) {
+        if (status == 0)
+            leave(self, endpoint, filter);
+        return NULL;
+    }
+    Py_RETURN_NONE;
 }
 
 PyDoc_STRVAR(router_subscribe_doc,
@@ -134,29 +174,12 @@ static PyObject *router_subscribe(router_object *self, PyObject *const *args, Py
 {
     if (router_check_count("subscribe", nargs, 2) < 0)
         return NULL;
-    if (!PyUnicode_Check(args[1]))
-        return PyErr_Format(PyExc_TypeError, "a topic filter is a str, not %R", args[1]);
-    Py_ssize_t length;
-    const char *text = PyUnicode_AsUTF8AndSize(args[1], &length);
-    // Forgetting the snapshots may run other code, so it comes before the look-up.
-    if (text == NULL || router_changed(self) < 0)
+    PyObject *filter = router_exact(args[1], "a topic filter");
+    if (filter == NULL)
         return NULL;
-    endpoint_object *endpoint = (endpoint_object *)router_find(self, args[0]);
-    if (endpoint == NULL)
-        return NULL;
-    int status = pc_trie_add(&self->trie, text, (size_t)length, (pc_subscriber){endpoint->order, endpoint});
-    if (status == -EINVAL)
-        return PyErr_Format(PyExc_ValueError,
-                            "%R is no topic filter: '+' and '#' must fill a level, '#' the last one, of at most %d",
-                            args[1], PC_TRIE_LEVELS);
-    if (status < 0 && status != -EEXIST)
-        return core_raise_errno(status);
-    if (PySet_Add(endpoint->filters, args[1]) < 0) {
-        if (status == 0)
-            leave(self, endpoint, args[1]);
-        return NULL;
-    }
-    Py_RETURN_NONE;
+    PyObject *result = subscribe(self, args[0], filter);
+    Py_DECREF(filter);
+    return result;
 }
 
 PyDoc_STRVAR(router_unsubscribe_doc, "unsubscribe($self, name, topic_filter, /)\n--\n\n"
@@ -166,18 +189,17 @@ static PyObject *router_unsubscribe(router_object *self, PyObject *const *args, 
 {
     if (router_check_count("unsubscribe", nargs, 2) < 0)
         return NULL;
-    if (router_changed(self) < 0)
+    PyObject *filter = router_exact(args[1], "a topic filter");
+    if (filter == NULL)
         return NULL;
-    endpoint_object *endpoint = (endpoint_object *)router_find(self, args[0]);
-    if (endpoint == NULL)
-        return NULL;
-    int found = PySet_Discard(endpoint->filters, args[1]);
-    if (found == 0)
-        return router_raise(self, "the endpoint has no subscription to %R", args[1]);
-    if (found < 0)
-        return NULL;
-    leave(self, endpoint, args[1]);
-    Py_RETURN_NONE;
+    endpoint_object *endpoint = router_changed(self) == 0 ? (endpoint_object *)router_find(self, args[0]) : NULL;
+    int found = endpoint != NULL ? PySet_Discard(endpoint->filters, filter) : -1;
+    if (found > 0)
+        leave(self, endpoint, filter);
+    else if (found == 0)
+        (void)router_raise(self, "the endpoint has no subscription to %R", filter);
+    Py_DECREF(filter);
+    return found > 0 ? Py_NewRef(Py_None) : NULL;
 }
 
 static PyObject *router_get_endpoints(router_object *self, void *Py_UNUSED(closure))

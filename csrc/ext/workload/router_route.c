@@ -42,8 +42,6 @@ static PyObject *hashed(router_object *self, PyObject *key)
 static PyObject *match_topic(router_object *self, PyObject *topic)
 {
     Py_ssize_t length;
-    if (!PyUnicode_Check(topic))
-        return PyErr_Format(PyExc_TypeError, "a topic is a str, not %R", topic);
     const char *text = PyUnicode_AsUTF8AndSize(topic, &length);
     if (text == NULL)
         return NULL;
@@ -70,7 +68,7 @@ static PyObject *match_topic(router_object *self, PyObject *topic)
     return tuple;
 }
 
-// A new reference to the tuple of who is subscribed to a topic.
+// A new reference to the tuple of who is subscribed to a topic, an exact str: comparing it runs nothing.
 static PyObject *subscribed(router_object *self, PyObject *topic)
 {
     PyObject *tuple = PyDict_GetItemWithError(self->cache, topic);
@@ -88,6 +86,14 @@ static PyObject *subscribed(router_object *self, PyObject *topic)
             Py_CLEAR(tuple);
     }
     Py_DECREF(cache);
+    return tuple;
+}
+
+static PyObject *subscribed_to_any(router_object *self, PyObject *topic)
+{
+    PyObject *exact = router_exact(topic, "a topic");
+    PyObject *tuple = exact != NULL ? subscribed(self, exact) : NULL;
+    Py_XDECREF(exact);
     return tuple;
 }
 
@@ -177,7 +183,10 @@ static Py_ssize_t route(router_object *self, way how, PyObject *key, PyObject *m
     case WAY_ALL:
     case WAY_OWN:
     default:
-        target = how == WAY_TOPIC ? subscribed(self, key) : Py_XNewRef(router_everyone(self));
+        if (how != WAY_TOPIC)
+            target = Py_XNewRef(router_everyone(self));
+        else
+            target = PC_LIKELY(PyUnicode_CheckExact(key)) ? subscribed(self, key) : subscribed_to_any(self, key);
         Py_ssize_t made = target != NULL ? deliver_to_all(self, target, message) : -1;
         Py_XDECREF(target);
         return made;

@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { NS_PER_US = 1000 };
+enum { NS_PER_US = 1000, PATIENCE_NS = 100 * 1000 * 1000 };
 
 static void add(waiters *list, waiter *self, bool front)
 {
@@ -86,6 +86,17 @@ static int64_t now_ns(void)
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+ring_deadline waiters_patience(const waiters *list, ring_deadline deadline)
+{
+    for (const waiter *each = list->first; each != NULL; each = each->next) {
+        if (each->callback != NULL) {
+            ring_deadline soon = now_ns() + PATIENCE_NS;
+            return soon < deadline ? soon : deadline;
+        }
+    }
+    return deadline;
 }
 
 waiter_state waiters_sleep(waiters *list, waiter *self, bool front, ring_deadline deadline, bool *interrupted)

@@ -122,8 +122,8 @@ def test_a_key_that_says_itself_whom_it_equals() -> None:
     assert [taken(one.mailbox) for one in router.endpoints] == [[1, 3], [2]]
 
 
-def test_a_name_that_is_added_while_it_is_compared() -> None:
-    """Who comes first stays, and has what is sent."""
+def test_names_are_compared_as_text() -> None:
+    """What a subclass of str has for an equality is not asked where one is added, found or taken out by its text."""
     router = Router()
     compared: list[object] = []
 
@@ -132,8 +132,6 @@ def test_a_name_that_is_added_while_it_is_compared() -> None:
 
         def __eq__(self, other: object) -> bool:
             compared.append(other)
-            if len(compared) == 2:  # the first time it was asked whether there is one
-                router.add("b")
             return False
 
         __hash__ = str.__hash__
@@ -141,10 +139,11 @@ def test_a_name_that_is_added_while_it_is_compared() -> None:
     router.add(Busy("b"))
     with pytest.raises(ValueError, match="'b' already"):
         router.add("b")
-    assert len(compared) > 2
-    assert len(router) == 2
+    with pytest.raises(ValueError, match="'b' already"):
+        router.add(Busy("b"))
     assert router.send_many(["b"], [1]) == 1
-    assert [taken(one.mailbox) for one in router.endpoints] == [[], [1]]
+    assert not compared
+    assert [taken(one.mailbox) for one in router.endpoints] == [[1]]
 
 
 def with_hash_of(text: str, other: str) -> str:
