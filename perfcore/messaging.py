@@ -45,8 +45,10 @@ class Ring(_core.Ring[T], Awaited[T]):
     Args:
         maxsize: items at most; 0 or less for no limit.
 
-    Threads that wait are served in the order they came. ``close()`` takes no more items, lets what is in be got, and
-    then every method that gets raises `Closed`. Under a limit, ``put`` waits, as in `queue.Queue`.
+    Who waits is served in the order they came. A loop that stands still once it is woken holds up the loops behind it
+    until something more comes; a thread behind loops looks for itself after 0.1 s, and is first from then on.
+    ``close()`` takes no more items, lets what is in be got, and then every method that gets raises `Closed`. Under a
+    limit, ``put`` waits, as in `queue.Queue`.
 
     """
 
