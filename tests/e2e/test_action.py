@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The action's steps: what is installed, and the comparison in a real repository, what it decides and what it leaves."""
+"""The action's steps: what is installed; the comparison in a real repository: what it decides and leaves."""
 
 from __future__ import annotations
 
@@ -129,10 +129,30 @@ def test_what_it_cannot_compare(checkout: Checkout) -> None:
     assert "nothing_of_that_name" in broken.stderr
 
 
+def test_a_benchmark_that_fails_on_head_alone(checkout: Checkout) -> None:
+    """It could not judge; what it measured, and why, is in the summary and the comment all the same."""
+    checkout.commit(1000)
+    (checkout.folder / "bench/test_work.py").write_text(
+        SUITE.replace("    benchmark", "    assert not 'today'\n    benchmark")
+    )
+    checkout.commit(1000)
+    done = checkout.compare(BEFORE=checkout.git("rev-parse", "HEAD~1"), MAX_TIME="0.5")
+    assert done.returncode == 2
+    assert "::error::perfcore ab could not judge" in done.stdout
+    assert done.stderr.count("perfcore: error: could not judge: bench/test_work.py::test_work: failed on head: ") == 1
+    comment = checkout.left("perfcore/comment.md")
+    assert "could not judge" in comment
+    assert "failed on head: AssertionError" in comment
+    assert checkout.left("summary") == comment
+
+
 @pytest.mark.parametrize(
     ("what", "from_source"),
     [
-        *((source, True) for source in (".", ".[test]", "./sub[a,b]", "/somewhere/perfcore", "git+https://example.org/x")),
+        *(
+            (source, True)
+            for source in (".", ".[test]", "./sub[a,b]", "/somewhere/perfcore", "git+https://example.org/x")
+        ),
         *((wheel, False) for wheel in ("perfcore", "perfcore[test]", "perfcore==0.1.0")),
     ],
 )
