@@ -33,12 +33,17 @@ def test_ci_integration(folder: Path) -> None:
     failed = script("ci_integration", "--check-regression", *files, "--fail-on-regression", cwd=folder)
     assert failed.returncode == 1
     assert "critical" in failed.stdout
+    for first in ([], ["check-regression"]):  # the command's own options, with their values
+        lenient = [*first, *files, "--warning", "150%", "--critical", "200%", "--fail-on-regression"]
+        assert script("ci_integration", *lenient, cwd=folder).returncode == 0
     assert script("ci_integration", "--update-baseline", *files, cwd=folder).returncode == 1, "a slower run is refused"
     assert script("ci_integration", "update-baseline", "--results", *files[1:], "--force", cwd=folder).returncode == 0
     assert script("ci_integration", *files, "--fail-on-regression", cwd=folder).returncode == 0
     missing = script("ci_integration", "--results-file", "none.json", cwd=folder)
     assert missing.returncode == 2
     assert missing.stderr.count("\n") == 1
+    wrong = script("ci_integration", *files, "updat-baseline", cwd=folder)
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
 
 
 def test_compare_results_and_regression_report(folder: Path) -> None:
