@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perfcore.cli import Parser, UsageError, complain
-from perfcore.cli.options import duration, fraction, write_json
+from perfcore.cli.options import fraction, write_json
 from perfcore.report.text import change, painted, printable, say, seconds, table
+from perfcore.units import duration
 
 if TYPE_CHECKING:
     from perfcore.judge.pairs import Track
