@@ -95,7 +95,7 @@ class Session:
         compat.quicken_saving()
 
     def summarise(self, terminal: pytest.TerminalReporter) -> None:
-        """Print the second table and what the user should know; --benchmark-quiet leaves what perfcore did not measure."""
+        """Print the second table and what the user should know; if quiet, only which tests perfcore left alone."""
         if self._stock is None:
             return
         from perfcore.pytest_plugin import report
