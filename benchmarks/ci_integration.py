@@ -12,9 +12,10 @@ from perfcore.cli import main
 RESULTS = Path(__file__).parent / "results"
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "action", nargs="?", choices=["check-regression", "update-baseline"], default="check-regression"
+    parser = argparse.ArgumentParser(
+        usage="%(prog)s [check-regression | update-baseline] [OPTIONS, of the command too]",
+        description=__doc__,
+        allow_abbrev=False,
     )
     parser.add_argument(
         "--results-file", "--results", default=RESULTS / "latest.json", metavar="FILE", help="default: %(default)s"
@@ -23,8 +24,11 @@ if __name__ == "__main__":
     parser.add_argument("--check-regression", action="store_true", help="what it does anyway")
     parser.add_argument("--update-baseline", action="store_true", help="make the run the baseline")
     parser.add_argument("--fail-on-regression", action="store_true", help="exit 1 when a regression is critical")
-    options, more = parser.parse_known_args()
+    # By hand: argparse would take the value of an option that it does not know, the command's, for the action.
+    words = sys.argv[1:]
+    action = words.pop(0) if words[:1] in (["check-regression"], ["update-baseline"]) else "check-regression"
+    options, more = parser.parse_known_args(words)
     files = [str(options.results_file), "--baseline", str(options.baseline), *more]
-    if options.update_baseline or options.action == "update-baseline":
+    if options.update_baseline or action == "update-baseline":
         sys.exit(main(["baseline", "update", *files]))
     sys.exit(main(["check", *files, *(["--fail-on-regression"] if options.fail_on_regression else [])]))

@@ -73,7 +73,7 @@ def throughput(benchmark: Any) -> Callable[[int], None]:
 
 
 def finished(result: Any) -> Any:
-    """Return what a coroutine function gave: where benchmarks are disabled, it was called, and not yet awaited."""
+    """Return what a coroutine function gave: under `--perfcore=off` it was called, and not yet awaited."""
     return asyncio.run(result) if asyncio.iscoroutine(result) else result
 
 

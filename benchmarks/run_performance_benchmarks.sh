@@ -35,7 +35,8 @@ packages (with sudo where not root), a virtual environment in .venv, perfcore it
   --python VERSION   use this Python (default: the one of .venv, else the newest of 3.12 and 3.11 found)
 
 Files, under benchmarks/results/: daily/DATE_TIME_results.json (this run), latest.json (a copy of it),
-baseline/baseline_results.json, dashboard/report.html (this run beside the baseline).
+baseline/baseline_results.json, dashboard/report.html (this run beside the baseline); of a tagged commit without changes,
+run whole and not --quick, also releases/TAG_results.json.
 
 Exit code: 0 passed, 1 a regression or a failed benchmark, 2 could not measure or judge.
 TEXT
@@ -184,6 +185,12 @@ esac
 [ -f "$results" ] || die "pytest passed but wrote no results: did every benchmark skip itself?"
 cp "$results" "$RESULTS/.latest.json.new" && mv "$RESULTS/.latest.json.new" "$RESULTS/latest.json" ||
     die "cannot write $RESULTS/latest.json"
+tag=$(git describe --tags --exact-match --dirty 2>/dev/null) || tag=
+release=
+if [ -n "$tag" ] && [[ $tag != *-dirty ]] && [ -z "$filter$quick" ]; then
+    release=$RESULTS/releases/${tag//\//-}_results.json
+    mkdir -p "$RESULTS/releases" && cp "$results" "$release" || die "cannot write $release"
+fi
 
 # --- the verdict -------------------------------------------------------------------------------------------------
 
@@ -227,6 +234,7 @@ dashboard=$RESULTS/dashboard/report.html
 say
 say "results:  $results"
 say "latest:   $RESULTS/latest.json"
+[ -n "$release" ] && say "release:  $release"
 [ -f "$BASELINE" ] && say "baseline: $BASELINE"
 [ -n "$dashboard" ] && say "dashboard: $dashboard"
 exit "$status"

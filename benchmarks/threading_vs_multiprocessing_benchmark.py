@@ -15,11 +15,11 @@ import sys
 from dataclasses import asdict
 from time import perf_counter
 
-from perfcore.cli.options import duration
 from perfcore.errors import PerfcoreError
 from perfcore.record.atomic import write_atomic
 from perfcore.suite.placement import PLACES
 from perfcore.suite.placements import compare_places, conclusions, table
+from perfcore.units import duration
 
 QUICK_SECONDS = 110.0  # a quiet machine needs a third of it
 SIZES = {"quick": ([1, 4, 12], 30), "normal": ([1, 5, 10, 20, 30], 100), "production": ([1, 5, 10, 20, 30, 50], 500)}

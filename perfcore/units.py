@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Figures with units, for people to read."""
+"""Figures with units, as people read and write them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,27 @@ def format_seconds(seconds: float) -> str:
             break
     digits = 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0
     return f"{value:.{digits}f} {unit}"
+
+
+MOST_SECONDS = 86400  # a day
+
+
+def duration(text: str) -> float:
+    """Convert a time in seconds, for argparse.
+
+    Raises:
+        argparse.ArgumentTypeError: it is no number above 0, or more than a day.
+
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= MOST_SECONDS:
+        from argparse import ArgumentTypeError
+
+        raise ArgumentTypeError(f"{text!r} is no time; give seconds above 0, at most {MOST_SECONDS}")
+    return value
 
 
 _TIMES = frozenset(

@@ -155,7 +155,7 @@ build() {
 
 # run_pytest NAME PYTHON ARGUMENT...: pytest on the installed package, its output kept for the closing summary.
 # -P keeps the checkout off sys.path, where the source package without its extension would shadow the installed one;
-# tests/unit/test_build.py checks that with PERFCORE_TEST_INSTALLED.
+# tests/unit/test_installed.py checks that with PERFCORE_TEST_INSTALLED.
 run_pytest() {
     local name=$1 python=$2 log status=0 module=(-m pytest)
     shift 2

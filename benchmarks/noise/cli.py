@@ -64,7 +64,10 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--pairs", metavar="N", type=_count, help=f"ab: of processes in a comparison ({PAIRS})")
     options.add_argument("--quick", action="store_true", help="one run of a tenth of the suite, few pairs: no evidence")
     options.add_argument(
-        "--log", metavar="FILE", type=Path, help="default: benchmarks/results/noise-ab.jsonl, noise-check.jsonl"
+        "--log",
+        metavar="FILE",
+        type=Path,
+        help="default: benchmarks/results/noise-ab.jsonl or noise-check.jsonl (--quick: noise-ab-quick.jsonl, ...)",
     )
     options.add_argument("--mode", choices=("detect", "exceeds"), default="detect", help="ab: to judge by (detect)")
     options.add_argument("--threshold", metavar="P", type=fraction, default=0.03, help="ab: to judge by (3%%)")

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The command line.
 
-Exit codes: 0 passed; 1 the gate failed; 2 it could not judge (bad input, missing file, usage), with one line on stderr
-and nothing written; 130 interrupted; 141 the reader of the output went away. A command's module is imported when the
-command is used, so that ``perfcore --help`` stays fast.
+Exit codes: 0 passed; 1 the gate failed, or the program that was run; 2 it could not judge (bad input, missing file,
+usage, no data), with one line on stderr, beside the table where there is one, and nothing half written; 130
+interrupted; 141 the reader of the output went away. A command's module is imported when it is used, so that
+``perfcore --help`` stays fast.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ examples:
   perfcore check new.json --baseline old.json --warning 3% --critical 8%
   perfcore ab main -- benchmarks
 
-exit codes: 0 passed, 1 the gate failed, 2 could not judge, 130 interrupted
+exit codes: 0 passed, 1 the gate (or the program run) failed, 2 could not judge, 130 interrupted
 """
 
 
@@ -139,7 +140,8 @@ def _drop_stdout() -> None:
         os.close(descriptor)
 
 
-def _complain(message: str) -> None:
+def complain(message: str) -> None:
+    """Say one line on stderr."""
     with contextlib.suppress(OSError, ValueError):  # nobody to tell; the exit code still does
         print(f"perfcore: {printable(message)}", file=sys.stderr)
 
@@ -159,18 +161,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except PerfcoreError as error:
-        _complain(f"error: {error}")
+        complain(f"error: {error}")
         return 2
     except KeyboardInterrupt:
-        _complain("interrupted")
+        complain("interrupted")
         return 130
     except BrokenPipeError:
         _drop_stdout()
         return 141
     except MemoryError:
-        _complain("error: out of memory")
+        complain("error: out of memory")
         return 2
     except OSError as error:
         _drop_stdout()
-        _complain(f"error: {error}")
+        complain(f"error: {error}")
         return 2

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perfcore.cli import Parser, UsageError
-from perfcore.cli.options import duration, fraction, write_json
+from perfcore.cli import Parser, UsageError, complain
+from perfcore.cli.options import fraction, write_json
 from perfcore.report.text import change, painted, printable, say, seconds, table
+from perfcore.units import duration
 
 if TYPE_CHECKING:
     from perfcore.judge.pairs import Track
@@ -206,6 +207,17 @@ def print_report(report: Report) -> None:
     say(f"{len(tracks)} benchmarks in {report.pairs} pairs and {report.seconds:.1f} s: {words}: {ending}")
 
 
+def _reason(report: Report) -> str:
+    """Say in one line why the suite cannot be judged: the first cause, and how many there are besides."""
+    broken = [f"{track.name}: {track.reason}" for track in report.tracks if track.failed == ("head",)]
+    causes = (
+        broken
+        or [note for note in report.notes if note.startswith("head: cannot collect ")]
+        or [f"no benchmark could be measured: {track.name}: {track.reason}" for track in report.tracks]
+    )
+    return causes[0] + (f" (and {len(causes) - 1} more)" if len(causes) > 1 else "")
+
+
 def _tell_progress(line: str) -> None:
     if sys.stderr.isatty():
         print(line, file=sys.stderr, flush=True)
@@ -237,4 +249,7 @@ def run(args: argparse.Namespace) -> int:
         write_json(report_json(report))
     else:
         print_report(report)
-    return exit_code(report)
+    code = exit_code(report)
+    if code == 2:
+        complain(f"error: could not judge: {_reason(report)}")
+    return code

@@ -11,8 +11,6 @@ from typing import Any
 from perfcore.errors import ConfigError
 from perfcore.report.text import say
 
-MOST_SECONDS = 86400  # a day
-
 
 def fraction(text: str) -> float:
     """Convert ``5%`` or ``0.05``, for argparse."""
@@ -64,17 +62,6 @@ def add_database(parser: argparse.ArgumentParser) -> None:
         help="the history (default: [tool.perfcore.history] url in pyproject.toml, else benchmarks/results/history.db "
         "beside it); a team's: postgresql://USER@HOST/NAME",
     )
-
-
-def duration(text: str) -> float:
-    """Convert a time in seconds, for argparse."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value <= MOST_SECONDS:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time; give seconds above 0, at most {MOST_SECONDS}")
-    return value
 
 
 def days(text: str) -> float:

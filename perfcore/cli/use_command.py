@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perfcore.cli import Parser, UsageError
-from perfcore.cli.options import duration
 from perfcore.errors import MeasureError
 from perfcore.report.text import printable
+from perfcore.units import duration
 
 if TYPE_CHECKING:
     from perfcore.measure.use import UseReport

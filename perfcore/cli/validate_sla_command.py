@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from perfcore.cli import Parser
+from perfcore.cli import Parser, complain
 from perfcore.cli.lane_files import add_config, called, configured, load_lanes
 from perfcore.cli.options import add_reading, write_json
 from perfcore.errors import ConfigError, ResultsError
@@ -151,4 +151,9 @@ def run(args: argparse.Namespace) -> int:
         )
     else:
         _print(verdicts, code, compliant=compliant)
+    if code == 2:
+        lacking = [one for one in verdicts if one.status == "no data"]
+        first = f"{lacking[0].subject} ({lacking[0].target.key}): {lacking[0].reason}"
+        more = f" (and {len(lacking) - 1} more)" if len(lacking) > 1 else ""
+        complain(f"error: could not judge: no data for {first}{more}")
     return code

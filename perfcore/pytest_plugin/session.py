@@ -95,18 +95,17 @@ class Session:
         compat.quicken_saving()
 
     def summarise(self, terminal: pytest.TerminalReporter) -> None:
-        """Print the second table and what the user should know."""
-        if self._stock is None or self._config._benchmarksession.quiet:  # type: ignore[attr-defined]
+        """Print the second table and what the user should know; if quiet, only which tests perfcore left alone."""
+        if self._stock is None:
             return
         from perfcore.pytest_plugin import report
 
-        if self.options.table:
-            report.write_table(terminal, self._records, self.options.table)
-        for line in (
-            report.polluted_line(self._records),
-            report.foreign_line(self._foreign),
-            report.instructions_line(self.options),
-        ):
+        lines = [report.foreign_line(self._foreign)]
+        if not self._config._benchmarksession.quiet:  # type: ignore[attr-defined]
+            if self.options.table:
+                report.write_table(terminal, self._records, self.options.table)
+            lines = [report.polluted_line(self._records), *lines, report.instructions_line(self.options)]
+        for line in lines:
             if line is not None:
                 terminal.write_line(line, yellow=True)
 

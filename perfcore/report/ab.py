@@ -96,7 +96,7 @@ def describe_ab(path: str | os.PathLike[str]) -> dict[str, Any]:
             "dirty": False,
             "check": {
                 "baseline": str(found["base"]),
-                "against": "baseline",
+                "against": "base",
                 "baseline_datetime": "",
                 "warning": float(found["threshold"]),
                 "critical": float(found["threshold"]),

@@ -117,7 +117,9 @@ def _title(document: dict[str, Any]) -> str:
         for counts in ("counts", "metric_counts")
     )
     bad = check["counts"]["critical"] + check["metric_counts"]["critical"]
-    ending = "" if not bad else " (advisory)" if check["advisory"] and check["passed"] else " – regression"
+    ending = "" if check["passed"] else " – could not judge"
+    if bad:
+        ending = " (advisory)" if check["advisory"] and check["passed"] else " – regression"
     told = found or f"nothing in common with the {check['against']}"
     return f"### perfcore: {told}{f'; metrics of calls: {ofmetrics}' if ofmetrics else ''}{ending}\n"
 
@@ -155,13 +157,18 @@ def render_comment(document: dict[str, Any]) -> str:
         loud = [_judged(one, trends) for one in judged if one["verdict"]["status"] != "ok"]
         calm = [_judged(one, trends) for one in judged if one["verdict"]["status"] == "ok"]
         body.block("", head, loud)
+        doubts = [one for one in judged if one["verdict"]["status"] == "undecided" and one["verdict"]["reason"]]
+        reasons = [f"- {escaped(one['fullname'])}: {escaped(one['verdict']['reason'])}\n" for one in doubts]
+        body.block(f"why {len(doubts)} {'is' if len(doubts) == 1 else 'are'} undecided", "", reasons)
         _add_metrics(body, document)
         body.block(f"{len(calm)} within the limits", head, calm)
         for title, names in (("new, not in the baseline", check["new"]), ("gone", check["gone"])):
             body.block(f"{len(names)} {title}", "", (f"- {escaped(name)}\n" for name in names))
-        why = "the environments differ" + (", so the verdicts are advisory" if check["advisory"] else "")
-        if check["against"] == "history":
-            why = "runs of another environment do not count; from the last of them to this one"
+        why = {
+            "baseline": "the environments differ" + (", so the verdicts are advisory" if check["advisory"] else ""),
+            "history": "runs of another environment do not count; from the last of them to this one",
+            "base": "notes",  # of an A/B comparison
+        }[check["against"]]
         body.block(why, "", (f"- {escaped(difference)}\n" for difference in check["differences"]))
     if body.left_out:
         body.parts.append(f"\n{body.left_out} more lines were left out to stay under GitHub's limit.\n")

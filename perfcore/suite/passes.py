@@ -25,11 +25,11 @@ from time import monotonic
 from types import FrameType
 from typing import Any
 
-from perfcore.cli.options import duration
 from perfcore.errors import ResultsError
 from perfcore.record.merge import merge_results
 from perfcore.report.passes import passes_line
 from perfcore.report.text import say
+from perfcore.units import duration
 
 __all__ = ["run_passes"]
 

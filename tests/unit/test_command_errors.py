@@ -108,6 +108,17 @@ def test_wrong_usage(here: Path, capsys: pytest.CaptureFixture[str], command: st
     assert sorted(os.listdir(here)) == ["good.json", "pyproject.toml"]
 
 
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_a_target_without_data(here: Path, capsys: pytest.CaptureFixture[str], more: list[str]) -> None:
+    """The table or the document says of each target what it found; the line on stderr why that is no verdict."""
+    assert main(["validate-sla", "good.json", *more]) == 2
+    said = capsys.readouterr()
+    assert "no data" in said.out
+    assert said.err == (
+        "perfcore: error: could not judge: no data for *never* (median): nothing in the results matches the pattern\n"
+    )
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: str) -> None:
     assert main([command, "--help"]) == 0

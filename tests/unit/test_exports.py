@@ -14,6 +14,8 @@ from results_files import benchmark, write
 from perfcore.cli import main
 from perfcore.judge.verdict import check_results
 from perfcore.record.results import load_results
+from perfcore.report.ab import describe_ab
+from perfcore.report.comment import render_comment
 from perfcore.report.exports import render_action_benchmark, render_bencher, render_junit, render_openmetrics
 from perfcore.report.model import describe
 from perfcore.report.write import FORMATS
@@ -158,6 +160,26 @@ def test_an_ab_document_becomes_a_comment(tmp_path: Path, monkeypatch: pytest.Mo
     assert "+30.0 % | +20.0 % to +40.0 %" in text
     assert "the suite as a whole moved by +4.0 &#37;" in text
     assert "paired, in turns" in text
+    assert "<details><summary>notes</summary>" in text
+
+
+def test_the_comment_says_why_it_could_not_judge(tmp_path: Path) -> None:
+    nothing = dict.fromkeys(("ratio", "low", "high", "base_s", "head_s"))
+    failed = {
+        "fullname": "t.py::dies",
+        "status": "undecided",
+        "failed": ["head"],
+        "reason": "failed on head: <b>",
+        **nothing,
+    }
+    made = AB | {"benchmarks": [one for one in AB["benchmarks"] if one["status"] == "ok"] + [failed]}
+    (tmp_path / "ab.json").write_text(json.dumps(made, indent=2))
+    text = render_comment(describe_ab(tmp_path / "ab.json"))
+    assert "### perfcore: 1 undecided, 1 ok – could not judge" in text
+    assert (
+        "<summary>why 1 is undecided</summary>\n\n- <code>t.py::dies</code>: <code>failed on head: &#60;b&#62;</code>\n"
+        in text
+    )
 
 
 @pytest.mark.parametrize(

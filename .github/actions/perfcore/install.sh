@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Installs perfcore for the action. From PyPI a wheel brings its libraries; a source needs the machine's.
 set -euo pipefail
-case $PERFCORE in
+case ${PERFCORE%%\[*} in # without the extras, as in .[test]
 . | ./* | /* | git+*)
     if command -v apt-get >/dev/null 2>&1; then
         sudo=$(command -v sudo || true)

@@ -280,8 +280,8 @@
     place.append(chips);
     if (check.advisory) place.append(make("p", { class: "note" }, "The environments differ, so the verdicts only advise; the differences are listed below."));
     place.append(make("p", { class: "note" }, `Warning from ${+(check.warning * 100).toFixed(2)} % slower, critical from ${+(check.critical * 100).toFixed(2)} %. Evidence: ${check.evidence}.`));
-    if (check.against === "baseline") place.append(make("p", { class: "note" }, make("span", { class: "key" }), "now", make("span", { class: "key before" }), "baseline; each row has a scale of its own"));
-    for (const [title, names] of [["Only in the baseline", check.gone], ["Differences of the environments", check.differences]]) {
+    if (check.against !== "history") place.append(make("p", { class: "note" }, make("span", { class: "key" }), "now", make("span", { class: "key before" }), "baseline; each row has a scale of its own"));
+    for (const [title, names] of [["Only in the baseline", check.gone], [check.against === "base" ? "Notes" : "Differences of the environments", check.differences]]) {
       if (names.length) $("more").append(make("details", {}, make("summary", {}, `${title} (${names.length})`), make("ul", {}, ...names.map((name) => make("li", {}, visible(name))))));
     }
     return () => all.click();

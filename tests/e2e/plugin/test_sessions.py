@@ -151,8 +151,9 @@ def benchmark(benchmark):
 def test_another_plugin_owns_the_fixture(tmp_path):
     folder = tmp_path / "suite"
     write_suite(folder, test_it="def test_len(benchmark):\n    assert benchmark(len, ()) == 0\n", conftest=FOREIGN)
-    seen = run(folder, "on", *QUICK, "--benchmark-json=out.json")
-    assert seen.out.count("perfcore: off for 1 test, whose `benchmark` is conftest.Theirs") == 1, seen.out
+    for quiet in ([], ["--benchmark-quiet"]):
+        seen = run(folder, "on", *QUICK, *quiet, "--benchmark-json=out.json")
+        assert seen.out.count("perfcore: off for 1 test, whose `benchmark` is conftest.Theirs") == 1, seen.out
     assert seen.json()["benchmarks"][0]["extra_info"] == {"theirs": True}
 
 
