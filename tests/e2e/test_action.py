@@ -44,12 +44,24 @@ class Checkout:
         self.git("commit", "--quiet", "--allow-empty", "--message=next")
         return self.git("rev-parse", "HEAD")
 
+    def pull_request(self, calls: int) -> tuple[str, str, str]:
+        """Check out what GitHub does: a change merged into its target. Return where they parted, and both tips."""
+        start = self.commit(1000)
+        self.git("checkout", "--quiet", "-b", "change")
+        change = self.commit(calls)
+        self.git("checkout", "--quiet", "main")
+        target = self.commit(1000)
+        self.git("checkout", "--quiet", "--detach")
+        self.git("merge", "--quiet", "--no-ff", "change")
+        return start, target, change
+
     def compare(self, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run compare.sh as the action does; without other plugins, whose import takes longer than the comparison."""
         plugins = "-p pytest_benchmark.plugin -p perfcore.pytest_plugin"
         given = {
             "BASE": "",
             "TARGET": "",
+            "CHANGE": "",
             "BEFORE": "",
             "NUMBER": "",
             "BENCHMARKS": f"{plugins} bench",
@@ -83,14 +95,9 @@ def checkout(tmp_path: Path) -> Checkout:
 
 
 def test_a_pull_request_that_is_slower(checkout: Checkout) -> None:
-    """The merge base counts, not the target's tip: that one is slower still."""
-    checkout.commit(1000)
-    checkout.git("checkout", "--quiet", "-b", "change")
-    checkout.commit(4000)
-    checkout.git("checkout", "--quiet", "main")
-    target = checkout.commit(16000)
-    checkout.git("checkout", "--quiet", "change")
-    done = checkout.compare(TARGET=target, NUMBER="7")
+    """It counts against the target as it was merged with, which is later than the one that the event knows."""
+    start, target, change = checkout.pull_request(4000)
+    done = checkout.compare(TARGET=start, CHANGE=change, NUMBER="7")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "::error::slower than" in done.stdout
     assert checkout.left("output") == "verdict=regression\n"
@@ -99,8 +106,9 @@ def test_a_pull_request_that_is_slower(checkout: Checkout) -> None:
     assert "test_work" in comment
     assert "regression" in comment
     assert checkout.left("summary") == comment
-    (judged,) = json.loads(checkout.left("perfcore/ab.json"))["benchmarks"]
-    assert judged["status"] == "regression"
+    found = json.loads(checkout.left("perfcore/ab.json"))
+    assert target[:9] in found["base"]
+    assert [one["status"] for one in found["benchmarks"]] == ["regression"]
 
 
 def test_a_push_that_changes_nothing(checkout: Checkout) -> None:
@@ -123,10 +131,47 @@ def test_what_it_cannot_compare(checkout: Checkout) -> None:
     assert "fetch-depth: 0" in shallow.stdout
     checkout.git("commit", "--quiet", "--allow-empty", "--message=next")
     (checkout.folder / "bench/test_work.py").write_text("import nothing_of_that_name\n")
+    (checkout.runner / "perfcore/comment.md").write_text("of another comparison in this job\n")
     broken = checkout.compare(BEFORE="HEAD")
     assert broken.returncode == 2
     assert "::error::perfcore ab could not judge" in broken.stdout
     assert "nothing_of_that_name" in broken.stderr
+    assert not (checkout.runner / "perfcore/comment.md").exists()
+
+
+def test_which_commit_it_compares_with(checkout: Checkout) -> None:
+    """With what stands for perfcore and says what it was given."""
+    python = checkout.runner / "python"
+    python.write_text('#!/bin/sh\necho "$@"\n')
+    python.chmod(0o755)
+
+    def base(**environment: str) -> str:
+        done = checkout.compare(**environment, PATH=f"{checkout.runner}:{os.environ['PATH']}")
+        if done.returncode:
+            assert (done.returncode, done.stdout.count("::error::")) == (2, 1), done.stdout + done.stderr
+            return done.stdout
+        return checkout.left("perfcore/ab.json").partition(" -- ")[0].rpartition(" ")[2]
+
+    start, target, change = checkout.pull_request(4000)
+    merged = checkout.git("rev-parse", "HEAD")
+    assert base(TARGET=start, CHANGE=change) == target
+    assert base(BASE="main", TARGET=target, CHANGE=change) == "main"
+    assert base(BASE=start, TARGET=target, CHANGE=change) == start
+    checkout.git("update-ref", "refs/remotes/origin/main", "main")
+    checkout.git("branch", "--quiet", "-D", "main")
+    assert base(BASE="main", TARGET=target, CHANGE=change) == "origin/main"
+    assert "::error::base: the checkout has no revision mian" in base(BASE="mian", BEFORE=start)
+    checkout.git("checkout", "--quiet", "change")
+    assert base(TARGET=target, CHANGE=change) == start, "of the change alone, where it branched off"
+    assert base(BEFORE=start) == start
+    assert f"::error::the commit before the push, {'1' * 40}, cannot be fetched" in base(BEFORE="1" * 40)
+    # GitHub hands out a commit that a forced push has left behind.
+    checkout.git("clone", "--quiet", "--bare", ".", "../origin.git")
+    checkout.git("push", "--quiet", "../origin.git", f"{merged}:refs/heads/old")
+    checkout.git("remote", "add", "origin", "../origin.git")
+    checkout.git("reflog", "expire", "--expire=all", "--all")
+    checkout.git("prune", "--expire=now")
+    assert base(BEFORE=merged) == merged
 
 
 def test_a_benchmark_that_fails_on_head_alone(checkout: Checkout) -> None:

@@ -1,25 +1,42 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# The comparison of the action: BASE (or the merge base with TARGET, or BEFORE) against the checkout. Writes ab.json,
-# comment.md and number.txt to RUNNER_TEMP/perfcore, the comment to the job's summary, and the verdict to its outputs.
+# The comparison of the action: the checkout against BASE, or what it would be merged into, or the commit before the push.
+# TARGET and CHANGE are the tips of a pull request, as its event knows them. Writes ab.json, comment.md and number.txt to
+# RUNNER_TEMP/perfcore, the comment to the job's summary, and the verdict to its outputs.
 # Exit code as perfcore ab: 0 passed, 1 a proven slow-down, 2 could not judge.
 set -uo pipefail
 
 out=$RUNNER_TEMP/perfcore
+rm -rf "$out" # what another comparison of this job has left
 mkdir -p "$out"
 [ -n "${NUMBER:-}" ] && printf '%s\n' "$NUMBER" >"$out/number.txt"
 
 verdict() { printf 'verdict=%s\n' "$1" >>"$GITHUB_OUTPUT"; }
+is_commit() { git cat-file -e "$1^{commit}" 2>/dev/null; }
+cannot() {
+    echo "::error::$1"
+    exit 2
+}
 
 base=$BASE
-if [ -z "$base" ] && [ -n "$TARGET" ]; then
-    base=$(git merge-base "$TARGET" HEAD) || {
-        echo "::error::no merge base with the pull request's target: check out with fetch-depth: 0"
-        exit 2
-    }
-fi
-[ -n "$base" ] || base=$BEFORE
-if [ -z "$base" ] || ! git cat-file -e "$base^{commit}" 2>/dev/null; then
+if [ -n "$base" ]; then
+    # The checkout of a pull request has origin/main, and no main.
+    is_commit "$base" || base=origin/$BASE
+    is_commit "$base" || cannot "base: the checkout has no revision $BASE: see how it is spelt; check out with fetch-depth: 0"
+elif [ -n "$TARGET" ]; then
+    # What GitHub checks out is the change merged into the target, which may have moved on since TARGET was noted.
+    if [ "$(git rev-parse --quiet --verify HEAD^2)" = "${CHANGE:-unknown}" ]; then
+        base=$(git rev-parse HEAD^1)
+    else
+        base=$(git merge-base "$TARGET" HEAD) ||
+            cannot "no merge base with the pull request's target: check out with fetch-depth: 0"
+    fi
+elif [ -n "$BEFORE" ] && [ -n "${BEFORE//0/}" ]; then
+    base=$BEFORE
+    # After a forced push no branch leads to it.
+    is_commit "$base" || git fetch --quiet --depth=1 origin "$base" ||
+        cannot "the commit before the push, $base, cannot be fetched: check out with fetch-depth: 0"
+else
     echo "::notice::there is no earlier commit to compare with"
     verdict "nothing to compare"
     exit 0
