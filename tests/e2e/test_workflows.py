@@ -205,6 +205,27 @@ def test_one_comment_updated_in_place(api: Api, reports: Path) -> None:
     assert "Python 3.12: slower" in api.comments[-1]["body"]
 
 
+def test_a_long_report_leaves_the_next_one_whole(api: Api, reports: Path) -> None:
+    """Each has its share and its name; what is too long ends with a whole line, and swallows nothing."""
+    fold = "<details><summary>5000 within the limits</summary>\n\n" + "| ok | <code>test_x</code> |\n" * 5000
+    (reports / "perfcore-3.11/comment.md").write_text(f"# slow\n\n{fold}\n</details>\n\n<sub>evidence</sub>\n")
+    (reports / "perfcore-3.12").rename(reports / "perfcore-`@all` <b>")
+    assert post(reports, api).returncode == 0
+    body = api.comments[0]["body"]
+    assert len(body) < 65_536
+    long, _, rest = body.partition("\n## `perfcore-__all_ _b_`\n\n")
+    assert long.startswith("<!-- perfcore-report -->\n## `perfcore-3.11`\n\n# slow\n")
+    assert long.endswith("| ok | <code>test_x</code> |\n\n</details>\n\n(cut here: too long)\n")
+    assert len(long) > 32_000
+    assert rest == "## Python 3.12: no regression\n"
+    (reports / "perfcore-3.11/comment.md").unlink()
+    assert post(reports, api).returncode == 0
+    assert api.comments[0]["body"] == f"<!-- perfcore-report -->\n## `perfcore-__all_ _b_`\n\n{rest}", "not of both"
+    shutil.rmtree(reports / "perfcore-3.11")
+    assert post(reports, api).returncode == 0
+    assert api.comments[0]["body"] == "<!-- perfcore-report -->\n## Python 3.12: no regression\n", "one needs no name"
+
+
 def test_the_folder_is_not_trusted(api: Api, reports: Path) -> None:
     done = post(reports, api, head="b" * 40)
     assert (done.returncode, done.stderr) == (

@@ -25,6 +25,7 @@ from typing import Any
 
 MARK = "<!-- perfcore-report -->"
 LONGEST = 65_000  # GitHub takes 65 536 characters
+END, CUT = "\n\n</details>", "\n\n(cut here: too long)\n"
 TIMEOUT_S = 30
 
 
@@ -68,14 +69,25 @@ def pull_request(folder: Path) -> int | None:
     return int(number)
 
 
+def cut(part: str, longest: int) -> str:
+    """Return a report, or as many whole lines of it as there is room for, with what is open in them closed."""
+    if len(part) <= longest:
+        return part
+    kept = part[: longest - len(END) - len(CUT)].rpartition("\n")[0]
+    if kept.count("<details>") > kept.count("</details>"):  # perfcore report opens none within another
+        kept += END
+    return kept + CUT
+
+
 def text(folder: Path) -> str:
-    """Return the reports, one after the other, under the mark that the next run looks for."""
+    """Return the reports under the mark that the next run looks for; by their names where there are several jobs."""
+    several = len(list(folder.glob("*/number.txt"))) > 1
     parts = []
     for path in sorted(folder.glob("*/comment.md")):
-        parts.append(path.read_text(encoding="utf-8", errors="replace").replace(MARK, ""))
-    share = LONGEST // max(len(parts), 1)
-    parts = [part if len(part) <= share else f"{part[:share]}\n\n(cut here: too long)" for part in parts]
-    return "\n".join([MARK, *parts])
+        name = re.sub(r"[^\w.+ -]", "_", path.parent.name)[:100]
+        told = path.read_text(encoding="utf-8", errors="replace").replace(MARK, "").lstrip("\n")
+        parts.append(f"## `{name}`\n\n{told}" if several else told)
+    return "\n".join([MARK, *(cut(part, LONGEST // len(parts)) for part in parts)])
 
 
 def earlier(number: int) -> int | None:
