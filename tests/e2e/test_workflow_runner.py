@@ -183,13 +183,37 @@ def test_performance_by_event(repository: Path, capsys: pytest.CaptureFixture[st
             # The A/B against the commit before decides, where there is one.
             decides = event in {"push", "pull_request"}
             assert (f"== compare (python {python})\n" in said) is decides
-        # What is stored is main's; the dashboard is kept where it is asked for.
-        assert ("6 Baseline and history: runs" in said) is (event != "pull_request")
-        assert ("7 actions/cache/save: runs" in said) is (event != "pull_request")
-        assert ("9 actions/upload-artifact: runs" in said) is (event in {"schedule", "workflow_dispatch"})
-    assert "6 Baseline and history: skipped" in steps(
-        "performance.yml", "push", repository, capsys, "--branch", "develop", "--job", "benchmark"
-    )
+        # Like is compared with like: quick runs with a baseline, whole ones in the history. What is stored is main's;
+        # the dashboard is kept where it is asked for.
+        whole = event in {"schedule", "workflow_dispatch"}
+        assert ("5 What the stored baseline says: runs" in said) is not whole
+        assert ("6 Baseline: runs" in said) is (event == "push")
+        assert ("7 History: runs" in said) is whole
+        assert ("8 actions/cache/save: runs" in said) is (event != "pull_request")
+        assert ("10 actions/upload-artifact: runs" in said) is whole
+    for given in ("quick", "update_baseline"):
+        said = steps("performance.yml", "workflow_dispatch", repository, capsys, "--input", f"{given}=true")
+        assert "6 Baseline: runs" in said
+        assert "7 History: skipped" in said
+    for event, step in (("push", "6 Baseline"), ("workflow_dispatch", "7 History")):
+        said = steps("performance.yml", event, repository, capsys, "--branch", "develop", "--job", "benchmark")
+        assert f"{step}: skipped" in said
+        assert "8 actions/cache/save: skipped" in said
+
+
+def test_no_push_takes_another_s_place() -> None:
+    """GitHub keeps one waiting run of a group: each push is judged; of a pull request only its newest state."""
+
+    def group(event: str, ref: str, sha: str) -> str:
+        github = {"event_name": event, "ref": ref, "sha": sha}
+        return expressions.fill(runner.load(path)["concurrency"]["group"], {"github": github})
+
+    path = ROOT / ".github/workflows/performance.yml"
+    main, change = "refs/heads/main", "refs/pull/7/merge"
+    assert len({group("push", main, sha) for sha in ("a", "b", "c")} | {group("schedule", main, "c")}) == 4
+    assert group("pull_request", change, "a") == group("pull_request", change, "b")
+    # These write the history, one after the other.
+    assert group("schedule", main, "a") == group("workflow_dispatch", main, "b")
 
 
 @pytest.mark.parametrize(
@@ -224,7 +248,7 @@ cp measured.json benchmarks/results/latest.json
 def test_the_steps_of_the_benchmark_job(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every step of performance.yml after the measuring, with the real perfcore, for a push, a dispatch and a fork."""
+    """Every step of performance.yml after the measuring, with the real perfcore: each event, and what it leaves."""
     monkeypatch.setitem(runner.STAND_INS, "actions/setup-python", lambda job, given: "this Python")
     folder, shared = tmp_path / "repository", tmp_path / "shared"
     for name, content in {
@@ -253,30 +277,34 @@ def test_the_steps_of_the_benchmark_job(
         return out
 
     def stored() -> str:
-        newest = max((shared / "caches").iterdir(), key=lambda path: path.stat().st_mtime)
+        newest = max((shared / "caches").glob("performance-quick-3.12-*"), key=lambda path: path.stat().st_mtime)
         return (newest / "baseline.json").read_text()
 
     out = run(1e-6, "push")
     assert "--python 3.12 --quick --profile\n" in out
     assert "no stored baseline yet" in out
-    assert "1 run added" in out
     first = stored()
     run(1.01e-6, "push")
     assert (slightly := stored()) != first, "what passes on main is the next baseline"
     out = run(2e-6, "push")
     assert "the check FAILED, so the baseline stays as it is" in out
     assert stored() == slightly
-    run(1.01e-6, "schedule")
+    out = run(1e-6, "schedule")
+    assert "--python 3.12\n" in out
+    assert "1 run added" in out
     assert stored() == slightly, "the nightly run is longer than those that are checked against it"
+    (kept,) = (shared / "caches").glob("performance-whole-3.12-*")
+    assert [path.name for path in kept.iterdir()] == ["history.db"]
     given = ["--input", "filter=a", "--input", "update_baseline=true"]
     out = run(2e-6, "workflow_dispatch", *given)
-    assert "--python 3.12 --filter a\n" in out
+    assert "--python 3.12 --quick --filter a\n" in out
     assert "::warning::slower than the stored baseline" in out
     assert stored() == slightly, "a filtered run makes no baseline"
     assert (shared / "artifacts/dashboard-3.12/report.html").exists()
     out = run(2e-6, "pull_request")
     assert "--python 3.12 --quick\n" in out
-    assert "6 Baseline and history: skipped" in out
+    assert "6 Baseline: skipped" in out
+    assert "7 History: skipped" in out
     assert len(list((shared / "caches").iterdir())) == 5
     run(2e-6, "workflow_dispatch", "--input", "update_baseline=true")
     assert stored() == (folder / "measured.json").read_text()
