@@ -36,9 +36,9 @@ def _benchmark(one: dict[str, Any]) -> dict[str, Any]:
         ("min", "q1", "q3", "max", "mean", "stddev", "rounds", "p90", "p95", "p99", "p99.9", "median_ci")
     )
     status = _STATUS.get(str(one.get("status")), "undecided")
-    reason = str(one.get("reason") or "")
-    if one.get("failed"):
-        reason = reason or "the benchmark fails on " + " and ".join(map(str, one["failed"]))
+    reason, failed = str(one.get("reason") or ""), [str(side) for side in one.get("failed") or ()]
+    if failed:
+        reason = reason or "the benchmark fails on " + " and ".join(failed)
     return {
         "name": str(one["fullname"]).rpartition("::")[2],
         "fullname": str(one["fullname"]),
@@ -58,6 +58,7 @@ def _benchmark(one: dict[str, Any]) -> dict[str, Any]:
             "baseline_median": _number(one.get("base_s")),
             "reason": reason,
             "comparable": status != "undecided",
+            "failed": failed,
         },
         "metrics": [],
         "sampled": False,
@@ -100,12 +101,14 @@ def describe_ab(path: str | os.PathLike[str]) -> dict[str, Any]:
                 "baseline_datetime": "",
                 "warning": float(found["threshold"]),
                 "critical": float(found["threshold"]),
+                "mode": str(found["mode"]),
                 "counts": counts,
                 "metric_counts": dict.fromkeys(counts, 0),
                 "lost_metrics": {},
                 "advisory": False,
                 "passed": bool(found["passed"]),
-                "differences": notes,
+                "differences": [],
+                "notes": notes,
                 "new": [str(name) for name in found["new"]],
                 "gone": [str(name) for name in found["gone"]],
                 "evidence": str(found["evidence"]),

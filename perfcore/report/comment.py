@@ -164,12 +164,11 @@ def render_comment(document: dict[str, Any]) -> str:
         body.block(f"{len(calm)} within the limits", head, calm)
         for title, names in (("new, not in the baseline", check["new"]), ("gone", check["gone"])):
             body.block(f"{len(names)} {title}", "", (f"- {escaped(name)}\n" for name in names))
-        why = {
-            "baseline": "the environments differ" + (", so the verdicts are advisory" if check["advisory"] else ""),
-            "history": "runs of another environment do not count; from the last of them to this one",
-            "base": "notes",  # of an A/B comparison
-        }[check["against"]]
-        body.block(why, "", (f"- {escaped(difference)}\n" for difference in check["differences"]))
+        why = "the environments differ" + (", so the verdicts are advisory" if check["advisory"] else "")
+        if check["against"] == "history":
+            why = "runs of another environment do not count; from the last of them to this one"
+        for title, lines in ((why, check["differences"]), ("notes", check["notes"])):
+            body.block(title, "", (f"- {escaped(line)}\n" for line in lines))
     if body.left_out:
         body.parts.append(f"\n{body.left_out} more lines were left out to stay under GitHub's limit.\n")
     if check is not None:

@@ -2,7 +2,8 @@
 """The report in the formats of other tools. Each takes the document of :func:`perfcore.report.model.describe`.
 
 - JUnit XML (the schema that Jenkins and GitLab read): a test case for each benchmark, its median as the time; a
-  critical verdict on the time or on a metric of a call is a failure, a benchmark that could not be judged is skipped.
+  critical verdict on the time or on a metric of a call is a failure, and in an A/B comparison a benchmark that fails on
+  head alone; one that could not be judged is skipped.
 - OpenMetrics 1.0 text: gauges by benchmark, for a Prometheus push or a textfile collector.
 - github-action-benchmark's ``customSmallerIsBetter``: a list of name, unit, value, range.
 - Bencher's Metric Format (BMF): ``latency`` in nanoseconds with the interval of the median.
@@ -34,13 +35,19 @@ def _attribute(text: str) -> str:
     return quoteattr(_NOT_XML.sub("\ufffd", text), {"\n": "&#10;", "\t": "&#9;", "\r": "&#13;"})
 
 
+def _failure(kind: str, told: str) -> str:
+    return f'<failure type="{kind}" message={_attribute(told)}>{escape(_NOT_XML.sub("?", told))}</failure>'
+
+
 def _outcome(one: dict[str, Any]) -> str:
     verdict = one["verdict"]
     worse = [metric for metric in one["metrics"] if metric["status"] == "critical"]
     if worse and (verdict is None or verdict["status"] != "critical"):
         told = "; ".join(f"{each['metric']} {each['change']}: {each['shown']}" for each in worse)
-        return f'<failure type="regression" message={_attribute(told)}>{escape(_NOT_XML.sub("?", told))}</failure>'
-    if one["median"] is None:
+        return _failure("regression", told)
+    if verdict is not None and verdict["failed"] == ["head"]:
+        return _failure("failed", verdict["reason"])
+    if one["median"] is None and not (verdict and verdict["reason"]):
         return '<skipped message="no finite median"/>'
     if verdict is None or verdict["status"] in {"ok", "improvement", "warning"}:
         return ""
@@ -50,7 +57,7 @@ def _outcome(one: dict[str, Any]) -> str:
     if verdict["low"] is not None and verdict["high"] is not None:
         span = f" ({change(verdict['low'])} to {change(verdict['high'])})"
     told = f"{change(verdict['ratio'] or 0.0)}{span} against {seconds(verdict['baseline_median'] or 0.0)}"
-    return f'<failure type="regression" message={_attribute(told)}>{escape(told)}</failure>'
+    return _failure("regression", told)
 
 
 def render_junit(document: dict[str, Any]) -> str:
@@ -122,9 +129,9 @@ def render_action_benchmark(document: dict[str, Any]) -> str:
         entry = {"name": printable(one["fullname"]), "unit": "s", "value": one["median"]}
         if one["stddev"] is not None:
             entry["range"] = f"± {one['stddev']:.4g}"
-        entry["extra"] = (
-            f"rounds: {one['rounds']}\niterations: {one['iterations']}\nmin: {one['min']} s\np99: {one['p99']} s"
-        )
+        known = (("rounds", ""), ("iterations", ""), ("min", " s"), ("p99", " s"))
+        if extra := [f"{key}: {one[key]}{unit}" for key, unit in known if one[key] is not None]:
+            entry["extra"] = "\n".join(extra)
         made.append(entry)
     return json.dumps(made, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 

@@ -3,7 +3,8 @@
 
 The document is plain data (strings, numbers, lists, dicts; None for what is unknown or not finite), the same for the
 same input: no time of writing, no random order. Times are seconds; the quantiles that draw a distribution are
-nanoseconds, rounded to five digits, because they are many.
+nanoseconds, rounded to five digits, because they are many. An A/B comparison makes the same document (``ab``): there
+the check has the ``mode`` of its verdicts and ``notes``, and a verdict the sides that the benchmark ``failed`` on.
 """
 
 from __future__ import annotations
@@ -96,6 +97,7 @@ def _verdict(verdict: Verdict | None) -> dict[str, Any] | None:
         "baseline_median": _number(verdict.baseline_median),
         "reason": verdict.reason,
         "comparable": verdict.comparable,
+        "failed": [],
     }
 
 
@@ -176,12 +178,14 @@ def describe(results: Results, check: Check | None = None, sla: Iterable[TargetV
             "baseline_datetime": "" if baseline is None else baseline.datetime,
             "warning": check.thresholds.warning,
             "critical": check.thresholds.critical,
+            "mode": None,
             "counts": check.counts,
             "metric_counts": check.metric_counts,
             "lost_metrics": dict(check.lost_metrics),
             "advisory": check.advisory,
             "passed": check.passed,
             "differences": list(check.differences),
+            "notes": [],
             "new": list(check.new),
             "gone": list(check.gone),
             "evidence": check.evidence,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from results_files import benchmark, write
 
 from perfcore.judge.verdict import check_results
 from perfcore.record.results import load_results
+from perfcore.report.ab import describe_ab
 from perfcore.report.model import describe
 from perfcore.report.page import render_html
 
@@ -131,6 +133,37 @@ def test_a_thousand_benchmarks_and_odd_figures(tmp_path: Path, width: int) -> No
     assert console == ""
     assert elements.count('<tr class="row">') == 1003
     assert "NaN" not in elements.split("</main>")[0]
+
+
+@pytest.mark.parametrize(
+    ("mode", "limit"),
+    [
+        ("detect", "Critical where it is proven slower, and by about half of 5 % or more."),
+        ("exceeds", "Critical where it is proven slower by more than 5 %."),
+    ],
+)
+def test_an_ab_comparison(tmp_path: Path, mode: str, limit: str) -> None:
+    names = ("fullname", "status", "ratio", "low", "high", "base_s", "head_s", "failed", "reason")
+    rows = [
+        ("t.py::ok", "ok", 1.0, 0.99, 1.01, 1e-3, 1e-3, [], ""),
+        ("t.py::dies", "undecided", None, None, None, None, None, ["head"], "failed on head: boom"),
+    ]
+    document = {"command": "ab", "base": "main", "head": "the working tree", "threshold": 0.05, "mode": mode}
+    document |= {"evidence": "pairs", "benchmarks": [dict(zip(names, row, strict=True)) for row in rows]}
+    document |= {"new": ["t.py::new"], "gone": ["t.py::gone"], "notes": ["one processor only"], "common_shift": None}
+    (tmp_path / "ab.json").write_text(json.dumps(document | {"passed": False}))
+    elements, console = browse(tmp_path, render_html(describe_ab(tmp_path / "ab.json")), link="t.py::dies")
+    assert console == ""
+    shown = elements.split("</main>")[0]
+    assert "Could not judge" in shown
+    assert "undecided: failed on head: boom" in shown
+    assert limit in shown
+    assert "Notes (1)" in shown
+    assert "Only in the base (1)" in shown
+    assert "Only in the head (1)" in shown
+    assert "ab.json  ·  the working tree<" in shown
+    for what in ("environments", "No regression", "scale of its own", "NaN", "Warning from"):
+        assert what not in shown.replace("Each row has a scale of its own", "")
 
 
 def test_no_benchmarks(tmp_path: Path) -> None:

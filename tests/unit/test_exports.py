@@ -160,7 +160,10 @@ def test_an_ab_document_becomes_a_comment(tmp_path: Path, monkeypatch: pytest.Mo
     assert "+30.0 % | +20.0 % to +40.0 %" in text
     assert "the suite as a whole moved by +4.0 &#37;" in text
     assert "paired, in turns" in text
-    assert "<details><summary>notes</summary>" in text
+    notes = text.partition("<details><summary>notes</summary>")[2].partition("</details>")[0]
+    assert "<code>one processor only</code>" in notes
+    assert "moved by" in notes
+    assert "environments" not in text
 
 
 def test_the_comment_says_why_it_could_not_judge(tmp_path: Path) -> None:
@@ -180,6 +183,31 @@ def test_the_comment_says_why_it_could_not_judge(tmp_path: Path) -> None:
         "<summary>why 1 is undecided</summary>\n\n- <code>t.py::dies</code>: <code>failed on head: &#60;b&#62;</code>\n"
         in text
     )
+
+
+def test_junit_of_an_ab_document(tmp_path: Path) -> None:
+    """What fails on head alone is a failure, also where it was measured before; what fails on base too is skipped."""
+    junitparser = pytest.importorskip("junitparser")
+    nothing = {"status": "undecided"} | dict.fromkeys(("ratio", "low", "high", "base_s", "head_s"))
+    late = {"fullname": "t.py::late", "failed": ["head"], "reason": "failed on head: \x1b<b>", "head_s": 1e-3}
+    both = {"fullname": "t.py::both", "failed": ["base", "head"], "reason": "failed on base: boom"}
+    made = AB | {"benchmarks": [*AB["benchmarks"], nothing | late, nothing | both]}
+    (tmp_path / "ab.json").write_text(json.dumps(made, indent=2))
+    (tmp_path / "junit.xml").write_text(render_junit(describe_ab(tmp_path / "ab.json")), encoding="utf-8")
+    (suite,) = junitparser.JUnitXml.fromfile(str(tmp_path / "junit.xml"))
+    assert (suite.failures, suite.skipped) == (3, 1)
+    told = {case.name: (one.type, one.message) for case in suite for one in case.result}
+    assert told["c"] == ("failed", "the benchmark fails on head")
+    assert told["late"] == ("failed", "failed on head: \ufffd<b>")
+    assert told["both"] == (None, "undecided: failed on base: boom")
+
+
+def test_action_benchmark_of_an_ab_document_leaves_out_what_is_not_known(tmp_path: Path) -> None:
+    (tmp_path / "ab.json").write_text(json.dumps(AB, indent=2))
+    found = json.loads(render_action_benchmark(describe_ab(tmp_path / "ab.json")))
+    assert found == [
+        {"name": f"t.py::{name}", "unit": "s", "value": value} for name, value in (("a", 1.3e-3), ("b", 1e-3))
+    ]
 
 
 @pytest.mark.parametrize(

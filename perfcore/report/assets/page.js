@@ -252,7 +252,7 @@
   function overview() {
     const place = $("overview"), check = data.check, origin = [data.source];
     if (data.datetime) origin.push(data.datetime.slice(0, 16).replace("T", " "));
-    if (data.commit) origin.push((data.branch ? data.branch + " " : "") + data.commit.slice(0, 10) + (data.dirty ? " (changed)" : ""));
+    if (data.commit) origin.push((data.branch ? data.branch + " " : "") + data.commit.replace(/^([0-9a-f]{10})[0-9a-f]{30,}$/, "$1") + (data.dirty ? " (changed)" : ""));
     origin.push(data.python, data.processor);
     $("origin").textContent = origin.filter(Boolean).map(visible).join("  ·  ");
     if (!check) {
@@ -263,9 +263,9 @@
     const bad = check.counts.critical + check.metric_counts.critical, mild = check.counts.warning + check.metric_counts.warning;
     const level = bad ? "critical" : "warning", inMetrics = check.metric_counts[level];
     const ofMetrics = inMetrics ? `: ${check.counts[level]} in time, ${inMetrics} in metrics of calls` : "";
-    const kind = bad ? "critical" : mild ? "warning" : "improvement";
+    const kind = bad ? "critical" : mild || !check.passed ? "warning" : "improvement";
     const words = !data.benchmarks.some((one) => one.verdict) ? `Nothing in common with the ${check.against}`
-      : bad ? count(bad, "critical regression") + ofMetrics : mild ? `No critical regression, ${count(mild, "warning")}${ofMetrics}` : "No regression";
+      : bad ? count(bad, "critical regression") + ofMetrics : !check.passed ? "Could not judge" : mild ? `No critical regression, ${count(mild, "warning")}${ofMetrics}` : "No regression";
     place.append(make("p", { class: "verdict" }, make("b", { class: kind }, words),
       ` against ${visible(check.baseline)}${check.baseline_datetime ? " of " + visible(check.baseline_datetime.slice(0, 10)) : ""}`));
     const chips = make("div", { class: "chips", role: "group", "aria-label": "Show one verdict" });
@@ -279,9 +279,12 @@
     for (const status of STATES) if (counts[status]) chip(status, `${SIGNS[status]} ${status}`, counts[status]);
     place.append(chips);
     if (check.advisory) place.append(make("p", { class: "note" }, "The environments differ, so the verdicts only advise; the differences are listed below."));
-    place.append(make("p", { class: "note" }, `Warning from ${+(check.warning * 100).toFixed(2)} % slower, critical from ${+(check.critical * 100).toFixed(2)} %. Evidence: ${check.evidence}.`));
-    if (check.against !== "history") place.append(make("p", { class: "note" }, make("span", { class: "key" }), "now", make("span", { class: "key before" }), "baseline; each row has a scale of its own"));
-    for (const [title, names] of [["Only in the baseline", check.gone], [check.against === "base" ? "Notes" : "Differences of the environments", check.differences]]) {
+    const [atMild, atBad] = [check.warning, check.critical].map((limit) => `${+(limit * 100).toFixed(2)} %`);
+    const limits = check.mode === "exceeds" ? `Critical where it is proven slower by more than ${atBad}`
+      : check.mode ? `Critical where it is proven slower, and by about half of ${atBad} or more` : `Warning from ${atMild} slower, critical from ${atBad}`;
+    place.append(make("p", { class: "note" }, `${limits}. Evidence: ${check.evidence}.`));
+    if (data.benchmarks.some((one) => one.baseline_quantiles_ns.length)) place.append(make("p", { class: "note" }, make("span", { class: "key" }), "now", make("span", { class: "key before" }), "baseline; each row has a scale of its own"));
+    for (const [title, names] of [[`Only in the ${check.against}`, check.gone], ["Only in the head", check.mode ? check.new : []], ["Differences of the environments", check.differences], ["Notes", check.notes]]) {
       if (names.length) $("more").append(make("details", {}, make("summary", {}, `${title} (${names.length})`), make("ul", {}, ...names.map((name) => make("li", {}, visible(name))))));
     }
     return () => all.click();
