@@ -124,6 +124,14 @@ class UseReport:
         return "\n".join(lines)
 
 
+def _net_space(pid: int | None) -> int | None:
+    """Return what tells a process's network namespace from all others; None where that cannot be seen."""
+    try:
+        return os.stat(f"/proc/{pid or 'self'}/ns/net").st_ino
+    except OSError:
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class _Surroundings:
     """What is not the processes' own, at one moment."""
@@ -132,13 +140,18 @@ class _Surroundings:
     pressure: Pressure
     group: CgroupMetrics | None
     net: tuple[int, int, int, int] | None
+    net_space: int | None
+    """The namespace whose counters these are; None where that cannot be seen, as of another user's process."""
     steal: float | None
 
     @classmethod
     def read(cls, pid: int | None, before: _Surroundings | None = None) -> _Surroundings:
-        """Read them; what `before` lacked, or belongs to another control group than then, is left out."""
+        """Read them; what `before` lacked, or is of another control group or network namespace than then, is left out.
+
+        A process that has ended left its group and its namespace to us if we started it; others' figures are not its.
+        """
         group: CgroupMetrics | None = None
-        for which in (pid, None):  # a process that has ended left its group to us if we started it
+        for which in (pid, None):
             try:
                 group = cgroup_metrics(which)
             except MeasureError:
@@ -146,8 +159,12 @@ class _Surroundings:
             if before is None or (before.group is not None and before.group.path == group.path):
                 break
             group = None
-        net = None if before is not None and before.net is None else read_net(pid or 0) or read_net()
-        return cls(time.monotonic(), pressure(), group, net, steal_time())
+        for which in (pid, None):
+            net, space = read_net(which or 0), _net_space(which)
+            if net is not None and (before is None or (before.net is not None and before.net_space == space)):
+                break
+            net = None
+        return cls(time.monotonic(), pressure(), group, net, space, steal_time())
 
 
 class UseMeter:

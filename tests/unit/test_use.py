@@ -14,6 +14,7 @@ import pytest
 
 import perfcore
 from perfcore import MeasureError, UseMeter, UseReport
+from perfcore._core import read_net
 from perfcore.cli import main
 from perfcore.measure.use import Figure
 
@@ -99,6 +100,28 @@ def test_a_running_process(tmp_path: Path) -> None:
         assert main(["use", "--pid", str(process.pid), "--seconds", "0.1", "-o", str(out)]) == 0
         process.communicate(b"\n")
     assert out.read_text(encoding="utf-8").startswith(f"process {process.pid}: ")
+
+
+def received(pid: int, process: subprocess.Popen[str]) -> float | None:
+    """What is told of the network when a process ends while it is watched."""
+    meter = UseMeter(pid).start()
+    process.communicate("\n")
+    return figure(meter.stop(), "network", "utilisation", "received", "system").value
+
+
+def test_the_network_of_a_process_that_has_ended() -> None:
+    """Ours is its own where both are in one namespace; else nothing is known, and ours is no answer."""
+    command = [sys.executable, "-S", "-P", "-c", "input()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as process:
+        assert (received(process.pid, process) is None) is (read_net() is None)
+    apart = ["unshare", "-rn", "sh", "-c", "echo apart; read line"]
+    with subprocess.Popen(
+        apart, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        if process.stdout.readline() != "apart\n":
+            pytest.skip("no network namespace can be made here")
+        assert received(process.pid, process) is None
 
 
 @pytest.mark.parametrize(
