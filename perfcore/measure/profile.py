@@ -45,7 +45,7 @@ try:
     profile.runcall(run) if profile else run()
     code = 0
 except SystemExit as end:
-    code = 0 if end.code is None else end.code if isinstance(end.code, int) else 1
+    code = 0 if end.code is None else int(end.code) if isinstance(end.code, int) else 1  # True is 1, too
     raise
 finally:
     if profile:

@@ -67,6 +67,14 @@ def test_a_program_is_profiled(folder: Path, profiler: str) -> None:
     assert sum(one for stack, one in leaves.items() if stack[0].startswith("<module>")) > 0.9 * sum(leaves.values())
 
 
+@pytest.mark.parametrize(("ending", "code"), [("True", 1), ("False", 0), ("None", 0), ("'words'", 1)])
+def test_how_a_program_ends_by_itself(tmp_path: Path, ending: str, code: int) -> None:
+    """unittest.main() of Python 3.11 ends with a bool."""
+    (tmp_path / "program.py").write_text(f"import sys; sum(range(10**5)); sys.exit({ending})")
+    done = flamegraph(tmp_path, "--profiler", "cprofile", "-o", "out.txt", "program.py")
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
+
+
 def test_what_runs_the_program_is_left_out() -> None:
     runner, run = "<module> (<string>:2)", "_run_code (<frozen runpy>:88)"
     load = "_find_and_load (<frozen importlib._bootstrap>:1360)"
