@@ -22,6 +22,7 @@ import threading
 import time
 from array import array
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from perfcore.suite.arrivals import Phase, Shape, burst, constant, ramp
@@ -61,8 +62,8 @@ class LoadResult:
         schedule_seconds: how long the calls were due to come.
         latency: from the moment at which a call was due until it returned; of an unserved one, until the end.
         service: from the moment at which a call really began until it returned.
-        lateness: how late calls began that found a free worker waiting: the generator's own error.
-        backlogged: how many calls began late because nothing was free to serve them.
+        lateness: how late calls began for which something was free when they were due: the generator's own error.
+        backlogged: how many calls began late because nothing was free to serve them then.
         first_error: the first exception that a call raised.
 
     """
@@ -134,7 +135,7 @@ class Record:
         self.arrivals = arrivals
         self.began = array("q", [_NEVER]) * len(arrivals)
         self.ended = array("q", [_NEVER]) * len(arrivals)
-        self.waited = bytearray(len(arrivals))
+        self.expected = bytearray(len(arrivals))  # whether something was free to serve it when it was due
         self.errors: list[tuple[int, Exception]] = []
         self.origin = _clock() + _LEAD_NS
         self.deadline = self.origin + arrivals[-1] + round(drain_seconds * 1e9)
@@ -148,7 +149,7 @@ class Record:
         for index, arrival in enumerate(self.arrivals):
             due, began, ended = self.origin + arrival, self.began[index], self.ended[index]
             if began != _NEVER:
-                if self.waited[index]:
+                if self.expected[index]:
                     lateness.append(began - due)
                 else:
                     backlogged += 1
@@ -226,12 +227,13 @@ def run_load(
             ready.wait()  # until the record, whose clock runs, is there
         except threading.BrokenBarrierError:
             return
+        free = record.origin  # since when this worker has nothing to do
         # next() of a count is one step under the GIL: no two workers get the same call.
         while (index := next(numbers)) < len(arrivals):
             due = record.origin + arrivals[index]
+            record.expected[index] = free <= due
             now = _clock()
             if now < due:
-                record.waited[index] = 1
                 if stopped.wait((due - now) * 1e-9):
                     return
             elif now > record.deadline or stopped.is_set():
@@ -241,7 +243,7 @@ def run_load(
                 work(index)
             except Exception as error:  # noqa: BLE001 - whatever a user's function raises is counted, never lost
                 record.errors.append((index, error))
-            record.ended[index] = _clock()
+            record.ended[index] = free = _clock()
 
     threads = [threading.Thread(target=run, name=f"load-{number}", daemon=True) for number in range(workers)]
     try:
@@ -283,7 +285,8 @@ async def run_load_async(
         max_in_flight: how many tasks there may be at once; a call that is due while so many run waits.
         poisson: draw the moments as independent users come; otherwise they are even.
         seed: of the draw.
-        drain_seconds: how long after the last moment tasks may go on; then they are cancelled and count as unserved.
+        drain_seconds: how long after the last moment tasks may go on; then they are cancelled and, like those that
+            could not begin until then, count as unserved.
 
     Raises:
         ValueError: the shape has no calls, or another argument makes no sense.
@@ -298,6 +301,10 @@ async def run_load_async(
     arrivals = shape.arrivals(poisson=poisson, seed=seed)
     running: set[asyncio.Task[None]] = set()
     freed = asyncio.Event()
+    full = 0  # until when, at the latest, as many ran as may
+
+    def left() -> float:
+        return max((record.deadline - _clock()) * 1e-9, 0.0)
 
     async def serve(index: int) -> None:
         record.began[index] = _clock()
@@ -308,27 +315,34 @@ async def run_load_async(
         record.ended[index] = _clock()
 
     def done(task: asyncio.Task[None]) -> None:
+        nonlocal full
+        if len(running) == max_in_flight:
+            full = _clock()
         running.discard(task)
         freed.set()
 
     record = Record(arrivals, drain_seconds)
     try:
-        with LoopTimer(asyncio.get_running_loop()) as timer:
+        with suppress(TimeoutError), LoopTimer(asyncio.get_running_loop()) as timer:
             for index, arrival in enumerate(arrivals):
-                if _clock() < record.origin + arrival:
-                    record.waited[index] = 1
-                    await timer.until(record.origin + arrival)
+                due = record.origin + arrival
+                if _clock() < due:
+                    await timer.until(due)
                 else:
                     await asyncio.sleep(0)  # behind: what runs must come to its turn all the same
-                while len(running) >= max_in_flight:
-                    record.waited[index] = 0
-                    freed.clear()
-                    await freed.wait()
+                    if _clock() > record.deadline:
+                        break
+                if len(running) >= max_in_flight:
+                    async with asyncio.timeout(left()):
+                        while len(running) >= max_in_flight:
+                            freed.clear()
+                            await freed.wait()
+                record.expected[index] = full <= due
                 task = asyncio.create_task(serve(index))
                 running.add(task)
                 task.add_done_callback(done)
         if running:
-            await asyncio.wait(running, timeout=max((record.deadline - _clock()) * 1e-9, 0))
+            await asyncio.wait(running, timeout=left())
     finally:
         for task in running:
             task.cancel()
