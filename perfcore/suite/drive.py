@@ -140,7 +140,8 @@ def drive(
     return run
 
 
-_FAILURES = (Exception, SystemExit)  # what an agent may raise and be accounted for; Ctrl-C is not among it
+# What an agent may raise and be accounted for; Ctrl-C is not among it, nor that its own task was cancelled.
+_FAILURES = (Exception, SystemExit, asyncio.CancelledError)
 
 
 def _act(step: Callable[[], Any]) -> None:
@@ -347,7 +348,12 @@ def _drive_tasks(
                         acting: Awaitable[Any] = agents[number].step()
                         await acting
                 except _FAILURES as failure:
-                    outcome, error = "timed_out" if limit.expired() else "failed", _text(failure)
+                    task = asyncio.current_task()
+                    if isinstance(failure, asyncio.CancelledError) and task is not None and task.cancelling():
+                        raise
+                    outcome, error = "failed", _text(failure)
+                if limit.expired():  # also where it was done a moment later
+                    outcome = "timed_out"
                 run.attempts.append(Attempt(number, step, perf_counter() - began, outcome, error))
 
         async with asyncio.TaskGroup() as group:

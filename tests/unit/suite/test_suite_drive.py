@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -166,6 +167,41 @@ def test_a_slow_coroutine_is_cancelled() -> None:
     assert run.counts == {"done": 2, "failed": 2, "timed_out": 2, "stuck": 0}
     assert cancelled == [True, True]
     assert run.seconds < LONG
+
+
+def test_a_step_that_ignores_its_cancellation_was_too_slow() -> None:
+    async def slow() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(LONG)
+
+    def deaf() -> None:
+        with contextlib.suppress(StepTimeoutError):
+            current().wait(LONG)
+
+    for step in (slow, deaf):
+        run = drive(agents_of(step), 1, timeout=SHORT, retries=1, grace=LONG)
+        assert run.counts == {"done": 0, "failed": 0, "timed_out": 2, "stuck": 0}
+
+
+def test_what_a_step_waits_for_is_cancelled() -> None:
+    """That is a failure of the step; it does not end its task, nor the others."""
+
+    async def waits() -> None:
+        other = asyncio.create_task(asyncio.sleep(LONG))
+        other.cancel()
+        await other
+
+    def runs_a_loop() -> None:
+        asyncio.run(waits())
+
+    for step, counter, workers in (
+        (waits, AsyncCounter(), 2),
+        (runs_a_loop, Counter(), 1),
+        (runs_a_loop, Counter(), 2),
+    ):
+        run = drive(agents_of(step, counter), 2, workers=workers, retries=1)
+        assert run.counts == {"done": 2, "failed": 4, "timed_out": 0, "stuck": 0}
+        assert {one.error for one in run.attempts if one.agent == 0} == {"CancelledError: "}
 
 
 def test_the_workers_limit_how_many_tasks_act() -> None:
