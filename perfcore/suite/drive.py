@@ -15,56 +15,48 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any
 
 from perfcore.errors import SuiteError
 from perfcore.judge.stats import Summary, summarize
 from perfcore.suite.agent import Agent, is_async
+from perfcore.suite.attempts import OUTCOMES, Attempt, Attempts, Outcome
 from perfcore.suite.cancel import Cancellation, enter
 
 __all__ = ["Attempt", "Drive", "Outcome", "auto_workers", "drive"]
 
-Outcome = Literal["done", "failed", "timed_out", "stuck"]
-
 GRACE = 1.0  # seconds that a step has to end after it was cancelled; then its thread is given up
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One agent's attempt at one step.
-
-    Attributes:
-        agent: the agent's place in the list.
-        step: from 0.
-        seconds: from its beginning, not from when it was queued.
-        outcome: ``timed_out`` steps were cancelled and ended; ``stuck`` ones were cancelled and went on.
-        error: the failure's type and text.
-
-    """
-
-    agent: int
-    step: int
-    seconds: float
-    outcome: Outcome
-    error: str = ""
 
 
 @dataclass(slots=True)
 class Drive:
-    """What became of agents that were driven."""
+    """What became of agents that were driven.
+
+    Attributes:
+        mode: ``sequential``, ``threads`` or ``async``.
+        workers: how many agents could act at the same time.
+        agents: how many there were.
+        steps: how often each was to act.
+        seconds: of all of it.
+        attempts: in the order in which they ended.
+
+    """
 
     mode: str
     workers: int
     agents: int
     steps: int
     seconds: float = 0.0
-    attempts: list[Attempt] = field(default_factory=list)
+    attempts: Attempts = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.attempts = Attempts(self.agents * self.steps)
 
     @property
     def counts(self) -> dict[str, int]:
         """How many attempts had each outcome."""
         found = Counter(attempt.outcome for attempt in self.attempts)
-        return {outcome: found[outcome] for outcome in ("done", "failed", "timed_out", "stuck")}
+        return {outcome: found[outcome] for outcome in OUTCOMES}
 
     @property
     def completed(self) -> int:

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from statistics import median
 
 from perfcore.measure.process import own_process
 from perfcore.suite.agent import dismiss
 from perfcore.suite.results import MEGABYTE, AgentBenchmark, BenchmarkResult
 
 __all__ = ["PerformanceBenchmark"]
+
+LEAST_READINGS = 4
 
 
 class PerformanceBenchmark(AgentBenchmark):
@@ -71,9 +73,11 @@ class PerformanceBenchmark(AgentBenchmark):
         """Run agents for long, and read memory after every so many steps.
 
         The result's ``parallel_metrics`` have ``rss_mb`` and ``agents_bytes`` (what the agents themselves hold; None
-        where they do not say) at each reading, and ``growth_bytes_per_step``, the median slope between the readings of
-        the second half, when what fills up has been filled.
+        where they do not say) at each reading, and ``growth_bytes_per_step``: how resident memory grew over the second
+        half of the readings, when what fills up has been filled, from the median of that half's first third to that of
+        its last. It is None where there are fewer than 4 readings.
         """
+        moments: list[int] = []
         rss: list[float] = []
         held: list[int | None] = []
         agents = self.agents(agent_count, action_delay)
@@ -81,6 +85,7 @@ class PerformanceBenchmark(AgentBenchmark):
         def read(step: int) -> None:
             if step % every == every - 1 or step == steps - 1:
                 sizes = [size for agent in agents if (size := agent.memory()) is not None]
+                moments.append(step)
                 rss.append((own_process().rss() or 0) / MEGABYTE)
                 held.append(sum(sizes) if sizes else None)
 
@@ -92,7 +97,7 @@ class PerformanceBenchmark(AgentBenchmark):
             "rss_mb": rss,
             "agents_bytes": held,
             "sampled_every": every,
-            "growth_bytes_per_step": _slope(rss[len(rss) // 2 :]) * MEGABYTE / every,
+            "growth_bytes_per_step": _growth(moments, rss),
         }
         return result
 
@@ -141,7 +146,15 @@ class PerformanceBenchmark(AgentBenchmark):
         return found
 
 
-def _slope(values: Sequence[float]) -> float:
-    """Return the median difference between neighbours."""
-    steps = sorted(after - before for before, after in pairwise(values))
-    return steps[len(steps) // 2] if steps else 0.0
+def _growth(steps: Sequence[int], megabytes: Sequence[float]) -> float | None:
+    """Return the bytes per step by which the second half of some readings grew; None where they are too few.
+
+    Tukey's resistant line: single readings that stand out do not move it, and memory that grows by a page, or by a
+    block of the allocator, now and then has the slope of the stairs, not of their treads.
+    """
+    if len(steps) < LEAST_READINGS:
+        return None
+    half = len(steps) // 2
+    third = max(1, (len(steps) - half) // 3)
+    run = median(steps[-third:]) - median(steps[half : half + third])
+    return (median(megabytes[-third:]) - median(megabytes[half : half + third])) * MEGABYTE / run

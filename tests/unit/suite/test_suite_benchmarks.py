@@ -8,7 +8,9 @@ import io
 import json
 import threading
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -109,6 +111,26 @@ def test_memory_is_read_every_so_many_steps() -> None:
     assert all(size > 0 for size in metrics["rss_mb"])
     silent = perfcore.PerformanceBenchmark(lambda _: int).benchmark_memory_usage(1, steps=2, every=1)
     assert silent.parallel_metrics["agents_bytes"] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("steps", "sizes", "growth"),
+    [
+        (30, lambda step: 100_000 * step, None),
+        (40, lambda step: 100_000 * step, 100_000),
+        (45, lambda step: 100_000 * step, 100_000),  # the last reading comes after 5 steps
+        (400, lambda step: 500 * step // 4096 * 4096, 500),  # what grows by whole pages
+        (400, lambda step: 10**9 if step in {199, 259, 399} else 0, 0),  # single readings that stand out
+        (400, lambda step: 10**6 * min(step, 150), 0),  # what has been filled by then
+    ],
+)
+def test_growth(monkeypatch: pytest.MonkeyPatch, steps: int, sizes: Callable[[int], int], growth: int | None) -> None:
+    walker = Walker(0)
+    memory = SimpleNamespace(rss=lambda: sizes(len(walker.memories) - 1))
+    monkeypatch.setattr("perfcore.suite.performance.own_process", lambda: memory)
+    result = perfcore.PerformanceBenchmark(lambda _: walker).benchmark_memory_usage(1, steps)
+    found = result.parallel_metrics["growth_bytes_per_step"]
+    assert found == (None if growth is None else pytest.approx(growth, abs=60))
 
 
 def test_scalability_and_calls() -> None:

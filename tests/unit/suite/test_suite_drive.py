@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from perfcore.errors import SuiteError
 from perfcore.suite.agent import Agent, wrap
+from perfcore.suite.attempts import Attempt, Attempts
 from perfcore.suite.cancel import Cancellation, StepTimeoutError, current
 from perfcore.suite.drive import drive
 
@@ -258,6 +260,28 @@ def test_an_interrupt_leaves_no_step_running() -> None:
     calls.close()  # type: ignore[attr-defined]
     assert ended.wait(LONG)
     threads.close()
+
+
+def test_attempts_are_a_sequence_that_does_not_grow() -> None:
+    """The memory of the process is measured while agents are driven: notes of theirs must not be in its growth."""
+    known = [Attempt(number % 7, number // 7, number / 8, "done") for number in range(2000)]
+    attempts = Attempts(len(known))
+    tracemalloc.start()
+    try:
+        for one in known:
+            attempts.append(one)
+        grown = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert grown < 20_000  # objects would be eight times that
+    more = [Attempt(1, 2, 0.5, "failed", "ValueError: x"), Attempt(3, 4, 1.5, "stuck"), Attempt(5, 6, 2.5, "timed_out")]
+    for one in more:
+        attempts.append(one)
+    assert list(attempts) == known + more
+    assert (len(attempts), attempts[-3], attempts[0]) == (2003, more[0], known[0])
+    assert attempts[-2:] == more[1:]
+    with pytest.raises(IndexError):
+        attempts[2003]
 
 
 def test_cancellation() -> None:
