@@ -106,11 +106,14 @@ class ThreadTeam:
         return [self._result() for _ in jobs]
 
     @contextmanager
-    def background(self, job: Callable[[], int]) -> Iterator[None]:
-        """Run a job beside the body, which ends it."""
+    def background(self, job: Callable[[], int], end: Callable[[], object]) -> Iterator[None]:
+        """Run a job beside the body, after which it is told to end, whatever became of the body."""
         self._work[0].put(job)
-        yield
-        self._result()
+        try:
+            yield
+        finally:
+            end()
+            self._result()
 
     def close(self) -> None:
         """End the threads."""

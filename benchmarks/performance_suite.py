@@ -12,6 +12,7 @@ check, report and compare), ``performance.json``, ``parallel.json``, ``placement
 from __future__ import annotations
 
 import argparse
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -25,6 +26,8 @@ from perfcore.suite.passes import run_passes
 
 HERE = Path(__file__).parent
 INTERRUPTED = 130
+# What run_passes returns when someone asked for an end: by pytest, which was told itself, and by what listens for it.
+ENDED = {pytest.ExitCode.INTERRUPTED, *(128 + number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))}
 
 
 def run_pytest(folder: Path, quick: bool) -> int:
@@ -32,7 +35,7 @@ def run_pytest(folder: Path, quick: bool) -> int:
     options = ["--benchmark-only", "--benchmark-disable-gc", "--benchmark-max-time=0.2", f"--rootdir={HERE.parent}"]
     more = ["--perfcore-precision=1%"] if quick else ["--benchmark-quiet"]  # ten tables, and none of the results
     code = run_passes(1 if quick else 10, folder / "results.json", [str(HERE), *options, *more])
-    if code in {pytest.ExitCode.INTERRUPTED, INTERRUPTED}:
+    if code in ENDED:
         raise KeyboardInterrupt
     return code
 

@@ -112,10 +112,9 @@ def test_latency(benchmark: Any, throughput: Throughput, messages: list[Message]
         there.put(messages[0])
         return back.get()
 
-    with team.background(echo):
+    with team.background(echo, lambda: there.put(None)):
         throughput(1)
         assert benchmark(round_trip) == messages[0]
-        there.put(None)
 
 
 # --- an event loop: 1000 messages to 10 tasks ---

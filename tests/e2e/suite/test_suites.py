@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
+import queue
+import signal
 import subprocess
 import sys
 import tomllib
 from fnmatch import fnmatchcase
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -100,6 +104,38 @@ def test_the_suite_runs_a_part_and_keeps_its_results(tmp_path: Path) -> None:
     wrong = run(BENCHMARKS / "performance_suite.py", "--only", "everything", folder=tmp_path)
     assert wrong.returncode == 2
     assert "the parts are pytest, performance, parallel, placements" in wrong.stderr
+
+
+def load(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Import a file of benchmarks/ under a name that nobody else has."""
+    spec = importlib.util.spec_from_file_location(f"perfcore_benchmarks_{name}", BENCHMARKS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("code", [2, 128 + signal.SIGINT, 128 + signal.SIGTERM, 128 + signal.SIGHUP])
+def test_who_ends_a_part_of_the_suite_ends_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: int
+) -> None:
+    suite = load("performance_suite", monkeypatch)
+    monkeypatch.setattr(suite, "run_passes", lambda *_: code)
+    assert suite.main(["--only", "pytest,parallel", "--output", str(tmp_path)]) == 130
+    captured = capsys.readouterr()
+    assert "== parallel" not in captured.out
+    assert "interrupted" in captured.err
+
+
+def test_a_job_in_the_background_ends_with_what_it_was_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    team, there = load("conftest", monkeypatch).ThreadTeam(2), queue.SimpleQueue[None]()
+    with pytest.raises(KeyboardInterrupt), team.background(there.get, lambda: there.put(None)):
+        raise KeyboardInterrupt
+    assert sorted(team.run([lambda: 1, lambda: 2])) == [1, 2], "its thread is free again"
+    team.close()
+    assert not any(thread.is_alive() for thread in team._threads)
 
 
 def test_every_target_of_the_messages_and_agents_names_a_benchmark() -> None:
