@@ -146,7 +146,12 @@ class ChatServer:
         if self._process is not None:
             return self
         command = [sys.executable, "-P", "-m", "perfcore.suite.chat_server", *self._options]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # the terminal's Ctrl-C is for those that it serves
+        )
         assert process.stdout is not None  # noqa: S101 - for the type
         ready, _, _ = select.select([process.stdout], [], [], START)
         line = process.stdout.readline() if ready else b""

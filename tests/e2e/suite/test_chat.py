@@ -143,6 +143,12 @@ def running(pid: int) -> bool:
         return False
 
 
+def test_a_ctrl_c_is_not_for_the_server(server: ChatServer) -> None:
+    """A terminal sends it to all processes of its session's foreground; steps that are being ended still ask."""
+    assert server._process is not None
+    assert os.getsid(server._process.pid) == os.getpgid(server._process.pid) == server._process.pid
+
+
 def test_the_server_ends_with_its_owner() -> None:
     command = [sys.executable, "-P", "-c", OWNER]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:
