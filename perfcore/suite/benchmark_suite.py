@@ -143,7 +143,7 @@ class BenchmarkSuite:
             resume: go on with the lane's last run if that was cut off, keeping its iterations.
 
         Raises:
-            ConfigError: there is no such lane.
+            ConfigError: there is no such lane, or a number makes no sense, such as no iterations.
             ResultsError: something cannot be written, or a run cannot be resumed.
             KeyboardInterrupt: it was interrupted; what had ended by then is on disk.
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -47,6 +47,9 @@ class Lane:
         interval: seconds between two samples of its metrics.
         output_limit: bytes of its output that are kept, half from the beginning and half from the end.
 
+    Raises:
+        ConfigError: a number makes no sense, such as no iterations.
+
     """
 
     name: str
@@ -61,6 +64,13 @@ class Lane:
     cwd: Path = Path()
     interval: float = 0.1
     output_limit: int = 2_000_000
+
+    def __post_init__(self) -> None:
+        for key, read in _NUMBERS.items():
+            try:
+                read(getattr(self, key))
+            except ConfigError as error:
+                raise ConfigError(f"lane {self.name}: {key}: {error}") from None
 
     @property
     def words(self) -> str:
@@ -104,6 +114,15 @@ def parse_time(value: object, most: float, least: float = 0.0) -> float:
         bounds = f"above 0 and at most {most:g} s" if not least else f"from {least:g} to {most:g} s"
         raise ConfigError(f"must be seconds or text like 500 ms or 20 min, {bounds}, not {value!r}")
     return seconds
+
+
+_NUMBERS: dict[str, Callable[[object], float]] = {
+    "iterations": lambda value: _whole(value, 1, MOST_ITERATIONS),
+    "warmup": lambda value: _whole(value, 0, MOST_ITERATIONS),
+    "timeout": lambda value: parse_time(value, LONGEST),
+    "grace": lambda value: parse_time(value, 3600.0),
+    "interval": lambda value: parse_time(value, 10.0, 0.001),
+}
 
 
 def _command(value: object, shell: bool) -> tuple[str, ...]:
@@ -180,17 +199,13 @@ def make_lane(name: str, table: Mapping[str, Any], folder: Path) -> Lane:
             raise ConfigError(f"{key}: unknown key; {advice}")
     if ("command" in table) == ("callable" in table):
         raise ConfigError("command: give either a command or a callable")
-    readers = {
+    readers: dict[str, Callable[[object], Any]] = {
+        **_NUMBERS,
         "shell": _flag,
         "command": lambda value: _command(value, table.get("shell") is True),
         "callable": _callable,
-        "iterations": lambda value: _whole(value, 1, MOST_ITERATIONS),
-        "warmup": lambda value: _whole(value, 0, MOST_ITERATIONS),
-        "timeout": lambda value: parse_time(value, LONGEST),
-        "grace": lambda value: parse_time(value, 3600.0),
         "env": _environment,
         "cwd": lambda value: folder / _folder(value),
-        "interval": lambda value: parse_time(value, 10.0, 0.001),
         "output_limit": _size,
     }
     found: dict[str, Any] = {"cwd": folder}

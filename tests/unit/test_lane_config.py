@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from perfcore.config import load_config, read_config
 from perfcore.errors import ConfigError
+from perfcore.suite.benchmark_suite import BenchmarkSuite
 from perfcore.suite.lane import LONGEST, Lane, make_lane, parse_time
 
 
@@ -108,6 +110,24 @@ def test_mistakes_name_the_key(tmp_path: Path, text: str, words: str) -> None:
     assert str(caught.value).startswith(f"{tmp_path / 'pyproject.toml'}: tool.perfcore.lanes")
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ({"iterations": 0}, "iterations: must be a whole number from 1 to 100000, not 0"),
+        ({"iterations": -3}, "iterations: must be a whole number from 1 to 100000, not -3"),
+        ({"warmup": -1}, "warmup: must be a whole number from 0 to 100000, not -1"),
+        ({"timeout": -1}, "timeout: must be seconds or text like 500 ms or 20 min, above 0 and at most "),
+        ({"timeout": 0.0}, "timeout: must be seconds"),
+    ],
+)
+def test_a_run_of_nothing_is_refused(tmp_path: Path, numbers: dict[str, Any], words: str) -> None:
+    suite = BenchmarkSuite({"a": Lane("a", ("true",))}, folder=tmp_path)
+    for make in (lambda: suite.run("a", **numbers), lambda: Lane("a", ("true",), **numbers)):
+        with pytest.raises(ConfigError, match=f"^lane a: {words}"):
+            make()
+    assert not list(tmp_path.iterdir())
 
 
 def test_times() -> None:
