@@ -307,7 +307,7 @@ def measure_here(placement: Placement) -> Outcome:
                 raise SuiteError(f"{workload}: {steps * len(rounds)} steps were asked for, {len(times)} made")
             tree = sorted({os.getpid(), *process_tree(None)})
             outcome.processes = len(tree)
-            found, median = summarize(Samples(times)), sorted(rounds)[len(rounds) // 2]
+            found, median = summarize(Samples(times)), summarize(Samples(rounds)).median
             outcome.steady.append(
                 Steady(
                     workload,

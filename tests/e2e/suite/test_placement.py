@@ -76,6 +76,8 @@ def test_the_same_work_in_every_place(place: Place) -> None:
     for steady in outcome.steady:
         assert steady.slowest <= steady.throughput <= steady.fastest
         assert steady.throughput == pytest.approx(20 / steady.seconds)
+        assert steady.rounds == 2
+        assert steady.seconds == pytest.approx((20 / steady.slowest + 20 / steady.fastest) / 2)
         assert 0 <= steady.p50 <= steady.p95 <= steady.p99
         assert steady.pss_bytes > 5_000_000
     assert [steady.messages for steady in outcome.steady] == [0, 20]
