@@ -7,8 +7,9 @@ Colours are those of the page (``currentColor``) and one accent that is told apa
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from perfcore.measure.pollution import is_polluted
@@ -99,16 +100,20 @@ def timeline_html(name: str, times_s: Sequence[float], values: Sequence[float], 
         unit: of the values.
 
     """
-    known = [(t, v) for t, v in zip(times_s, values, strict=True) if math.isfinite(v)]
+    pairs = list(zip(times_s, values, strict=True))
+    known = [(t, v) for t, v in pairs if math.isfinite(v)]
     if len(known) < 2:
         return f"<div>{escape(name)}: too few samples for a line</div>"
     (first, last), (least, most) = (known[0][0], known[-1][0]), (min(v for _, v in known), max(v for _, v in known))
     width, height = (last - first) or 1.0, (most - least) or 1.0
-    points = " ".join(
-        f"{(t - first) / width * _WIDTH:.1f},{(1 - (v - least) / height) * _HEIGHT:.1f}" for t, v in known
-    )
+
+    def drawn(part: Iterable[tuple[float, float]]) -> str:
+        points = [f"{(t - first) / width * _WIDTH:.1f},{(1 - (v - least) / height) * _HEIGHT:.1f}" for t, v in part]
+        return f'<polyline points="{" ".join(points if len(points) > 1 else points * 2)}"/>'  # one alone is a dot
+
+    lines = "".join(drawn(part) for finite, part in groupby(pairs, lambda pair: math.isfinite(pair[1])) if finite)
     return (
         f"<div>{escape(name)}: {least:.4g} to {most:.4g} {escape(unit)} over {seconds(last - first)}<br>"
         f"{_svg(_HEIGHT + 4, f'{name} over time', -2)}"
-        f'<polyline points="{points}" fill="none" stroke="{_ACCENTS[0]}" stroke-width="1.5"/></svg></div>'
+        f'<g fill="none" stroke="{_ACCENTS[0]}" stroke-width="1.5" stroke-linecap="round">{lines}</g></svg></div>'
     )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 import perfcore
+from perfcore.report.display import timeline_html
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -75,6 +77,15 @@ def test_html_is_whole_and_escaped() -> None:
     with perfcore.MetricsCollector(interval=0.001) as collector:
         sum(range(3_000_000))
     assert "svg" in Tags(collector._repr_html_()).seen
+
+
+def test_what_is_not_known_breaks_the_line() -> None:
+    values = [1.0, 2.0, math.nan, 3.0, math.inf, 2.0, 2.0, 1.0]
+    page = timeline_html("cpu", range(len(values)), values, "%")
+    Tags(page)
+    assert [len(points.split()) for points in re.findall('points="([^"]*)"', page)] == [2, 2, 3]
+    assert "1 to 3 % over" in page
+    assert "too few samples" in timeline_html("cpu", [0, 1], [1.0, math.nan], "%")
 
 
 def test_the_example_notebook_runs_in_a_kernel(tmp_path: Path) -> None:
