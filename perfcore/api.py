@@ -197,7 +197,9 @@ class Timer:
         Whatever the function raises comes through.
 
         """
-        runner = self._runner(function, args, kwargs)
+        return self._measure(function, self._runner(function, args, kwargs))
+
+    def _measure(self, function: Callable[..., Any], runner: Runner) -> Measurement:
         resume = pause_tracers()
         try:
             found = self._calibrate(runner)

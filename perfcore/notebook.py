@@ -9,17 +9,17 @@ with ``await`` in it is awaited on an event loop of its own, in another thread: 
 from __future__ import annotations
 
 import ast
-import shlex
-import textwrap
+import inspect
 import threading
 from collections.abc import Callable
-from types import CodeType
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, cast
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 from perfcore.api import Measurement, Timer
+from perfcore.measure.coroutine import CoroutineRunner
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -65,50 +65,62 @@ def _timer(options: dict[str, Any]) -> Timer:
         raise UsageError(f"{error}; usage: {_USAGE}") from None
 
 
-def _indented(source: str) -> str:
-    return textwrap.indent(textwrap.dedent(source).strip("\n"), "    ")
-
-
-def _waits(source: str) -> bool:
-    """Whether there is an ``await`` outside functions."""
-    made = compile(source, "<perfcore>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | ast.PyCF_ONLY_AST)
-    code = compile(made, "<perfcore>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    return isinstance(code, CodeType) and bool(code.co_flags & 0x80)  # CO_COROUTINE
-
-
 def statement_function(source: str, namespace: dict[str, Any]) -> Callable[[], Any]:
-    """Return a function, or a coroutine function, whose body is the statement.
+    """Return a function, or a coroutine function if it awaits something, whose body is the statement.
 
     Args:
         source: the statement or statements; the value of a single expression is thrown away.
         namespace: its globals.
 
     Raises:
-        SyntaxError: the source is no Python.
+        SyntaxError: the source is no Python, or has no statement.
 
     """
-    define = "async def" if _waits(textwrap.dedent(source)) else "def"
-    code = compile(f"{define} {_NAME}():\n{_indented(source)}\n", "<perfcore>", "exec")
-    made: dict[str, Any] = {}
-    exec(code, namespace, made)  # noqa: S102 - the user's own cell
-    function: Callable[[], Any] = made[_NAME]
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    tree = compile(source, "<perfcore>", "exec", flags | ast.PyCF_ONLY_AST)
+    assert isinstance(tree, ast.Module)  # noqa: S101 - for the type
+    if not tree.body:
+        raise SyntaxError("there is no statement to measure")
+    waits = compile(tree, "<perfcore>", "exec", flags).co_flags & inspect.CO_COROUTINE
+    made = ast.parse(f"{'async def' if waits else 'def'} {_NAME}(): pass")
+    # The parsed statements themselves: lines that are moved to the right are others inside of strings.
+    cast("ast.FunctionDef | ast.AsyncFunctionDef", made.body[0]).body = tree.body
+    found: dict[str, Any] = {}
+    exec(compile(made, "<perfcore>", "exec"), namespace, found)  # noqa: S102 - the user's own cell
+    function: Callable[[], Any] = found[_NAME]
     return function
 
 
-def _in_thread(call: Callable[[], Measurement]) -> Measurement:
-    """Make the call in a thread of its own, where no event loop runs."""
+def _measure_awaits(timer: Timer, function: Callable[[], Any]) -> Measurement:
+    """Measure a coroutine function in a thread of its own, where no event loop runs; a Ctrl-C ends it there."""
     outcome: list[Measurement] = []
     trouble: list[BaseException] = []
+    runners: list[CoroutineRunner] = []
+    ended, stopped = threading.Event(), threading.Event()
 
     def work() -> None:
         try:
-            outcome.append(call())
+            runners.append(CoroutineRunner(function, (), {}, timer=timer.timer, disable_gc=timer.disable_gc))
+            if not stopped.is_set():
+                outcome.append(timer._measure(function, runners[0]))
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             trouble.append(error)
+        finally:
+            ended.set()
 
     thread = threading.Thread(target=work, name="perfcore")
-    thread.start()
-    thread.join()
+    try:
+        thread.start()
+        # Not Thread.join(): up to Python 3.12 one that a Ctrl-C interrupts takes the thread for ended ever after.
+        ended.wait()
+    except BaseException:
+        stopped.set()
+        for runner in runners:
+            runner.cancel()
+        raise
+    finally:
+        with suppress(RuntimeError):  # it has not been started, or does nothing when it has
+            thread.join()
     if trouble:
         raise trouble[0]
     return outcome[0]
@@ -136,11 +148,8 @@ class PerfcoreMagics(Magics):
             namespace = dict(namespace)
             exec(compile(shell.transform_cell(rest), "<perfcore set-up>", "exec"), namespace)  # noqa: S102
         function = statement_function(shell.transform_cell(source), namespace)
-        function.__qualname__ = shlex.join(source.split())[:60] if cell is None else "cell"
-        if function.__code__.co_flags & 0x80:
-            found = _in_thread(lambda: timer.measure(function))
-        else:
-            found = timer.measure(function)
+        function.__qualname__ = " ".join(source.split())[:60] if cell is None else "cell"
+        found = (_measure_awaits if inspect.iscoroutinefunction(function) else Timer.measure)(timer, function)
         if not options.get("quiet"):
             from IPython import display
 

@@ -7,6 +7,7 @@ import asyncio
 import gc
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from perfcore import _core
@@ -44,6 +45,8 @@ class CoroutineRunner:
         self._disturbance.exact = False
         self._kernel, self._kernel_args = make_kernel(function, args, kwargs, coroutine=True)
         self._runner = asyncio.Runner()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._cancelled = False
         self.result: Any = None
 
     def kernel(self, iterations: int) -> str:
@@ -74,7 +77,7 @@ class CoroutineRunner:
     async def _rounds(self, samples: _core.Samples, rounds: int, iterations: int) -> None:
         for _ in range(rounds):
             samples.append(await self._round(iterations) / iterations)
-            await _interruption()
+            await self._interruption()
 
     async def _rounds_with_setup(
         self,
@@ -101,12 +104,22 @@ class CoroutineRunner:
                     samples.append(duration)
                 if teardown is not None:
                     await _await(teardown(*self._args, **self._kwargs))
-                await _interruption()
+                await self._interruption()
         finally:
             self._args, self._kwargs = own
 
+    async def _interruption(self) -> None:
+        """Let what cancels the task end the run between rounds: coroutines that never wait do not notice it."""
+        task = asyncio.current_task()
+        if self._cancelled or (task is not None and task.cancelling()):
+            await asyncio.sleep(0)
+
     def _drive(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Run a coroutine on the loop, counting what disturbs it."""
+        self._loop = self._runner.get_loop()  # before the look at what cancel() sets: it looks in the other order
+        if self._cancelled:
+            coroutine.close()
+            raise asyncio.CancelledError
         seen = self._disturbance
         before = _core.involuntary_switches()
         try:
@@ -148,15 +161,16 @@ class CoroutineRunner:
         """What disturbed the rounds, under the names that results files use."""
         return self._disturbance.flags
 
+    def cancel(self) -> None:
+        """End what runs, and whatever is run later, from another thread: asyncio.CancelledError is raised there."""
+        self._cancelled = True
+        if (loop := self._loop) is not None:
+            with suppress(RuntimeError):  # closed: it has ended
+                loop.call_soon_threadsafe(lambda: [task.cancel() for task in asyncio.all_tasks(loop)])
+
     def close(self) -> None:
         """Cancel what the coroutines left running and close the loop."""
         self._runner.close()
-
-
-async def _interruption() -> None:
-    """Let Ctrl-C end the run between rounds: it cancels the task, which coroutines that never wait do not notice."""
-    if (task := asyncio.current_task()) is not None and task.cancelling():
-        await asyncio.sleep(0)
 
 
 async def _await(value: Any) -> Any:

@@ -7,6 +7,7 @@ import asyncio
 import functools
 import gc
 import sys
+import threading
 
 import pytest
 
@@ -250,6 +251,47 @@ def test_tasks_left_running_are_cancelled_at_close(made):
     runner.run(Samples(), 2, 1)
     runner.close()
     assert ended == [1, 1]
+
+
+@pytest.mark.parametrize("waits", [True, False])
+@pytest.mark.parametrize("setup", [True, False])
+def test_another_thread_can_end_it(made, waits, setup):
+    began, ended = threading.Event(), []
+
+    async def work():
+        if waits:
+            began.set()
+            await asyncio.sleep(3600)
+
+    def note():
+        if len(samples) > 100:
+            began.set()
+
+    def measure():
+        run = runner.run_with_setup if setup else runner.run
+        with pytest.raises(asyncio.CancelledError):
+            run(samples, 10**9, *((note, None) if setup else (1, Noted())))
+        ended.append(len(samples))
+
+    class Noted:
+        def next_look(self, rounds):
+            note()
+            return rounds + 1000
+
+        def reached(self, samples):
+            return False
+
+    samples, runner = Samples(), made(work)
+    thread = threading.Thread(target=measure)
+    thread.start()
+    began.wait()
+    runner.cancel()
+    thread.join()
+    assert ended == [len(samples)]
+    with pytest.raises(asyncio.CancelledError):
+        runner.time(1)
+    runner.close()
+    runner.cancel()
 
 
 def test_zero_iterations_are_refused(made):
