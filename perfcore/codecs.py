@@ -9,7 +9,7 @@ name      holds
 json      None, bool, int to 4300 digits, finite float (shortest text that reads back the same), str, list, tuple, dict
           with str keys, `perfcore.messaging.Message` (as ``{"perfcore.Message": {its fields}}``). Input is strict:
           UTF-8, no NaN, no lone surrogate, no key twice, nothing after the value.
-msgpack   The same with any key but a tuple, and any float; int from -2**63 to 2**64 - 1; bytes, bytearray and memoryview
+msgpack   The same with any key but a tuple, and any float; int from -2**63 to 2**64 - 1; bytes, bytearray, memoryview
           (back as bytes); `Timestamp`, `Extension`, Message (extension 77: an array of sender, recipient, topic,
           payload, id, timestamp).
 cjson     As json, through the cJSON library's tree, to measure the difference; no Message, no NUL character in a
