@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from perfcore import _core
 from perfcore.errors import ConfigError, ResultsError
 from perfcore.judge.metrics import MetricRules, MetricVerdict, judge_metrics, lost_metrics
-from perfcore.judge.thresholds import MetricRule, Rule, Thresholds, limits_for, parse_fraction, percent
+from perfcore.judge.thresholds import MetricRule, Rule, Thresholds, limits_for, percent
 from perfcore.record.environment import differences
 from perfcore.record.methods import ONE_CALL, ONE_CALL_S, alike
 from perfcore.record.passes import pass_count
@@ -263,6 +263,13 @@ def with_limit(verdict: Verdict, maximum: float | None) -> Verdict:
     return replace(verdict, status="critical", reason=reason, over_limit=True)
 
 
+def _fraction(value: object) -> float:
+    """Return a threshold of a results file, where a number is always a fraction: 1.5 is 150 %."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ConfigError(f"{value!r} is no threshold; it must be a number above 0")
+    return float(value)
+
+
 def marked(benchmark: Benchmark, thresholds: Thresholds) -> Thresholds:
     """Return the thresholds with those of the test's own mark, ``@pytest.mark.perfcore(warning=..., critical=...)``.
 
@@ -276,7 +283,7 @@ def marked(benchmark: Benchmark, thresholds: Thresholds) -> Thresholds:
     try:
         if not isinstance(marks, Mapping):
             raise ConfigError("must be an object")
-        found = {key: parse_fraction(marks[key]) for key in ("warning", "critical") if marks.get(key) is not None}
+        found = {key: _fraction(marks[key]) for key in ("warning", "critical") if marks.get(key) is not None}
         critical = found.get("critical", max(thresholds.critical, found.get("warning", 0.0)))
         return Thresholds(found.get("warning", min(thresholds.warning, critical)), critical)
     except ConfigError as error:

@@ -8,6 +8,10 @@ import re
 import pytest
 from harness import QUICK, run, write_suite
 
+from perfcore.judge.thresholds import Thresholds
+from perfcore.judge.verdict import check_results, marked
+from perfcore.record.results import load_results
+
 SUITE = """
 import pytest
 
@@ -171,7 +175,7 @@ import pytest
 def test_marked(benchmark):
     benchmark(int)
 
-@pytest.mark.perfcore(critical="30%")
+@pytest.mark.perfcore(critical="150%")
 def test_pedantic(benchmark):
     benchmark.pedantic(int, rounds=3)
 
@@ -193,8 +197,11 @@ def test_thresholds_of_marks_are_in_the_file(tmp_path):
     done = run(tmp_path, "on", *QUICK, "--strict-markers", "--benchmark-json=out.json")
     assert {bench["name"]: bench["perfcore"].get("thresholds") for bench in done.json()["benchmarks"]} == {
         "test_marked": {"warning": 0.2, "critical": 0.3},
-        "test_pedantic": {"critical": 0.3},
+        "test_pedantic": {"critical": 1.5},
         "test_plain": None,
     }
+    judged = load_results(done.folder / "out.json")
+    assert marked(judged.benchmarks[1], Thresholds()) == Thresholds(0.05, 1.5)
+    assert check_results(judged, judged).passed
     assert "@pytest.mark.perfcore(warning=...): '5' may mean 5% or 500%; write it with a percent sign" in done.out
     assert "@pytest.mark.perfcore: warning is above critical; give warning <= critical" in done.out
