@@ -95,7 +95,7 @@ def pytest_fixture_setup(
             from perfcore.pytest_plugin.limits import limits_of
 
             limits = limits_of(request.node)
-        _session(request.config).adopt(value, limits)
+        _session(request.config).adopt(value, request.node, limits)
     return value
 
 
