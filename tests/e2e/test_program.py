@@ -90,6 +90,25 @@ def test_a_reader_that_goes_away(files: Path) -> None:
         assert child.wait() == 141
 
 
+@pytest.mark.parametrize(
+    ("closed", "options", "code"),
+    [
+        (">&-", (), 0),
+        (">&-", ("--json",), 0),
+        ("2>&-", ("--strict",), 2),  # an unknown option; what is said of it does not go to stdout
+        (">&- 2>&-", ("--help",), 0),
+        ("<&- >&- 2>&-", (), 0),
+    ],
+)
+def test_a_stream_that_is_closed(files: Path, closed: str, options: tuple[str, ...], code: int) -> None:
+    """A service manager may start a program so; nobody reads what it says, and the exit code is right all the same."""
+    command = [sys.executable, "-P", "-m", "perfcore", "check", "fine.json", "--baseline", "base.json", *options]
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", *command], cwd=files, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
 def test_a_full_disk_under_stdout(files: Path) -> None:
     with open("/dev/full", "wb") as full:
