@@ -61,7 +61,7 @@ def write_baseline(
         raise ResultsError(f"{target}: a baseline exists; overwrite it with --force, or use: perfcore baseline update")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        old = target.read_bytes() if exists and keep_previous else None
+        old = target.read_bytes() if keep_previous and target.is_file() else None
     except OSError as error:
         raise ResultsError(f"{target}: cannot write: {error.strerror}") from error
     if old is not None:
