@@ -210,10 +210,10 @@ def print_report(report: Report) -> None:
 
 def _reason(report: Report) -> str:
     """Say in one line why the suite cannot be judged: the first cause, and how many there are besides."""
-    broken = [f"{track.name}: {track.reason}" for track in report.tracks if track.failed == ("head",)]
+    broken = tuple(f"head: cannot collect {place}: " for place in report.broken)
     causes = (
-        broken
-        or [note for note in report.notes if note.startswith("head: cannot collect ")]
+        [f"{track.name}: {track.reason}" for track in report.tracks if track.failed == ("head",)]
+        or [note for note in report.notes if note.startswith(broken)]
         or [f"no benchmark could be measured: {track.name}: {track.reason}" for track in report.tracks]
     )
     return causes[0] + (f" (and {len(causes) - 1} more)" if len(causes) > 1 else "")

@@ -87,7 +87,9 @@ def test_why_it_could_not_judge(report: Report) -> None:
     report.tracks = [Track("t.py::test_none")]
     report.tracks[0].give_up((), "skipped on base")
     assert ab_command._reason(report) == "no benchmark could be measured: t.py::test_none: skipped on base"
+    report.note("head: cannot collect base_too.py: boom")
     report.note("head: cannot collect t.py: boom")
+    report.broken = ["t.py"]
     assert ab_command._reason(report) == "head: cannot collect t.py: boom"
     for name in ("t.py::test_one", "t.py::test_other"):
         report.tracks.append(Track(name))
