@@ -23,6 +23,7 @@ from perfcore.units import format_seconds
 _BLOCK_S = 0.005
 _MIN_BLOCKS = 6
 _LEVEL = 0.95
+_MOST_ROUNDS = 2**62  # more than any time holds, and the loops can count so far
 
 
 def _name(function: Callable[..., Any]) -> str:
@@ -181,8 +182,10 @@ class Timer:
     def __post_init__(self) -> None:
         if self.min_rounds < 1:
             raise MeasureError(f"min_rounds must be at least 1, not {self.min_rounds}")
-        if not self.max_time > 0 or not self.min_time > 0:
-            raise MeasureError(f"min_time and max_time must be above 0, not {self.min_time} and {self.max_time}")
+        if not 0 < self.min_time < inf or not 0 < self.max_time < inf:
+            raise MeasureError(
+                f"min_time and max_time must be above 0 and finite, not {self.min_time} and {self.max_time}"
+            )
         if self.precision is not None and not 0 < self.precision < 1:
             raise MeasureError(f"precision must be a fraction between 0 and 1, not {self.precision}")
         if not 0 < self.threshold < inf:
@@ -230,7 +233,7 @@ class Timer:
             typical: tuple[list[float], list[float]] = ([], [])
             rounds = [max(1, round(_BLOCK_S / one.duration)) for one in found]
             pair_s = sum(count * one.duration for count, one in zip(rounds, found, strict=True))
-            for pair in range(max(_MIN_BLOCKS, ceil(2 * self.max_time / pair_s))):
+            for pair in range(max(_MIN_BLOCKS, ceil(min(2 * self.max_time / pair_s, _MOST_ROUNDS)))):
                 for side in (0, 1) if pair % 2 == 0 else (1, 0):
                     block = _core.Samples()
                     runners[side].run(block, rounds[side], found[side].iterations)
@@ -266,7 +269,7 @@ class Timer:
         return calibrate(runner, min_time=self.min_time, max_time=self.max_time, timer_precision=step)
 
     def _rounds(self, found: Calibration) -> int:
-        return max(self.min_rounds, ceil(self.max_time / found.duration))
+        return max(self.min_rounds, ceil(min(self.max_time / found.duration, _MOST_ROUNDS)))
 
 
 def _measurement(function: Callable[..., Any], runner: Runner, samples: _core.Samples, iterations: int) -> Measurement:

@@ -132,6 +132,13 @@ def _dispatch(argv: Sequence[str]) -> int:
     return int(module.run(module.parser().parse_args(rest)))
 
 
+def _open_streams() -> None:
+    """Give streams that the process was started without, whose objects are None, somewhere to go."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # the lowest descriptors first
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - it stays open
+
+
 def _drop_stdout() -> None:
     """Point stdout at nothing, so that the interpreter's own flush at exit has nothing to complain about."""
     with contextlib.suppress(OSError, ValueError):  # stdout is no file (a test's), or closed
@@ -153,6 +160,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments, without the program's name; by default those of the process.
 
     """
+    _open_streams()
     try:
         try:
             code = _dispatch(sys.argv[1:] if argv is None else argv)

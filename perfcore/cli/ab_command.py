@@ -33,7 +33,8 @@ interpreter, each with the top of its own tree, and its src, on the path.
 exit codes:
   0  no regression (undecided benchmarks are named, and pass)
   1  a regression
-  2  could not judge: a revision or a build is wrong, nothing in common, or a benchmark fails on head but not on base
+  2  could not judge: a revision or a build is wrong, nothing in common, or a benchmark or a test
+     module fails on head but not on base
 """
 
 
@@ -101,11 +102,9 @@ def parser() -> Parser:
 
 def exit_code(report: Report) -> int:
     """Return the exit code that goes with the suite's verdict; 130 where Ctrl-C ended it."""
-    from perfcore.judge.pairs import suite_verdict
-
     if report.interrupted:
         return 130
-    return {"regression": 1, "failed": 2}.get(suite_verdict(report.tracks), 0)
+    return {"regression": 1, "failed": 2}.get(report.verdict, 0)
 
 
 def _track_json(track: Track) -> dict[str, Any]:
@@ -128,7 +127,7 @@ def _track_json(track: Track) -> dict[str, Any]:
 
 def report_json(report: Report) -> dict[str, Any]:
     """Return the outcome as a JSON document; figures that are not known are null."""
-    from perfcore.judge.pairs import EVIDENCE, suite_verdict
+    from perfcore.judge.pairs import EVIDENCE
 
     code = exit_code(report)
     return {
@@ -138,7 +137,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "head": report.head,
         "threshold": report.rule.threshold,
         "mode": report.rule.mode,
-        "verdict": suite_verdict(report.tracks),
+        "verdict": report.verdict,
         "evidence": EVIDENCE,
         "benchmarks": [_track_json(track) for track in report.tracks],
         "new": report.new,
@@ -201,7 +200,9 @@ def print_report(report: Report) -> None:
     ending = {
         0: "passed",
         1: "FAILED",
-        2: "could not judge: benchmarks fail",
+        2: f"could not judge: head cannot collect {printable(', '.join(report.broken))}"
+        if report.broken
+        else "could not judge: benchmarks fail",
         130: "interrupted",
     }[exit_code(report)]
     say(f"{len(tracks)} benchmarks in {report.pairs} pairs and {report.seconds:.1f} s: {words}: {ending}")
@@ -209,10 +210,10 @@ def print_report(report: Report) -> None:
 
 def _reason(report: Report) -> str:
     """Say in one line why the suite cannot be judged: the first cause, and how many there are besides."""
-    broken = [f"{track.name}: {track.reason}" for track in report.tracks if track.failed == ("head",)]
+    broken = tuple(f"head: cannot collect {place}: " for place in report.broken)
     causes = (
-        broken
-        or [note for note in report.notes if note.startswith("head: cannot collect ")]
+        [f"{track.name}: {track.reason}" for track in report.tracks if track.failed == ("head",)]
+        or [note for note in report.notes if note.startswith(broken)]
         or [f"no benchmark could be measured: {track.name}: {track.reason}" for track in report.tracks]
     )
     return causes[0] + (f" (and {len(causes) - 1} more)" if len(causes) > 1 else "")

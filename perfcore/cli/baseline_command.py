@@ -28,7 +28,7 @@ exit codes: 0 done; 1 update: the check failed, validate: not fit for a baseline
 
 _HELP = (
     ("save", "make a results file the baseline"),
-    ("update", "replace the baseline by newer results that pass the check; the old one becomes .previous.json"),
+    ("update", "replace the baseline by newer results that pass the check; the old one is kept as .previous"),
     ("show", "list what is in the baseline"),
     ("validate", "check that the baseline can be compared with"),
 )

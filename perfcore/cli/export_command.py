@@ -7,8 +7,8 @@ import argparse
 from pathlib import Path
 
 from perfcore.cli import Parser
-from perfcore.cli.options import add_reading
-from perfcore.report.text import printable, say
+from perfcore.cli.options import add_reading, say_written
+from perfcore.report.text import say
 
 # Of perfcore.report.write; named here so that --help loads no renderer.
 FORMATS = ("csv", "json", "markdown", "junit", "openmetrics", "action-benchmark", "bencher")
@@ -56,5 +56,5 @@ def run(args: argparse.Namespace) -> int:
     else:
         write_atomic(args.output, text.encode())
         count = len(document["benchmarks"])
-        say(f"{printable(str(args.output))}: {count} benchmark{'' if count == 1 else 's'}")
+        say_written(args.output, f"{count} benchmark{'' if count == 1 else 's'}")
     return 0

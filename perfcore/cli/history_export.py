@@ -15,9 +15,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perfcore.cli.options import days
+from perfcore.cli.options import days, say_written
 from perfcore.errors import HistoryError
-from perfcore.report.text import printable, say
+from perfcore.report.text import say
 
 if TYPE_CHECKING:
     from perfcore.record.history import History
@@ -76,5 +76,5 @@ def export(args: argparse.Namespace, history: History) -> int:
         say(text)
     else:
         write_atomic(args.output, (text + "\n").encode())
-        say(f"{printable(str(args.output))}: {len(rows)} rows")
+        say_written(args.output, f"{len(rows)} rows")
     return 0

@@ -39,6 +39,10 @@ def parser() -> Parser:
 
 def _files(path: Path) -> list[Path]:
     """Return a folder's results files, in the order of their names, or the file itself."""
+    if not os.path.lexists(path) and path.suffix != ".json":
+        raise ResultsError(
+            f"{path}: no such file or folder; pytest --benchmark-autosave saves each run in the folder .benchmarks"
+        )
     if not path.is_dir():
         return [path]
     found = [Path(folder, name) for folder, _, names in os.walk(path) for name in names if name.endswith(".json")]

@@ -7,8 +7,7 @@ import argparse
 from pathlib import Path
 
 from perfcore.cli import Parser
-from perfcore.cli.options import add_reading, write_json
-from perfcore.report.text import printable, say
+from perfcore.cli.options import add_reading, say_written, write_json
 
 _EXAMPLES = """\
 examples:
@@ -66,12 +65,12 @@ def run(args: argparse.Namespace) -> int:
                 "files": [str(path) for path in args.results],
                 "output": str(args.output),
                 "benchmarks": len(made.benchmarks),
-                "passes": pass_count(made),
+                "passes": max(map(pass_count, made.benchmarks), default=1),
                 "exit_code": 0,
             }
         )
     else:
-        say(f"{printable(str(args.output))}: {len(made.benchmarks)} benchmarks of {len(args.results)} files")
-        if line := passes_line(made):
-            say(line)
+        line = passes_line(made)
+        what = f"{len(made.benchmarks)} benchmarks of {len(args.results)} files"
+        say_written(args.output, f"{what}\n{line}" if line else what)
     return 0

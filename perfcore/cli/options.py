@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
 from perfcore.errors import ConfigError
-from perfcore.report.text import say
+from perfcore.report.text import printable, say
 
 
 def fraction(text: str) -> float:
@@ -90,6 +93,14 @@ def add_judging(parser: argparse.ArgumentParser) -> None:
         help="let verdicts count although the files come from different environments; without it they are advisory "
         "and fail nothing",
     )
+
+
+def say_written(path: Path, what: str) -> None:
+    """Say what a file holds that was written; nothing where stdout is that file, whose reader wants it alone."""
+    with contextlib.suppress(OSError, ValueError):  # stdout is no file (a test's)
+        if os.path.samestat(os.stat(path), os.fstat(sys.stdout.fileno())):
+            return
+    say(f"{printable(str(path))}: {what}")
 
 
 def write_json(document: dict[str, Any]) -> None:

@@ -32,6 +32,7 @@ The report goes to stderr, as the command's own output has stdout; --output writ
 
 exit codes: 0 the command succeeded; 1 it failed; 2 it could not be run, or there is no such process
 """
+_MOST_PID = 1 << 22  # the kernel's own limit
 
 
 def _interval(text: str) -> float:
@@ -66,6 +67,8 @@ def run(args: argparse.Namespace) -> int:
     if args.pid is not None:
         if args.command or args.seconds is None or args.pid <= 0:
             raise UsageError("--pid takes a positive pid, --seconds, and no command; see: perfcore use --help")
+        if args.pid > _MOST_PID:
+            raise MeasureError(f"there is no process {args.pid}; give the pid of a running process")
         return _watch(args)
     if not args.command or args.seconds is not None:
         raise UsageError("give a command behind --, or --pid with --seconds; see: perfcore use --help")

@@ -221,16 +221,16 @@ def judge_blocks(base: Sequence[float], head: Sequence[float], threshold: float,
     return BlocksVerdict(status, math.exp(estimate), math.exp(low), math.exp(high))
 
 
-def suite_verdict(tracks: Sequence[Track]) -> str:
+def suite_verdict(tracks: Sequence[Track], *, broken: bool = False) -> str:
     """Return the verdict on the suite.
 
-    "regression" with one; else "failed" where a benchmark fails on head alone, or none could be judged; else
-    "undecided" with one; else "ok".
+    "regression" with one; else "failed" where a benchmark fails on head alone, or none could be judged, or the suite
+    is `broken`: head cannot collect all that base can; else "undecided" with one; else "ok".
     """
     statuses = {track.status for track in tracks}
     if "regression" in statuses:
         return "regression"
-    if any(track.failed == ("head",) for track in tracks) or all(track.given_up for track in tracks):
+    if broken or any(track.failed == ("head",) for track in tracks) or all(track.given_up for track in tracks):
         return "failed"
     return "undecided" if "undecided" in statuses else "ok"
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field, replace
 from perfcore import _core
 from perfcore.errors import ConfigError, ResultsError
 from perfcore.judge.metrics import MetricRules, MetricVerdict, judge_metrics, lost_metrics
-from perfcore.judge.thresholds import MetricRule, Rule, Thresholds, limits_for, parse_fraction, percent
+from perfcore.judge.thresholds import MetricRule, Rule, Thresholds, limits_for, percent
 from perfcore.record.environment import differences
 from perfcore.record.methods import ONE_CALL, ONE_CALL_S, alike
-from perfcore.record.passes import pass_count
+from perfcore.record.passes import counts_told, pass_count
 from perfcore.record.results import STOCK, Benchmark, Results
 from perfcore.units import format_seconds
 
@@ -145,16 +145,24 @@ def _count(verdicts: Sequence[Verdict] | Sequence[MetricVerdict]) -> dict[str, i
 
 
 def evidence(baseline: Results, results: Results) -> str:
-    """Say what verdicts on two files rest on: on one run each, or on passes of which the fastest counts."""
-    counts = pass_count(baseline), pass_count(results)
-    if counts == (1, 1):
+    """Say what verdicts on two files rest on: on one run of each benchmark, or on the fastest of several passes."""
+    old = {one.fullname: pass_count(one) for one in baseline.benchmarks}
+    pairs = [(old[one.fullname], pass_count(one)) for one in results.benchmarks if one.fullname in old]
+    if all(pair == (1, 1) for pair in pairs):
         return EVIDENCE
-    old, new = ("one run" if count == 1 else f"the fastest of {count} passes" for count in counts)
-    if counts[0] == counts[1]:
-        return f"medians of {old} each; {_ALLOWANCE}"
-    fewer = "the baseline" if counts[0] < counts[1] else "what was judged"
+    before, now = (
+        "one run" if max(counts) == 1 else f"the fastest of {counts_told(counts)} passes"
+        for counts in zip(*pairs, strict=True)
+    )
+    if all(first == second for first, second in pairs):
+        return f"medians of {before} each; {_ALLOWANCE}"
+    fewer = "a side with fewer of a benchmark"
+    if all(first < second for first, second in pairs):
+        fewer = "the baseline"
+    elif all(first > second for first, second in pairs):
+        fewer = "what was judged"
     bias = f"on a noisy machine {fewer} looks slower for that alone"
-    return f"medians, of {old} (baseline) and of {new}; {bias}; {_ALLOWANCE}"
+    return f"medians, of {before} (baseline) and of {now}; {bias}; {_ALLOWANCE}"
 
 
 def _side(benchmark: Benchmark) -> tuple[float, float, float]:
@@ -263,6 +271,13 @@ def with_limit(verdict: Verdict, maximum: float | None) -> Verdict:
     return replace(verdict, status="critical", reason=reason, over_limit=True)
 
 
+def _fraction(value: object) -> float:
+    """Return a threshold of a results file, where a number is always a fraction: 1.5 is 150 %."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ConfigError(f"{value!r} is no threshold; it must be a number above 0")
+    return float(value)
+
+
 def marked(benchmark: Benchmark, thresholds: Thresholds) -> Thresholds:
     """Return the thresholds with those of the test's own mark, ``@pytest.mark.perfcore(warning=..., critical=...)``.
 
@@ -276,7 +291,7 @@ def marked(benchmark: Benchmark, thresholds: Thresholds) -> Thresholds:
     try:
         if not isinstance(marks, Mapping):
             raise ConfigError("must be an object")
-        found = {key: parse_fraction(marks[key]) for key in ("warning", "critical") if marks.get(key) is not None}
+        found = {key: _fraction(marks[key]) for key in ("warning", "critical") if marks.get(key) is not None}
         critical = found.get("critical", max(thresholds.critical, found.get("warning", 0.0)))
         return Thresholds(found.get("warning", min(thresholds.warning, critical)), critical)
     except ConfigError as error:

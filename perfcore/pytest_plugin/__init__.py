@@ -61,21 +61,20 @@ def assert_no_leaks() -> Callable[..., None]:
     return assert_no_leaks
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Hold a test that is no benchmark to its mark's limits."""
-    if pyfuncitem.get_closest_marker("perfcore") is None or "benchmark" in pyfuncitem.fixturenames:
+    if item.get_closest_marker("perfcore") is None:
+        return (yield)
+    if not isinstance(item, pytest.Function) or "benchmark" in item.fixturenames:
         return (yield)
     from perfcore.pytest_plugin import limits
 
-    wanted, function = limits.limits_of(pyfuncitem), pyfuncitem.obj
-    if wanted is None or not wanted.metrics() or not limits.may_limit(function):
+    wanted = limits.limits_of(item)
+    if wanted is None or not wanted.metrics():
         return (yield)
-    pyfuncitem.obj = limits.limited(function, wanted)
-    try:
+    with limits.held(item, wanted):
         return (yield)
-    finally:
-        pyfuncitem.obj = function
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -95,7 +94,7 @@ def pytest_fixture_setup(
             from perfcore.pytest_plugin.limits import limits_of
 
             limits = limits_of(request.node)
-        _session(request.config).adopt(value, limits)
+        _session(request.config).adopt(value, request.node, limits)
     return value
 
 

@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: MIT
 """``@pytest.mark.perfcore(max_peak="10 MB", max_allocations=100, max_growth=0)``: limits on what a test may allocate.
 
-In a benchmark they hold for one call of the benchmarked function, measured after its timing; in any other test function
-for the call of the test itself. `max_growth` is what is left behind after a garbage collection.
+In a benchmark they hold for one call of the benchmarked function, measured after its timing; in any other test for the
+call of the test itself, also of a method of a `unittest.TestCase` and of a coroutine function, which another plugin
+awaits (what its event loop allocates meanwhile counts). `max_growth` is what is left after a garbage collection.
 
 `warning="10%"` and `critical="25%"` go into the results file: by them `perfcore check` judges this benchmark.
 """
 
 from __future__ import annotations
 
+import functools
 import gc
 import inspect
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -88,27 +92,57 @@ def limits_of(item: pytest.Item) -> Limits | None:
     return limits
 
 
-def limited(function: Callable[..., Any], limits: Limits) -> Callable[..., Any]:
-    """Return a function that calls `function` and fails where the call exceeds a limit."""
+def _limited(function: Callable[..., Any], limits: Limits) -> Callable[..., Any]:
+    """Return a function like `function`, which calls it, or awaits it, and fails where that exceeds a limit."""
     from perfcore.measure.allocations import net_growth, track_allocations
     from perfcore.measure.call_metrics import CallMetrics
 
-    def call(**arguments: Any) -> None:
-        whole, test = track_allocations(), track_allocations()
+    whole, test = track_allocations(), track_allocations()
 
+    def check() -> None:
+        growth = max(0, net_growth(whole)[1])
+        limits.check(CallMetrics(None, test.allocations, test.bytes, test.peak, growth))
+
+    @functools.wraps(function)
+    async def awaited(**arguments: Any) -> None:
+        with track_allocations():  # so that no free of what is made from here on is unknown
+            gc.collect()
+            with whole:
+                with test:
+                    await function(**arguments)
+                gc.collect()
+        check()
+
+    @functools.wraps(function)
+    def called(**arguments: Any) -> None:
         def run() -> None:
             test.run(function, (), arguments)
             gc.collect()
 
-        with track_allocations():  # so that no free of what is made from here on is unknown
+        with track_allocations():  # as above
             gc.collect()
             whole.run(run)
-        growth = max(0, net_growth(whole)[1])
-        limits.check(CallMetrics(None, test.allocations, test.bytes, test.peak, growth))
+        check()
 
-    return call
+    return awaited if inspect.iscoroutinefunction(function) else called
 
 
-def may_limit(function: Callable[..., Any]) -> bool:
-    """Whether calling this test function runs it: not so for coroutine functions, which another plugin awaits."""
-    return not (inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function))
+@contextmanager
+def held(item: pytest.Function, limits: Limits) -> Iterator[None]:
+    """Hold a test that is no benchmark to its limits: whoever calls or awaits it gets a function that checks them."""
+    function = item.obj
+    if inspect.isasyncgenfunction(function):  # is no test: pytest says so
+        yield
+        return
+    item.obj = limited = _limited(function, limits)
+    # The methods of a TestCase are looked up there. Those that are not coroutine functions pytest itself puts there.
+    unittest, case = sys.modules.get("unittest"), getattr(function, "__self__", None)
+    own = unittest is not None and isinstance(case, unittest.TestCase) and inspect.iscoroutinefunction(function)
+    if own:
+        setattr(case, item.name, limited)
+    try:
+        yield
+    finally:
+        item.obj = function
+        if own:
+            delattr(case, item.name)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class Record:
     """One benchmark: its Metadata of pytest-benchmark, its kernel, what disturbed it.
 
-    ``calibrated`` tells whether we chose the number of calls in a round, or the test did (pedantic).
+    ``calibrated`` tells whether we chose the number of calls in a round, or the test did (pedantic). ``superseded``:
+    the test was set up and measured again, by a plugin that reruns what failed. ``entry`` is what the last JSON has.
     """
 
     def __init__(self, metadata: Any, kernel: str, runner: Runner | None, *, calibrated: bool = True) -> None:
@@ -25,6 +26,8 @@ class Record:
         self.flags: dict[str, Any] = {}
         self.metrics: CallMetrics | None = None
         self.thresholds: dict[str, float] = {}
+        self.superseded = False
+        self.entry: dict[str, Any] | None = None
         self._runner = runner
         self._stock_as_dict = metadata.as_dict
         # The entry is made where pytest-benchmark makes it, so that it is never matched to the wrong benchmark and
@@ -42,8 +45,8 @@ class Record:
     @property
     def polluted(self) -> bool:
         """Whether too many rounds were interrupted for the figures to be trusted as they stand."""
-        rounds = len(self.metadata.stats.data)
-        return is_polluted(self.flags.get("interrupted_rounds", 0), rounds)
+        interrupted = self.flags.get("interrupted_rounds", 0)  # those of stock's own loops nobody has counted
+        return bool(interrupted) and is_polluted(interrupted, len(self.metadata.stats))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the benchmark's own "perfcore" entry."""
@@ -67,5 +70,10 @@ class Record:
         result = self._stock_as_dict(*args, **kwargs)
         # Nested "stats" is the form of the file; tables ask for the flat one.
         if isinstance(result, dict) and "stats" in result:
-            result["perfcore"] = self.as_dict()
+            from perfcore.record.write import strict  # here, as it loads the C library, which a session may not need
+
+            for key in ("params", "param", "extra_info"):
+                if key in result:
+                    result[key] = strict(result[key])
+            self.entry = result["perfcore"] = self.as_dict()
         return result

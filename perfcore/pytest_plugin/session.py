@@ -30,6 +30,7 @@ class Session:
         self._stock: compat.Stock | None = None
         self._disabled: compat.Stock | None = None
         self._records: list[Record] = []
+        self._measured: dict[pytest.Item, list[Record]] = {}
         self._foreign: list[str] = []
         self.reason = self._why_off()
 
@@ -61,8 +62,8 @@ class Session:
         timer = self._config._benchmarksession.options["timer"].target  # type: ignore[attr-defined]
         return report.header_on(self._stock, timer)
 
-    def adopt(self, fixture: object, limits: Limits | None = None) -> None:
-        """Take over a `benchmark` fixture that is pytest-benchmark's with its timing methods intact."""
+    def adopt(self, fixture: object, item: pytest.Item, limits: Limits | None = None) -> None:
+        """Take over the `benchmark` fixture of a test that is pytest-benchmark's with its timing methods intact."""
         if "_raw" in getattr(fixture, "__dict__", ()):
             return
         if self._disabled is not None and self._disabled.accepts(fixture):
@@ -77,10 +78,23 @@ class Session:
         from perfcore.pytest_plugin.backend import Backend
 
         make = self._config.stash.get(BACKEND, Backend)
-        make(fixture, self._stock, self.options, self._records.append, limits).adopt()
+        make(fixture, self._stock, self.options, self._keeper(item), limits).adopt()
+
+    def _keeper(self, item: pytest.Item) -> Callable[[Record], None]:
+        """Return what keeps the records of one set-up of a test."""
+        measured = self._measured.setdefault(item, [])
+        earlier = tuple(measured)  # the same test was run before, so it is a rerun
+
+        def keep(record: Record) -> None:
+            for one in earlier:
+                one.superseded = True
+            measured.append(record)
+            self._records.append(record)
+
+        return keep
 
     def describe(self, output: Any) -> None:
-        """Add the run's own "perfcore" entry to a results file."""
+        """Add the run's own "perfcore" entry to a results file; of a test that was rerun keep the last benchmark."""
         if self._stock is None or not isinstance(output, dict):
             return
         from perfcore.record.environment import environment
@@ -92,7 +106,16 @@ class Session:
             "environment": environment(),
             "options": self.options.as_dict(),
         }
+        self._leave_out_superseded(output)
         compat.quicken_saving()
+
+    def _leave_out_superseded(self, output: dict[Any, Any]) -> None:
+        stale = {id(record.entry) for record in self._records if record.superseded and record.entry is not None}
+        if stale and isinstance(benchmarks := output.get("benchmarks"), list):
+            last = {one.get("fullname"): one for one in benchmarks}
+            benchmarks[:] = [
+                one for one in benchmarks if id(one.get("perfcore")) not in stale or last[one.get("fullname")] is one
+            ]
 
     def summarise(self, terminal: pytest.TerminalReporter) -> None:
         """Print the second table and what the user should know; if quiet, only which tests perfcore left alone."""

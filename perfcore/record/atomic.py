@@ -13,6 +13,7 @@ import errno
 import fcntl
 import os
 import stat
+import sys
 import time
 from pathlib import Path
 
@@ -77,8 +78,11 @@ def _temporary(target: Path) -> tuple[int, str]:
     """Make and lock a temporary file beside ``target``."""
     import tempfile  # here, because who only reads a baseline need not load it
 
+    name = target.name
+    while len(os.fsencode(name)) > 100:  # a file's name has room for 255 bytes
+        name = name[:-1]
     while True:
-        descriptor, path = tempfile.mkstemp(prefix=f".{target.name[:100]}.", suffix=_SUFFIX, dir=target.parent)
+        descriptor, path = tempfile.mkstemp(prefix=f".{name}.", suffix=_SUFFIX, dir=target.parent)
         try:
             with contextlib.suppress(OSError):  # no locks on this file system, so nobody sweeps it either
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -91,12 +95,42 @@ def _temporary(target: Path) -> tuple[int, str]:
         os.close(descriptor)
 
 
+def _own_descriptor(path: str) -> int | None:
+    """Return which descriptor of this process a path like /dev/stdout or /dev/fd/5 names; None for another path."""
+    own = os.path.realpath("/proc/self/fd")
+    for _ in range(40):  # symbolic links, as the kernel follows them
+        folder, name = os.path.split(path)
+        if name.isascii() and name.isdigit() and os.path.realpath(folder) == own:
+            return int(name)
+        if not os.path.islink(path):
+            break
+        path = os.path.join(folder, os.readlink(path))
+    return None
+
+
+def _special(path: str) -> int | None:
+    """Return a descriptor to write to where the path names no file that could be replaced: a pipe, a device, stdout."""
+    own = _own_descriptor(path)
+    if own is not None:
+        if sys.stdout is not None:
+            sys.stdout.flush()  # what was printed comes first
+        return os.dup(own)
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    return None if stat.S_ISREG(mode) else os.open(path, os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)
+
+
 def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
     """Replace the content of ``path`` by ``data``.
 
     The bytes go to a temporary file in the same folder, are synced to disk and renamed over ``path``. The mode is
     that of the file that is replaced, or the umask's for a new one; a symbolic link is followed, not replaced. A kill
-    leaves at most the temporary file, hidden, which a later write into the folder removes.
+    leaves at most the temporary file, hidden, which a later write into the folder removes. What is no regular file (a
+    pipe, a device, /dev/stdout wherever it leads to) is written to, not replaced.
 
     Raises:
         ResultsError: the folder is missing, not writable or full; ``path`` is as it was and nothing is left beside it.
@@ -105,8 +139,11 @@ def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
     target = Path(os.path.realpath(path))
     temporary: str | None = None
     try:
-        if target.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        special = _special(os.fspath(path))
+        if special is not None:
+            with os.fdopen(special, "wb") as stream:
+                stream.write(data)
+            return
         mode = _mode_for(target)
         _sweep(target.parent)
         descriptor, temporary = _temporary(target)

@@ -24,8 +24,13 @@ def load_baseline(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -
 
 
 def previous_path(path: str | os.PathLike[str]) -> Path:
-    """Return where the baseline before this one is kept: ``baseline_results.previous.json`` beside it."""
-    return Path(path).with_suffix(".previous.json")
+    """Return where the baseline before this one is kept: ``baseline_results.previous.json`` beside it.
+
+    Of one whose name has another ending, such as ``v1.2``, the whole name stays: ``v1.2.previous``.
+    """
+    target = Path(path)
+    stem = target.name.removesuffix(".json")
+    return target.with_name(f"{stem}.previous{target.name[len(stem) :]}")
 
 
 def write_baseline(
@@ -61,7 +66,7 @@ def write_baseline(
         raise ResultsError(f"{target}: a baseline exists; overwrite it with --force, or use: perfcore baseline update")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        old = target.read_bytes() if exists and keep_previous else None
+        old = target.read_bytes() if keep_previous and target.is_file() else None
     except OSError as error:
         raise ResultsError(f"{target}: cannot write: {error.strerror}") from error
     if old is not None:

@@ -231,7 +231,7 @@ class Database:
                 raise HistoryError(f"{self.name}: cannot make its folder: {error.strerror}") from error
         self.engine = self._engine(url)
         with self._explained():
-            if file is not None:
+            if file is not None and create:  # who only reads changes no file, which may be another program's
                 _write_ahead(file)
             self._prepare(create=create)
 

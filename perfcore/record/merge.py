@@ -75,6 +75,8 @@ def merge_results(
 ) -> Results:
     """Write one file with the benchmarks of all of them, and return it. The head is that of the first file.
 
+    What a head tells of passes is kept only where all files tell the same.
+
     Args:
         paths: the files, at least one.
         output: where to write.
@@ -94,6 +96,7 @@ def merge_results(
     head: dict[str, Any] = {}
     first: Results | None = None
     seen: set[str] = set()
+    told: list[Any] = []  # of passes, by the heads
     for path in paths:
         real = os.path.realpath(path)
         if fastest and real in seen:
@@ -107,8 +110,11 @@ def merge_results(
         elif not allow_mixed:
             _refuse_mixture(first, results, passes=fastest)
         merged.add(results.path, document)
+        told.append((document.get("perfcore") or {}).get("passes"))
     if isinstance(merged, Passes):
         head["perfcore"] = {**(head.get("perfcore") or {}), "passes": merged.head()}
+    elif any(one != told[0] for one in told) and head.get("perfcore"):
+        head["perfcore"].pop("passes", None)  # it is not that of all the parts
     data = _encode(head, merged.items())
     made = parse_results(output, data)
     write_atomic(output, data)

@@ -10,13 +10,14 @@ slow for about half of the time, the median of all of them falls into either hal
 Each benchmark tells what was done in ``extra_info["perfcore"]``, for history and thresholds as any other number there:
 ``passes`` (how many have it), ``pass`` (which one counts, from 1), ``pass_spread`` (the highest median over the lowest,
 less 1; with two passes or more), ``pass_medians`` (seconds, by pass; null where it was not measured). The head of the
-file has ``perfcore.passes`` with ``count``, ``keep`` and ``files``. Files that were merged so before count as the
-passes they were made of, so that it makes no difference in which steps one merges.
+file has ``perfcore.passes`` with ``count``, ``keep`` and ``files``; what counts is what the benchmarks tell, as a file
+may have parts of different origin. Files that were merged so before count as the passes they were made of, so that it
+makes no difference in which steps one merges.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
@@ -24,19 +25,29 @@ from typing import Any
 
 from perfcore.errors import ResultsError
 from perfcore.record.methods import alike
-from perfcore.record.results import STOCK, Results
+from perfcore.record.results import STOCK, Benchmark
 
-__all__ = ["Passes", "pass_count"]
+__all__ = ["Passes", "counts_told", "pass_count"]
 
 _NUMBERS = (int, float)
 _TOLD = ("passes", "pass", "pass_spread", "pass_medians")
 
 
-def pass_count(results: Results) -> int:
-    """Return how many passes a file was made of; 1 for one that was not made of several."""
-    told = results.perfcore.get("passes")
-    count = told.get("count") if isinstance(told, Mapping) else None
+def pass_count(benchmark: Benchmark) -> int:
+    """Return of how many passes a benchmark is the fastest; 1 for one that was not made of several."""
+    count = _mapping(benchmark.extra_info.get("perfcore")).get("passes")
     return count if isinstance(count, int) and not isinstance(count, bool) and count > 0 else 1
+
+
+def counts_told(counts: Iterable[int]) -> str:
+    """Say of how many passes there are benchmarks: ``3``, or ``1 to 3``."""
+    least, most = min(counts := list(counts)), max(counts)
+    return str(most) if least == most else f"{least} to {most}"
+
+
+def _name(path: Path) -> str:
+    """Return a file's name as JSON can hold it: bytes that are no UTF-8 are escaped."""
+    return path.name.encode("utf-8", "backslashreplace").decode()
 
 
 def _none(count: int) -> Iterator[None]:
@@ -119,7 +130,7 @@ class Passes:
             self._add(path, item, medians, self.count + chosen)
         self.count += width
         told = _mapping(_mapping(document.get("perfcore")).get("passes")).get("files")
-        self.files += map(str, told) if isinstance(told, list) and len(told) == width else [path.name] * width
+        self.files += map(str, told) if isinstance(told, list) and len(told) == width else [_name(path)] * width
 
     def _add(self, path: Path, item: dict[str, Any], medians: list[float | None], chosen: int) -> None:
         kept = self._kept.get(item["fullname"])

@@ -9,6 +9,7 @@ says what, where, and what to do.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,14 @@ SCHEMA = 1
 STOCK = "stock"
 
 _SAVE_AGAIN = "save it again with --benchmark-json"
+# What pytest-benchmark alone writes as Python reads it, of a test's parameters and extra_info: the scanner's words.
+_NOT_STRICT = (
+    "NaN or Infinity, which JSON does not have",
+    "half of a surrogate pair in a string",
+    "a NUL character (\\u0000) in a string",
+    "a number too large for a double",
+)
+_FULLNAME = re.compile(rb'"fullname"\s*:\s*("(?:[^"\\]|\\.)*")')
 _NUMBERS = frozenset(
     ("median", "min", "max", "mean", "stddev", "iqr", "q1", "q3", "ops", "total", "rounds", "iterations")
 )
@@ -191,7 +200,8 @@ class _Reader:
                 raise self.wrong(
                     f"benchmarks[{index}].fullname",
                     f"{benchmark.fullname!r} is the name of benchmarks[{first}] too",
-                    "give every benchmark a name of its own",
+                    "give every benchmark a name of its own; if a plugin reran the test, leave that plugin out or "
+                    "measure with perfcore, which saves the last run alone",
                 )
         return Results(
             path=self.path,
@@ -289,6 +299,16 @@ def read_bytes(
     return data
 
 
+def _advice(data: bytes, offset: int) -> str:
+    """Say what to do about a value that JSON lacks; saving it again would write it again."""
+    found = _FULLNAME.match(data, data.rfind(b'"fullname"', 0, offset))
+    where = f"behind the fullname {found[1].decode(errors='replace')}" if found else "there"
+    return (
+        f"let the test have another value {where}, or measure with perfcore, which saves such values of parameters and "
+        "extra_info as text"
+    )
+
+
 def parse_results(path: str | os.PathLike[str], data: bytes) -> Results:
     """Make results of the bytes of a file; ``path`` is for messages.
 
@@ -300,10 +320,11 @@ def parse_results(path: str | os.PathLike[str], data: bytes) -> Results:
     try:
         root = _core.load_results(data)
     except _core.JSONError as error:
-        reason, line, column, _ = error.args
+        reason, line, column, offset = error.args
         if not data.strip():
             raise ResultsError(f"{shown}: {reason}; {_SAVE_AGAIN}") from None
-        raise ResultsError(f"{shown}: line {line}, column {column}: {reason}; {_SAVE_AGAIN}") from None
+        advice = _advice(data, offset) if reason in _NOT_STRICT else _SAVE_AGAIN
+        raise ResultsError(f"{shown}: line {line}, column {column}: {reason}; {advice}") from None
     return _Reader(shown).results(root)
 
 

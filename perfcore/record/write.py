@@ -7,7 +7,10 @@ the skeleton goes that way; the long lists of samples are put in as text that C 
 
 from __future__ import annotations
 
+import math
+import operator
 import os
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +19,8 @@ from perfcore import _core
 INDENT = 4
 FEW = 50  # samples that are not worth the trouble
 _LAYOUT = {"ensure_ascii": True, "indent": INDENT}
+_PAST_DOUBLES = 2**1024 - 2**970  # from here on an integer rounds to infinity
+_NOT_STRICT = re.compile("[\0\ud800-\udfff]")
 # Where samples lie: in the list of an object of an object of an array of the root.
 _NUMBER = "\n" + 5 * INDENT * " "
 _BRACKET = "\n" + 4 * INDENT * " "
@@ -43,6 +48,29 @@ def results_dumps(stock: Dumps) -> Dumps:
         return stock(obj, **options) if text is None else text
 
     return safe_dumps
+
+
+def strict(value: Any) -> Any:
+    """Return a value that is to be saved, with text for what strict JSON lacks; the value itself if there is none.
+
+    That is NaN and the infinities, integers past every double, NUL characters and halves of surrogate pairs:
+    pytest-benchmark writes them as Python reads them, and no strict reader takes the file then. Other objects are
+    left to pytest-benchmark's own encoder.
+    """
+    if isinstance(value, str):
+        return _NOT_STRICT.sub(lambda found: f"\\u{ord(found[0]):04x}", value) if _NOT_STRICT.search(value) else value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else float.__repr__(value)
+    if isinstance(value, int):
+        return value if abs(value) < _PAST_DOUBLES else hex(value)
+    if isinstance(value, dict):
+        items = [(strict(key) if isinstance(key, str) else key, strict(item)) for key, item in value.items()]
+        same = all(new is old and made is item for (new, made), (old, item) in zip(items, value.items(), strict=True))
+        return value if same else dict(items)
+    if isinstance(value, list | tuple):
+        made = [strict(item) for item in value]
+        return value if all(map(operator.is_, made, value)) else made
+    return value
 
 
 def _without_samples(document: Any, mark: str, arrays: list[list[float]]) -> Any:

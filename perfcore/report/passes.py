@@ -4,17 +4,17 @@
 from __future__ import annotations
 
 from perfcore.record.kept import look_up
-from perfcore.record.passes import pass_count
+from perfcore.record.passes import counts_told, pass_count
 from perfcore.record.results import Results
 from perfcore.report.text import printable
 
 
 def passes_line(results: Results) -> str:
     """Return the line; empty for a file that was not made of several passes."""
-    count = pass_count(results)
-    if count < 2:
+    counts = [pass_count(one) for one in results.benchmarks]
+    if max(counts, default=1) < 2:
         return ""
-    line = f"passes: of {count}, the fastest counts for each benchmark"
+    line = f"passes: of {counts_told(counts)}, the fastest counts for each benchmark"
     spreads = [
         (spread, one.fullname)
         for one in results.benchmarks

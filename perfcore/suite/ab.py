@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from perfcore.errors import SuiteError
-from perfcore.judge.pairs import PairRule, Track, common_shift, settle
+from perfcore.judge.pairs import PairRule, Track, common_shift, settle, suite_verdict
 from perfcore.suite.interrupts import put_off
 from perfcore.suite.process import Side, Worker, WorkerLostError
 
@@ -63,6 +63,7 @@ class Report:
         tracks: the benchmarks that both sides have, in base's order.
         new: ids that only head has.
         gone: ids that only base has.
+        broken: what head cannot collect and base can (or lacks).
         notes: what the reader should know of how it was measured.
         shift: what the whole suite moved by: ratio, low, high; None for no such thing.
         pairs: pairs of processes that were run to their end.
@@ -77,11 +78,17 @@ class Report:
     tracks: list[Track] = field(default_factory=list)
     new: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     shift: tuple[float, float, float] | None = None
     pairs: int = 0
     seconds: float = 0.0
     interrupted: bool = False
+
+    @property
+    def verdict(self) -> str:
+        """The verdict on the suite, one of `suite_verdict`'s."""
+        return suite_verdict(self.tracks, broken=bool(self.broken))
 
     def note(self, text: str) -> None:
         """Add a note, once."""
@@ -229,6 +236,7 @@ class PairedRun:
         self._report.tracks = list(self._tracks.values())
         self._report.gone = [name for name in base["ids"] if name not in lists[1]]
         self._report.new = [name for name in head["ids"] if name not in lists[0]]
+        self._report.broken = [place or "the suite" for place in head["errors"] if place not in base["errors"]]
         for side, event in ((self._base, base), (self._head, head)):
             for place, message in event["errors"].items():
                 self._report.note(f"{side.name}: cannot collect {place or 'the suite'}: {message}")

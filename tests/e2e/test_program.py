@@ -90,6 +90,41 @@ def test_a_reader_that_goes_away(files: Path) -> None:
         assert child.wait() == 141
 
 
+@pytest.mark.parametrize(
+    ("closed", "options", "code"),
+    [
+        (">&-", (), 0),
+        (">&-", ("--json",), 0),
+        ("2>&-", ("--strict",), 2),  # an unknown option; what is said of it does not go to stdout
+        (">&- 2>&-", ("--help",), 0),
+        ("<&- >&- 2>&-", (), 0),
+    ],
+)
+def test_a_stream_that_is_closed(files: Path, closed: str, options: tuple[str, ...], code: int) -> None:
+    """A service manager may start a program so; nobody reads what it says, and the exit code is right all the same."""
+    command = [sys.executable, "-P", "-m", "perfcore", "check", "fine.json", "--baseline", "base.json", *options]
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", *command], cwd=files, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
+
+
+@pytest.mark.parametrize("command", ["export fine.json", "merge fine.json base.json --keep last"])
+def test_an_output_that_is_stdout(files: Path, command: str) -> None:
+    """A pipe, and a file that has something already: what comes out is what --output FILE would have, and no more."""
+    program = [sys.executable, "-P", "-m", "perfcore", *command.split(), "--output"]
+    subprocess.run([*program, "plain"], cwd=files, check=True, capture_output=True)
+    plain = (files / "plain").read_bytes()
+    piped = subprocess.run([*program, "/dev/stdout"], cwd=files, check=True, capture_output=True)
+    assert (piped.stdout, piped.stderr) == (plain, b"")
+    with open(files / "out", "wb") as out:
+        out.write(b"before\n")
+        out.flush()
+        subprocess.run([*program, "/dev/stdout"], cwd=files, check=True, stdout=out)
+        out.write(b"after\n")
+    assert (files / "out").read_bytes() == b"before\n" + plain + b"after\n"
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
 def test_a_full_disk_under_stdout(files: Path) -> None:
     with open("/dev/full", "wb") as full:

@@ -87,7 +87,9 @@ def test_why_it_could_not_judge(report: Report) -> None:
     report.tracks = [Track("t.py::test_none")]
     report.tracks[0].give_up((), "skipped on base")
     assert ab_command._reason(report) == "no benchmark could be measured: t.py::test_none: skipped on base"
+    report.note("head: cannot collect base_too.py: boom")
     report.note("head: cannot collect t.py: boom")
+    report.broken = ["t.py"]
     assert ab_command._reason(report) == "head: cannot collect t.py: boom"
     for name in ("t.py::test_one", "t.py::test_other"):
         report.tracks.append(Track(name))
@@ -103,6 +105,32 @@ def test_exit_codes(report: Report) -> None:
     assert ab_command.exit_code(report) == 2
     report.interrupted = True
     assert ab_command.exit_code(report) == 130
+
+
+def test_head_that_cannot_be_collected_does_not_pass(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A module that no longer imports takes its benchmarks out of the comparison; that is no pass."""
+    sides = [Side(name, name, tmp_path, tmp_path, "python") for name in ("base", "head")]
+
+    def compared(base: dict[str, str], head: dict[str, str]) -> Report:
+        run = PairedRun(sides, Plan())
+        run._compare_lists({"ids": ["a.py::x", "b.py::y"], "errors": base}, {"ids": ["a.py::x"], "errors": head})
+        for effect in (0.001, -0.001, 0.0005, 0.0):
+            run._report.tracks[0].add([2e-6], [2e-6 * math.exp(effect)])
+        settle(run._report.tracks, run._report.rule)
+        return run._report
+
+    error = {"b.py": "SyntaxError: invalid syntax"}
+    report = compared({}, error)
+    document = ab_command.report_json(report)
+    assert (document["verdict"], document["exit_code"], document["passed"]) == ("failed", 2, False)
+    ab_command.print_report(report)
+    out = capsys.readouterr().out
+    assert "note: head: cannot collect b.py: SyntaxError: invalid syntax\n" in out
+    assert out.endswith(": 1 ok: could not judge: head cannot collect b.py\n")
+    assert ab_command.exit_code(compared(error, error)) == 0  # nothing that head has broken
+    assert ab_command.exit_code(compared(error, {})) == 0
+    report.tracks[0].status = "regression"
+    assert ab_command.exit_code(report) == 1
 
 
 class Interrupted(PairedRun):

@@ -9,6 +9,7 @@ import functools
 import itertools
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,8 @@ def test_tracers_are_back_afterwards():
         ({"min_rounds": 0}, "min_rounds must be at least 1, not 0"),
         ({"max_time": 0}, "must be above 0"),
         ({"min_time": float("nan")}, "must be above 0"),
+        ({"min_time": float("inf")}, "above 0 and finite, not inf and 1.0"),
+        ({"max_time": float("inf"), "precision": 0.05}, "above 0 and finite, not 5e-06 and inf"),
         ({"precision": 1.0}, "between 0 and 1, not 1.0"),
     ],
 )
@@ -120,6 +123,8 @@ def test_precision_ends_early_and_max_time_bounds_it():
     ticks = itertools.count()
     steady = Timer(timer=lambda: float(next(ticks)), min_time=0.5, max_time=1e6, precision=0.01)
     assert steady.measure(int).rounds == 20, "no spread at all: the first look is enough"
+    for endless in (1e18, 1e300, sys.float_info.max):
+        assert replace(steady, max_time=endless).measure(int).rounds == 20
     wild = itertools.accumulate(itertools.cycle([1.0, 5.0, 2.0, 9.0]))
     never = Timer(timer=lambda: next(wild), min_time=0.5, max_time=500, precision=0.0001)
     assert never.measure(int).rounds == 100, "rounds of 5 and 9 by turns: never precise, so all that fit into 500"

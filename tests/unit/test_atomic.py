@@ -2,6 +2,7 @@
 import fcntl
 import os
 import signal
+import socket
 import stat
 import time
 from pathlib import Path
@@ -64,6 +65,67 @@ def test_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match="Is a directory"):
         write_atomic(tmp_path / "d", b"")
     assert os.listdir(tmp_path) == ["d"]
+
+
+def test_a_pipe_with_a_name_is_written_to(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    descriptor = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_atomic(tmp_path / "pipe", b"x")
+        assert os.read(descriptor, 9) == b"x"
+    finally:
+        os.close(descriptor)
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    assert os.listdir(tmp_path) == ["pipe"]
+
+
+def test_a_device_is_written_to(tmp_path: Path) -> None:
+    """As root, `-o /dev/null` would have put a regular file in the place of the machine's device."""
+    try:
+        os.mknod(tmp_path / "null", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+        os.close(os.open(tmp_path / "null", os.O_WRONLY))
+    except PermissionError:
+        pytest.skip("no permission to make a device, or to use one there")
+    (tmp_path / "link").symlink_to("null")
+    for name in ("null", "link"):
+        write_atomic(tmp_path / name, b"x")
+    assert stat.S_ISCHR((tmp_path / "null").lstat().st_mode)
+    assert sorted(os.listdir(tmp_path)) == ["link", "null"]
+
+
+def test_a_socket_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # its path may be too long for an address
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind("socket")
+        with pytest.raises(ResultsError, match="socket: cannot write: No such device"):
+            write_atomic("socket", b"x")
+        assert stat.S_ISSOCK(os.stat("socket").st_mode)
+
+
+@pytest.mark.parametrize("form", ["/dev/fd/{}", "/proc/self/fd/{}", "link"])
+def test_a_descriptor_of_this_process_is_written_to(tmp_path: Path, form: str) -> None:
+    """What `-o /dev/stdout` and `-o >(...)` name: a pipe, or a file, which goes on where it stood."""
+    parent, child = os.pipe()
+    (tmp_path / "file").write_bytes(b"")
+    with open(tmp_path / "file", "r+b", buffering=0) as file:
+        file.write(b"before ")
+        (tmp_path / "link").symlink_to(f"/dev/fd/{child}")
+        write_atomic(tmp_path / form.format(child), b"x")
+        assert os.read(parent, 9) == b"x"
+        write_atomic(f"/dev/fd/{file.fileno()}", b"it ")
+        file.write(b"after")
+    os.close(parent)
+    with pytest.raises(ResultsError, match="cannot write: Broken pipe"):
+        write_atomic(tmp_path / form.format(child), b"x")
+    os.close(child)
+    assert (tmp_path / "file").read_bytes() == b"before it after"
+    assert sorted(os.listdir(tmp_path)) == ["file", "link"]
+
+
+@pytest.mark.parametrize("name", ["あ" * 80 + ".json", "a" * 250, "é" * 127], ids=["three", "one", "two"])
+def test_a_name_as_long_as_they_may_be(tmp_path: Path, name: str) -> None:
+    write_atomic(tmp_path / name, b"x")
+    assert os.listdir(tmp_path) == [name]
 
 
 def test_failed_rename_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

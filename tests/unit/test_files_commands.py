@@ -52,6 +52,19 @@ def test_compare_as_json_and_across_backends(folder: Path, capsys: pytest.Captur
     assert main(["compare", "a.json"]) == 2
 
 
+def test_the_baseline_before_is_kept_beside_each(folder: Path) -> None:
+    """Names with dots, as of versions, have one each; a name that ends in .json keeps its ending."""
+    names = ("rel/v1.2", "rel/v1.3", "rel/v1", "rel/v1.json", "rel/a.b.json")
+    for name in names:
+        assert main(["baseline", "save", "a.json", "--baseline", name]) == 0
+        (folder / name).write_bytes((folder / name).read_bytes() + b"\n" * len(name))  # so that each is another
+    old = {name: (folder / name).read_bytes() for name in names}
+    for name in names:
+        assert main(["baseline", "update", "b.json", "--force", "--baseline", name]) == 0
+    kept = ("v1.2.previous", "v1.3.previous", "v1.previous", "v1.previous.json", "a.b.previous.json")
+    assert {name: (folder / "rel" / one).read_bytes() for name, one in zip(names, kept, strict=True)} == old
+
+
 def test_merge(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(folder / "d.json", benchmark("x"), benchmark("more", stats={"data": [1e-6, 2e-6]}))
     assert main(["merge", "a.json", "d.json", "-o", "all.json"]) == 0  # the same figures twice are no conflict

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -38,6 +39,24 @@ def made(number: int = 0, *benchmarks: dict[str, Any], **changes: Any) -> Run:
     items = benchmarks or (benchmark("a"), benchmark("b", 2e-6))
     text = json.dumps(document(*items, **({"datetime": day(number)} | changes)))
     return make_run(parse_results(f"{number}.json", text.encode()))
+
+
+def test_reading_changes_nothing_in_a_database_of_another_program(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "app.db"
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE notes (text)")
+    before = file.read_bytes()
+    for command in ("trends", "history list", "history prune --days 1"):
+        assert main([*command.split(), "--database", str(file)]) == 2
+        assert capsys.readouterr().err.startswith(f"perfcore: error: {file}: no history yet")
+    assert file.read_bytes() == before  # its header says the journal's mode
+    assert os.listdir(tmp_path) == ["app.db"]
+    History(file, create=True)
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert connection.execute("SELECT count(*) FROM notes").fetchone() == (0,)
 
 
 @pytest.fixture(scope="module")

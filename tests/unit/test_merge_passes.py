@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,8 @@ def test_the_fastest_pass_counts_and_the_file_says_which(folder: Path) -> None:
     assert late["pass_medians"] == [None, 2e-3, 1e-3]
     assert told("all.json", "once") == {"passes": 1, "pass": 2, "pass_medians": [None, 1e-6, None]}
     assert made.perfcore["passes"] == {"count": 3, "keep": "fastest", "files": ["p1.json", "p2.json", "p3.json"]}
-    assert (made.backend, pass_count(made)) == ("stock", 3)
+    assert made.backend == "stock"
+    assert [pass_count(one) for one in made.benchmarks] == [3, 3, 2, 1]
     kept = json.loads(keep(made.benchmarks[0]) or "")
     assert kept["extra_info"]["perfcore"] == {"items_per_call": 4, "passes": 3, "pass": 2, "pass_spread": 1.0}
 
@@ -174,7 +176,7 @@ def test_rounds_of_many_calls_and_of_one_are_passes_of_the_same() -> None:
 def test_a_head_that_tells_nonsense_of_passes_tells_nothing(passes: Any) -> None:
     write(Path("a.json"), benchmark("x", extra_info=None), perfcore={"passes": passes})
     results = load_results("a.json")
-    assert (pass_count(results), passes_line(results)) == (1, "")
+    assert (pass_count(results.benchmarks[0]), passes_line(results)) == (1, "")
     made = merge_results(["a.json"], "all.json", keep="fastest")
     assert made.perfcore["passes"] == {"count": 1, "keep": "fastest", "files": ["a.json"]}
 
@@ -191,8 +193,8 @@ def test_the_command_says_how_far_apart_the_passes_lay(folder: Path, capsys: pyt
     out = capsys.readouterr().out.splitlines()
     assert out[0] == "all.json: 4 benchmarks of 3 files"
     assert out[1] == (
-        "passes: of 3, the fastest counts for each benchmark; the slowest took up to 100.0 % longer in half of the "
-        "benchmarks, and 200.0 % at most (tests/test_x.py::y)"
+        "passes: of 1 to 3, the fastest counts for each benchmark; the slowest took up to 100.0 % longer in half of "
+        "the benchmarks, and 200.0 % at most (tests/test_x.py::y)"
     )
     assert main(["merge", *files, "-o", "all.json", "--keep", "fastest", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["passes"] == 3
@@ -204,7 +206,7 @@ def test_a_check_says_what_its_figures_are(folder: Path, capsys: pytest.CaptureF
     merge_results(three(folder), "all.json", keep="fastest")
     one, many = load_results("p1.json"), load_results("all.json")
     assert evidence(one, one) == EVIDENCE
-    assert evidence(many, many).startswith("medians of the fastest of 3 passes each; allowance from")
+    assert evidence(many, many).startswith("medians of the fastest of 1 to 3 passes each; allowance from")
     assert "of the fastest of 3 passes (baseline) and of one run; on a noisy machine what was judged looks slower" in (
         evidence(many, one)
     )
@@ -214,9 +216,39 @@ def test_a_check_says_what_its_figures_are(folder: Path, capsys: pytest.CaptureF
     assert main(["check", "all.json", "--baseline", "p1.json"]) == 0
     out = capsys.readouterr().out
     assert "the baseline looks slower for that alone" in out
-    assert "passes: of 3, the fastest counts" in out
+    assert "passes: of 1 to 3, the fastest counts" in out
     assert main(["check", "p1.json", "--baseline", "p1.json"]) == 0
     assert "passes" not in capsys.readouterr().out.replace("passed", "")
+
+
+def test_parts_of_which_one_is_of_passes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is said holds for each benchmark, whichever file is named first."""
+    passes = merge_results([write(folder / f"p{n}.json", benchmark("x")) for n in range(2)], "p.json", keep="fastest")
+    write(folder / "part.json", benchmark("y"))
+    both = [merge_results(order, "all.json") for order in (["p.json", "part.json"], ["part.json", "p.json"])]
+    for made in both:
+        assert "passes" not in made.perfcore
+        assert sorted(pass_count(one) for one in made.benchmarks) == [1, 2]
+        assert passes_line(made).startswith("passes: of 1 to 2, the fastest counts for each benchmark; ")
+        assert evidence(made, both[0]).startswith("medians of the fastest of 1 to 2 passes each; ")
+        assert evidence(made, passes).startswith("medians of the fastest of 2 passes each; ")
+        assert evidence(load_results("part.json"), made) == EVIDENCE
+    single = load_results(write(folder / "single.json", benchmark("x"), benchmark("y")))
+    assert "of the fastest of 1 to 2 passes (baseline) and of one run; on a noisy machine a side with fewer of a " in (
+        evidence(both[0], single)
+    )
+    same = merge_results(["p.json", "p.json"], "same.json")
+    assert same.perfcore["passes"] == passes.perfcore["passes"]
+    assert main(["merge", "part.json", "p.json", "-o", "all.json", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["passes"] == 2
+
+
+def test_a_name_that_is_no_utf8(folder: Path) -> None:
+    odd = os.fsdecode(b"a\xff.json")
+    write(folder / odd, benchmark("x"))
+    write(folder / "b.json", benchmark("x"))
+    made = merge_results([odd, "b.json"], "all.json", keep="fastest")
+    assert made.perfcore["passes"]["files"] == ["a\\udcff.json", "b.json"]
 
 
 def test_how_many_medians_agree(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -181,12 +181,14 @@ def test_a_mark_counts_more_than_the_configuration() -> None:
         ({"warning": 0.3}, "ok"),
         ({"warning": 0.3, "critical": 0.5}, "ok"),
         ({"critical": 0.01}, "critical"),
+        ({"critical": 1}, "warning"),
+        ({"warning": 1.5}, "ok"),  # 150 %: in the file it is a fraction, and cannot mean 1.5 %
         ({}, "critical"),
     ):
         head = results(new | {"perfcore": {"thresholds": marks}})
         check = check_results(old, head, rules=[Rule("*", critical=0.11)], allow_backend_mismatch=True)
         assert check.verdicts[0].status == status
-    for wrong in ({"critical": "x"}, {"warning": 0.5, "critical": 0.1}, 5):
+    for wrong in ({"critical": "x"}, {"warning": True}, {"critical": 0}, {"warning": 0.5, "critical": 0.1}, 5):
         with pytest.raises(ResultsError, match=r"tests/test_x.py::a: perfcore.thresholds: .*correct the mark"):
             check_results(old, results(new | {"perfcore": {"thresholds": wrong}}))
 

@@ -127,7 +127,10 @@ WRONG_KEYS: list[tuple[Any, str]] = [
     (document(machine_info=[]), r"machine_info: must be an object, not an array"),
     (document(version=5), r"version: must be a string, not a number"),
     (document(perfcore={"schema": 2}), r"perfcore.schema: is 2, and this perfcore reads 1; read it with a newer"),
-    (document(benchmark(), benchmark("test_b"), benchmark()), r"benchmarks\[2\].fullname: .* benchmarks\[0\] too"),
+    (
+        document(benchmark(), benchmark("test_b"), benchmark()),
+        r"benchmarks\[2\].fullname: .* benchmarks\[0\] too; .* reran the test",
+    ),
 ]
 
 
@@ -146,6 +149,19 @@ def test_a_wrong_key_is_named(root: Any, message: str) -> None:
         (b" \n", r"r\.json: the file is empty; save it again"),
         (b'{"benchmarks": [', r"r\.json: line 1, column 17: .*truncated; save it again"),
         (b'{\n "benchmarks": [{"stats": {"median": NaN}}]}', r"line 2, column 38: NaN"),
+        (b'{"benchmarks": [NaN]}', r"NaN or Infinity, which JSON does not have; let the test have another value there"),
+        *(
+            (
+                b'{"benchmarks": [{"fullname": "a::b[\\"x\\"]", "params": {"x": %s}}]}' % value,
+                rf'line 1, column \d+: {words}.*; let the test have another value behind the fullname "a::b\[.*\]", or',
+            )
+            for value, words in (
+                (b"Infinity", "NaN or Infinity"),
+                (b"1e999", "a number too large"),
+                (b'"\\u0000"', "a NUL character"),
+                (b'"\\ud800"', "half of a surrogate pair"),
+            )
+        ),
         ('{"benchmarks": "é"}'.encode("latin-1"), r"line 1, column 17: the text is not UTF-8"),
         (b'{"benchmarks":' + b"[" * 100_000, r"nested more than 200 levels"),
         (b"<!DOCTYPE html>", r"line 1, column 1: .*not JSON"),

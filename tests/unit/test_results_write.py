@@ -7,13 +7,14 @@ import json
 import math
 import random
 import struct
+import sys
 from typing import Any
 
 import pytest
 from pytest_benchmark.utils import safe_dumps
 
 from perfcore import _core
-from perfcore.record.write import FEW, results_dumps
+from perfcore.record.write import FEW, results_dumps, strict
 
 LAYOUT = {"ensure_ascii": True, "indent": 4}
 
@@ -113,6 +114,36 @@ def test_an_encoder_that_hides_the_marks_is_asked_again() -> None:
 
     made = document([1.5] * FEW)
     assert results_dumps(upper)(made, **LAYOUT) == upper(made, **LAYOUT)
+
+
+def test_what_strict_json_lacks_is_saved_as_text() -> None:
+    class Odd(float):
+        def __repr__(self) -> str:
+            return "?"
+
+    most = 2**1024 - 2**970 - 1
+    assert float(most) == sys.float_info.max
+    given = {
+        "inf": [math.inf, (-math.inf, Odd("nan"))],
+        "a\0b": "a\0é\ud800\udc00",
+        "huge": [10**400, -(10**5000), most + 1],
+        "fine": most,
+        1: {"x": None},
+    }
+    made = strict(given)
+    assert made == {
+        "inf": ["inf", ["-inf", "nan"]],
+        "a\\u0000b": "a\\u0000é\\ud800\\udc00",
+        "huge": [hex(10**400), hex(-(10**5000)), hex(most + 1)],
+        "fine": most,
+        1: {"x": None},
+    }
+    assert made[1] is given[1]  # what lacks nothing is not copied
+    assert strict(made) is made
+    assert _core.load_results(json.dumps(made).encode()) == json.loads(json.dumps(made))
+    other = object()
+    for value in (other, True, b"\0", 1.5, "é", [1, "a", other], None):
+        assert strict(value) is value
 
 
 def test_splice_doubles() -> None:

@@ -8,6 +8,10 @@ import re
 import pytest
 from harness import QUICK, run, write_suite
 
+from perfcore.judge.thresholds import Thresholds
+from perfcore.judge.verdict import check_results, marked
+from perfcore.record.results import load_results
+
 SUITE = """
 import pytest
 
@@ -164,6 +168,103 @@ def test_limits(tmp_path):
     assert "'much' is not a size in bytes" in done.out
 
 
+OTHER_KINDS = """
+import asyncio, inspect, unittest
+import pytest
+
+limit = pytest.mark.perfcore(max_peak="1 MB")
+
+class TestOld(unittest.TestCase):
+    @limit
+    def test_within(self):
+        self.made = bytearray(900_000)
+
+    @limit
+    def test_beyond(self):
+        bytearray(1_100_000)
+
+    @pytest.mark.perfcore(max_growth="1 kB")
+    def test_growth(self):
+        TestOld.made = bytearray(2000)
+
+    @limit
+    @unittest.skip("not today")
+    def test_skipped(self):
+        bytearray(1_100_000)
+
+    @limit
+    @unittest.expectedFailure
+    def test_expected(self):
+        bytearray(1_100_000)
+
+    @limit
+    def test_error(self):
+        self.fail("mine")
+
+@limit
+class TestAwaited(unittest.IsolatedAsyncioTestCase):
+    async def test_within(self):
+        await asyncio.sleep(0)
+
+    async def test_beyond(self):
+        await asyncio.sleep(0)
+        bytearray(1_100_000)
+
+    def test_plain_beyond(self):
+        bytearray(1_100_000)
+
+@limit
+async def test_coroutine_within(tmp_path):
+    assert tmp_path.exists()
+    await asyncio.sleep(0)
+
+@limit
+async def test_coroutine_beyond():
+    await asyncio.sleep(0)
+    bytearray(1_100_000)
+
+@pytest.mark.perfcore(max_allocations=3, max_growth=0)  # the coroutine itself
+async def test_coroutine_of_nothing():
+    pass
+"""
+# What plugins for coroutine functions do.
+AWAITS = """
+import asyncio, inspect
+import pytest
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    if inspect.iscoroutinefunction(pyfuncitem.obj):
+        names = pyfuncitem._fixtureinfo.argnames
+        asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
+        return True
+"""
+
+
+def test_limits_hold_in_every_kind_of_test(tmp_path):
+    """Also where pytest does not call the test itself: in a unittest.TestCase, and where a plugin awaits it."""
+    write_suite(tmp_path, conftest=AWAITS, test_it=OTHER_KINDS)
+    done = run(tmp_path, "on", "--strict-markers", "-rA")
+    found = re.findall(r"^(PASSED|FAILED|ERROR|XFAIL) test_it.py::([\w:]+)", done.out, re.MULTILINE)
+    assert {name: word for word, name in found} == {
+        "TestOld::test_within": "PASSED",
+        "TestOld::test_beyond": "FAILED",
+        "TestOld::test_growth": "FAILED",
+        "TestOld::test_expected": "XFAIL",
+        "TestOld::test_error": "FAILED",
+        "TestAwaited::test_within": "PASSED",
+        "TestAwaited::test_beyond": "FAILED",
+        "TestAwaited::test_plain_beyond": "FAILED",
+        "test_coroutine_within": "PASSED",
+        "test_coroutine_beyond": "FAILED",
+        "test_coroutine_of_nothing": "PASSED",
+    }, done.out
+    assert "1 skipped" in done.out
+    assert len(re.findall(r"^FAILED .* - Failed: perfcore limits: peak 1.10 MB", done.out, re.MULTILINE)) == 4
+    assert "growth 2.0" in done.out
+    assert "AssertionError: mine" in done.out
+
+
 MARKS = """
 import pytest
 
@@ -171,7 +272,7 @@ import pytest
 def test_marked(benchmark):
     benchmark(int)
 
-@pytest.mark.perfcore(critical="30%")
+@pytest.mark.perfcore(critical="150%")
 def test_pedantic(benchmark):
     benchmark.pedantic(int, rounds=3)
 
@@ -193,8 +294,11 @@ def test_thresholds_of_marks_are_in_the_file(tmp_path):
     done = run(tmp_path, "on", *QUICK, "--strict-markers", "--benchmark-json=out.json")
     assert {bench["name"]: bench["perfcore"].get("thresholds") for bench in done.json()["benchmarks"]} == {
         "test_marked": {"warning": 0.2, "critical": 0.3},
-        "test_pedantic": {"critical": 0.3},
+        "test_pedantic": {"critical": 1.5},
         "test_plain": None,
     }
+    judged = load_results(done.folder / "out.json")
+    assert marked(judged.benchmarks[1], Thresholds()) == Thresholds(0.05, 1.5)
+    assert check_results(judged, judged).passed
     assert "@pytest.mark.perfcore(warning=...): '5' may mean 5% or 500%; write it with a percent sign" in done.out
     assert "@pytest.mark.perfcore: warning is above critical; give warning <= critical" in done.out

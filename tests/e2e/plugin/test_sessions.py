@@ -12,6 +12,8 @@ import time
 import pytest
 from harness import QUICK, command, environment, run, write_suite
 
+from perfcore.record.results import load_results
+
 SUITE = """
 import sys
 
@@ -216,6 +218,66 @@ def test_the_plugin_imports_little():
     assert "pytest_benchmark" not in out
     assert "_core" not in out
     assert "asyncio" not in out
+
+
+ODD = """
+import pytest
+
+@pytest.mark.parametrize("rounds", [5, 60])  # the text of the many samples is made by our own function
+@pytest.mark.parametrize("x", [float("inf"), "a\\0b", 1.5], ids=["inf", "nul", "plain"])
+def test_odd(benchmark, x, rounds):
+    benchmark.extra_info.update(nan=[float("nan")], half="\\ud800", huge=10**400)
+    benchmark.pedantic(len, args=([],), rounds=rounds)
+
+RUNS = []
+
+def test_flaky(benchmark):
+    RUNS.append(1)
+    benchmark.extra_info["run"] = len(RUNS)
+    benchmark.pedantic(len, args=([],), rounds=5)
+    assert len(RUNS) > 2
+
+def test_flaky_later(benchmark):  # its second run measures nothing, so the first one's figures stay
+    RUNS.append(1)
+    if len(RUNS) > 4:
+        pytest.skip("no more")
+    benchmark.pedantic(len, args=([],), rounds=5)
+    raise AssertionError
+"""
+RERUN = """
+import pytest
+from _pytest.runner import runtestprotocol
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item, nextitem):
+    for _ in range(3):
+        item._initrequest()
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+        if not any(report.failed for report in reports):
+            break
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    return True
+"""
+
+
+def test_every_file_that_is_saved_can_be_read(tmp_path):
+    """Parameters and extra_info that strict JSON lacks; tests that are run again, as pytest-rerunfailures does."""
+    folder = tmp_path / "suite"
+    write_suite(folder, conftest=RERUN, test_it=ODD)
+    seen = run(folder, "on", "--benchmark-json=out.json", "--benchmark-save=kept", "--benchmark-storage=stored")
+    assert seen.code == 0, seen.out
+    (kept,) = (folder / "stored").rglob("*_kept.json")
+    for path in (folder / "out.json", kept):
+        found = {one.name: one for one in load_results(path).benchmarks}
+        assert {name: one.params["x"] for name, one in found.items() if one.params} == {
+            f"test_odd[{name}-{rounds}]": value
+            for name, value in (("inf", "inf"), ("nul", "a\\u0000b"), ("plain", 1.5))
+            for rounds in (5, 60)
+        }
+        assert found["test_odd[inf-5]"].extra_info == {"nan": ["nan"], "half": "\\ud800", "huge": hex(10**400)}
+        assert found["test_flaky"].extra_info == {"run": 3}
+        assert "test_flaky_later" in found
 
 
 SLOW = {

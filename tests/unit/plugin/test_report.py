@@ -5,12 +5,14 @@ from types import SimpleNamespace
 
 import pytest
 
+from perfcore._core import Samples
 from perfcore.pytest_plugin import report
 from perfcore.pytest_plugin.record import Record
+from perfcore.pytest_plugin.stats import SampleStats
 
 
 def record(name, rounds, interrupted, kernel="vectorcall"):
-    stats = SimpleNamespace(data=[1.0] * rounds)
+    stats = SampleStats(Samples([1.0] * rounds))
     metadata = SimpleNamespace(name=name, stats=stats, as_dict=dict)
     made = Record(metadata, kernel, SimpleNamespace(flags={"interrupted_rounds": interrupted}))
     with made:
@@ -18,7 +20,8 @@ def record(name, rounds, interrupted, kernel="vectorcall"):
     return made
 
 
-def test_polluted():
+def test_polluted(monkeypatch):
+    monkeypatch.setattr(SampleStats, "data", None)  # a million samples as objects would take 30 MB, and stay
     calm = [record("calm", 100, 10), record("calm", 100, 0), record("empty", 0, 0)]
     assert report.polluted_line(calm) is None
     line = "perfcore: 1 benchmark had more than 10% of rounds interrupted: noisy"
