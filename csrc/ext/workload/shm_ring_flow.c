@@ -73,11 +73,11 @@ void shm_ring_forget_parent(shm_ring_object *self)
 static int come_back(shm_ring_object *self, int status)
 {
     shm_ring_come_out(self);
-    if (PC_UNLIKELY(self->leaving) && status != 0) { // what was done is done
-        (void)shm_ring_handle(self);
+    if (status == 0) // what is done is done
+        return 0;
+    if (status == -EAGAIN && PyErr_CheckSignals() < 0)
         return -1;
-    }
-    return status == -EAGAIN ? PyErr_CheckSignals() : 0;
+    return shm_ring_handle(self) == NULL ? -1 : 0;
 }
 
 // What a try with the GIL that came to `status` leads to: the deadline to try with once more, or 0 to leave it.
@@ -305,17 +305,17 @@ PyObject *shm_ring_get_items(shm_ring_object *self, size_t limit, ring_deadline 
 int shm_ring_close(shm_ring_object *self)
 {
     pc_shm *shm = shm_ring_handle(self);
-    int status = -EAGAIN;
-    while (shm != NULL && status == -EAGAIN) {
+    if (shm == NULL)
+        return -1;
+    int status;
+    do {
         self->busy++;
         Py_BEGIN_ALLOW_THREADS
         status = pc_shm_close(shm);
         Py_END_ALLOW_THREADS
         if (come_back(self, status) < 0)
             return -1;
-    }
-    if (shm == NULL)
-        return -1;
+    } while (status == -EAGAIN);
     if (status < 0)
         (void)shm_ring_raise(self, status, false);
     return status;
