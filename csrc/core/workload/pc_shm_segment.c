@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -118,12 +119,28 @@ static int round_capacity(size_t wanted, uint64_t *capacity)
     return 0;
 }
 
-// Give an empty file its size, for good: memory that is not there is found out now, not by SIGBUS later.
-static int fill(int fd, const char *name, uint64_t capacity, uint32_t tag)
+// Give an empty file its size, for good: memory that is not there is found out now, not by SIGBUS later. Many a
+// kernel gives all back at a signal, and under a fast timer trying again would never end: so signals wait. What else
+// interrupts it (a debugger, a freezer) is rare.
+static int allocate(int fd, uint64_t bytes)
 {
-    int status = posix_fallocate(fd, 0, (off_t)(header_space() + capacity));
+    sigset_t all, before;
+    (void)sigfillset(&all);
+    int status = pthread_sigmask(SIG_SETMASK, &all, &before);
     if (status != 0)
         return -status;
+    do {
+        status = posix_fallocate(fd, 0, (off_t)bytes);
+    } while (status == EINTR);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return -status;
+}
+
+static int fill(int fd, const char *name, uint64_t capacity, uint32_t tag)
+{
+    int status = allocate(fd, header_space() + capacity);
+    if (status < 0)
+        return status;
     pc_shm_header *header = mmap(NULL, header_space(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (header == MAP_FAILED)
         return -errno;
@@ -187,12 +204,14 @@ static int check_header(const pc_shm_header *header, off_t file_bytes)
     return header->name[0] == '\0' || check_name(header->name) == 0 ? 0 : -EBADMSG;
 }
 
-// Whether the positions can be those of a ring.
+// Whether the positions can be those of a ring, which others may be moving: at each moment the putters' is ahead of the
+// getters' by the capacity at most, and neither goes back.
 static int check_positions(const pc_shm *self)
 {
     const pc_shm_header *header = self->header;
-    uint64_t got = atomic_load(&header->get.position), put = atomic_load(&header->put.position);
-    if (put - got > self->capacity || put % 8 != 0 || got % 8 != 0)
+    uint64_t before = atomic_load(&header->get.position), put = atomic_load(&header->put.position);
+    uint64_t got = atomic_load(&header->get.position);
+    if (put < before || (put > got && put - got > self->capacity) || put % 8 != 0 || got % 8 != 0)
         return -EBADMSG;
     const pthread_mutex_t *locks[] = {&header->put.lock, &header->get.lock, &header->users_lock};
     for (size_t i = 0; i < 3; i++) {
