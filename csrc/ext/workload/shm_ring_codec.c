@@ -5,7 +5,8 @@
 // with str keys, of exactly these types. Those go through a second codec, MessagePack, which gives the same back in a
 // fifth of the time. Two things pickle would keep and it would not: that an object occurs twice (then it would come
 // back as two), and a tuple. So a tree with a tuple, or with a list or dict that occurs twice, is not plain, nor is
-// what MessagePack refuses (a large int, a lone surrogate, more than 200 levels). Contract: with the GIL held.
+// what MessagePack refuses (a large int, a lone surrogate, more than 200 levels), or what is too large for the ring
+// that way: it writes a str again each time it occurs, pickle once. Contract: with the GIL held.
 #include "workload/shm_ring.h"
 
 enum {
@@ -67,7 +68,7 @@ static bool is_plain(plain_walk *walk, PyObject *item, int level)
     return is_plain_container(walk, item, level);
 }
 
-// Try the codec of plain data. NULL without an exception: it is not plain.
+// Try the codec of plain data. NULL without an exception: it is not plain, or too large so.
 static PyObject *encode_plain(shm_ring_object *self, PyObject *item)
 {
     plain_walk walk;
@@ -77,6 +78,8 @@ static PyObject *encode_plain(shm_ring_object *self, PyObject *item)
     PyObject *bytes = PyObject_CallOneArg(self->plain_dumps, item);
     if (PC_UNLIKELY(bytes == NULL) && PyErr_ExceptionMatches(PyExc_ValueError))
         PyErr_Clear(); // an EncodeError: pickle takes it
+    if (PC_LIKELY(bytes != NULL) && self->shm != NULL && (size_t)PyBytes_GET_SIZE(bytes) > pc_shm_largest(self->shm))
+        Py_CLEAR(bytes);
     return bytes;
 }
 

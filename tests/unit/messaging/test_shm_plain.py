@@ -135,3 +135,16 @@ def test_plain_data_take_the_other_codec() -> None:
         assert ring.get() == "general"
         assert asked.pop() is general
     ring.detach()
+
+
+def test_what_is_too_large_for_the_ring_is_tried_by_pickle() -> None:
+    text = "x" * 10_000
+    with ShmRing[Any](size=1 << 16) as ring:
+        for item in ([text] * 10, {"a": text, "b": [text] * 8}):
+            assert len(_core.msgpack_dumps(item)) > ring.size
+            ring.put(item)
+            assert ring.get() == item
+        assert ring.put_many([[text] * 10, [text] * 2]) == 2  # that which is plain stays so
+        assert ring.get_many() == [[text] * 10, [text] * 2]
+        with pytest.raises(ValueError, match="bytes is more than the ring's 65528"):
+            ring.put([text + str(number) for number in range(10)])
