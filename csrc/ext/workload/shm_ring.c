@@ -216,7 +216,10 @@ static PyObject *shm_ring_qsize(shm_ring_object *self, PyObject *Py_UNUSED(ignor
         return NULL;
     pc_shm_look(shm, &state);
     // An item may be got a moment before it is counted as put.
-    return PyLong_FromUnsignedLongLong(state.puts > state.gets ? state.puts - state.gets : 0);
+    uint64_t items = state.puts > state.gets ? state.puts - state.gets : 0;
+    for (const pc_shm_batch *batch = self->kept; batch != NULL; batch = batch->next)
+        items += batch->count;
+    return PyLong_FromUnsignedLongLong(items);
 }
 
 PyDoc_STRVAR(empty_doc, "empty($self, /)\n--\n\nSay whether no item is in.");
@@ -224,7 +227,7 @@ PyDoc_STRVAR(empty_doc, "empty($self, /)\n--\n\nSay whether no item is in.");
 static PyObject *shm_ring_empty(shm_ring_object *self, PyObject *Py_UNUSED(ignored))
 {
     pc_shm *shm = shm_ring_handle(self);
-    return shm == NULL ? NULL : PyBool_FromLong(pc_shm_is_empty(shm));
+    return shm == NULL ? NULL : PyBool_FromLong(self->kept == NULL && pc_shm_is_empty(shm));
 }
 
 PyDoc_STRVAR(users_doc, "users($self, /)\n--\n\n"

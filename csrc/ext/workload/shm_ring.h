@@ -2,8 +2,9 @@
 // ShmRing as the bindings see it: a handle of a pc_shm, two callables that turn objects into bytes and back, and the
 // messages in hand.
 //
-// A message that was got and cannot be given (no memory, Ctrl-C while it is decoded) is kept in the handle, and is the
-// next to be given: nothing that left the shared memory is lost while the process lives.
+// A message that was got and cannot be given (no memory, Ctrl-C while it is decoded) is kept in the handle, counts as
+// in, and is the next to be given: nothing that left the shared memory is lost while the process lives. Who waits
+// already sees it a slice later.
 //
 // The handle outlives every call that is inside it: `busy` counts those, and the last one out lets go of it when
 // detach() was called meanwhile. Thread contract: the GIL is held, except around the core calls of shm_ring_flow.c.

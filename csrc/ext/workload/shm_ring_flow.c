@@ -196,18 +196,24 @@ static void put_away(shm_ring_object *self, pc_shm_batch *batch)
     }
 }
 
+static pc_shm_batch *take_kept(shm_ring_object *self)
+{
+    pc_shm_batch *batch = self->kept;
+    if (PC_UNLIKELY(batch != NULL))
+        self->kept = batch->next;
+    return batch;
+}
+
 // Take messages in hand. NULL with an exception.
 static pc_shm_batch *take_batch(shm_ring_object *self, size_t limit, ring_deadline deadline)
 {
     pc_shm *shm = shm_ring_handle(self);
     if (shm == NULL)
         return NULL;
-    pc_shm_batch *batch = self->kept;
-    if (PC_UNLIKELY(batch != NULL)) {
-        self->kept = batch->next;
-        return batch;
-    }
-    batch = self->spare;
+    pc_shm_batch *kept = take_kept(self);
+    if (PC_UNLIKELY(kept != NULL))
+        return kept;
+    pc_shm_batch *batch = self->spare;
     self->spare = NULL;
     int status = pc_shm_get(shm, limit, PC_SHM_NOW, &batch);
     int64_t until = next_deadline(status, deadline);
@@ -218,7 +224,7 @@ static pc_shm_batch *take_batch(shm_ring_object *self, size_t limit, ring_deadli
         status = pc_shm_get(shm, limit, until, &batch);
         Py_END_ALLOW_THREADS
         raised = come_back(self, status);
-        if (raised < 0 || status != -EAGAIN || until == PC_SHM_SOON)
+        if (raised < 0 || status != -EAGAIN || until == PC_SHM_SOON || self->kept != NULL)
             break;
     }
     if (PC_LIKELY(status == 0))
@@ -331,5 +337,7 @@ int shm_ring_watch(shm_ring_object *self, bool getting, uint64_t position)
     Py_BEGIN_ALLOW_THREADS
     status = pc_shm_watch(shm, getting, position);
     Py_END_ALLOW_THREADS
-    return come_back(self, status) < 0 ? -1 : status == 0;
+    if (come_back(self, status) < 0)
+        return -1;
+    return status == 0 || (getting && self->kept != NULL);
 }

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""ShmRing beside signals and other threads: handlers that detach."""
+"""ShmRing beside signals and other threads: handlers that detach, items in hand."""
 
 from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from perfcore.messaging import ShmRing
+from perfcore.messaging import Empty, ShmRing
 
 PATIENCE_S = 30
 
@@ -91,4 +92,80 @@ def test_a_handler_that_raises_leaves_a_ring_that_works(timer: Any) -> None:
         ring.get()
     ring.put(1)
     assert ring.get() == 1
+    ring.detach()
+
+
+# --- items in hand ---
+
+
+class Bomb:
+    """Does, when it is unpickled, what it is told, once each."""
+
+    does: ClassVar[list[Callable[[], object]]] = []
+
+    def __reduce__(self) -> Any:
+        return Bomb.load, ()
+
+    @staticmethod
+    def load() -> str:
+        if Bomb.does:
+            Bomb.does.pop()()
+        return "defused"
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def test_items_in_hand_count_as_in() -> None:
+    ring = ShmRing[Any]()
+    ring.put_many([1, Bomb(), 3, 4])
+    Bomb.does = [interrupt]
+    with pytest.raises(KeyboardInterrupt):
+        ring.get_many()
+    assert ring._watch(True, 0)
+    assert not ring._watch(False, ring._position(False))
+    ring.put(5)
+    assert not ring.empty()
+    assert ring.qsize() == 5
+    assert "5 items" in repr(ring)
+    got = [ring.get()]
+    assert ring.qsize() == 4
+    while not ring.empty():
+        got.append(ring.get_nowait())
+    assert got == [1, "defused", 3, 4, 5]
+    assert ring.qsize() == 0
+    with pytest.raises(Empty):
+        ring.get_nowait()
+    ring.detach()
+
+
+def waiting(thread: threading.Thread) -> bool:
+    """Whether a thread sleeps in the kernel, and not for the GIL, which nobody has meanwhile."""
+    time.sleep(0.02)
+    with open(f"/proc/self/task/{thread.native_id}/stat", encoding="ascii") as file:
+        return file.read().rpartition(")")[2].split()[0] == "S"
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_thread_that_waits_has_what_another_one_could_not_give(closed: bool) -> None:
+    ring = ShmRing[Any]()
+    got: list[Any] = []
+    thread = threading.Thread(target=lambda: got.append(ring.get(timeout=PATIENCE_S)))
+
+    def fail() -> None:
+        thread.start()
+        while not waiting(thread):
+            pass
+        raise KeyboardInterrupt
+
+    ring.put(Bomb())
+    Bomb.does = [fail]
+    with pytest.raises(KeyboardInterrupt):
+        ring.get()
+    if closed:
+        ring.close()
+    thread.join()
+    assert got == ["defused"]
+    assert ring.empty()
     ring.detach()
