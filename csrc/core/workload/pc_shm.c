@@ -267,8 +267,8 @@ static uint64_t record_at(const unsigned char *at, uint64_t left, pc_shm_record 
     return size <= left ? size : 0;
 }
 
-// With the getters' lock. -EAGAIN: nothing there. *more: there is more.
-static int get_locked(pc_shm *self, size_t limit, pc_shm_batch **batch, bool *more)
+// With the getters' lock. -EAGAIN: nothing there; -EBUSY: it takes more than `most`. *more: there is more.
+static int get_locked(pc_shm *self, size_t limit, uint64_t most, pc_shm_batch **batch, bool *more)
 {
     pc_shm_header *header = self->header;
     uint64_t got = atomic_load_explicit(&header->get.position, memory_order_relaxed);
@@ -294,6 +294,8 @@ static int get_locked(pc_shm *self, size_t limit, pc_shm_batch **batch, bool *mo
         bytes += size;
         count++;
     }
+    if (PC_UNLIKELY(bytes > most))
+        return -EBUSY;
     int status = batch_reserve(batch, bytes);
     if (status < 0)
         return status;
@@ -323,12 +325,13 @@ static void wake_after_get(pc_shm *self, bool more)
 int pc_shm_get(pc_shm *self, size_t limit, int64_t deadline_ns, pc_shm_batch **batch)
 {
     assert(limit > 0);
+    const uint64_t most = deadline_ns == PC_SHM_NOW ? PC_SHM_BATCH_BYTES : self->capacity;
     int64_t until_ns = slice_end(deadline_ns);
     for (bool last = deadline_ns < 0;;) {
         bool more = false;
         int status = side_lock(self, &self->header->get, until_ns);
         if (PC_LIKELY(status == 0)) {
-            status = get_locked(self, limit, batch, &more);
+            status = get_locked(self, limit, most, batch, &more);
             pc_shm_lock_release(&self->header->get.lock);
         }
         if (PC_LIKELY(status == 0)) {

@@ -122,7 +122,7 @@ int pc_shm_put(pc_shm *self, const pc_shm_piece *pieces, size_t count, int64_t d
 
 // Get 1 to `limit` > 0 messages into *batch, which is made or grown where needed (NULL is allowed; free it with
 // pc_free). -EAGAIN, -EBUSY, -ETIMEDOUT, -EBADMSG as above; -EPIPE: closed and drained; -ENOMEM: with the message still
-// in.
+// in. With PC_SHM_NOW also -EBUSY: the first message takes more than PC_SHM_BATCH_BYTES.
 int pc_shm_get(pc_shm *self, size_t limit, int64_t deadline_ns, pc_shm_batch **batch) PC_NODISCARD;
 
 // The next message of a batch; false at the end. Its bytes lie in the batch.

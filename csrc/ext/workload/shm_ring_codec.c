@@ -6,8 +6,11 @@
 // fifth of the time. Two things pickle would keep and it would not: that an object occurs twice (then it would come
 // back as two), and a tuple. So a tree with a tuple, or with a list or dict that occurs twice, is not plain, nor is
 // what MessagePack refuses (a large int, a lone surrogate, more than 200 levels), or what is too large for the ring
-// that way: it writes a str again each time it occurs, pickle once. Contract: with the GIL held.
+// that way: it writes a str again each time it occurs, pickle once. Contract: with the GIL held; only a large message
+// is copied without it.
 #include "workload/shm_ring.h"
+
+#include <string.h>
 
 enum {
     PLAIN_LEVELS = 32,
@@ -131,9 +134,23 @@ PyObject *shm_ring_encode(shm_ring_object *self, PyObject *item, pc_shm_piece *p
     return bytes;
 }
 
+static PyObject *bytes_of(const pc_shm_piece *piece)
+{
+    if (PC_LIKELY(piece->length <= PC_SHM_BATCH_BYTES))
+        return PyBytes_FromStringAndSize(piece->data, (Py_ssize_t)piece->length);
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)piece->length);
+    if (bytes == NULL)
+        return NULL;
+    char *to = PyBytes_AS_STRING(bytes); // nobody else has these bytes, nor the batch
+    Py_BEGIN_ALLOW_THREADS
+    memcpy(to, piece->data, piece->length);
+    Py_END_ALLOW_THREADS
+    return bytes;
+}
+
 PyObject *shm_ring_decode(shm_ring_object *self, const pc_shm_piece *piece)
 {
-    PyObject *bytes = PyBytes_FromStringAndSize(piece->data, (Py_ssize_t)piece->length);
+    PyObject *bytes = bytes_of(piece);
     if (bytes == NULL || piece->kind == SHM_RING_BYTES)
         return bytes;
     bool plain = piece->kind == SHM_RING_PLAIN && self->plain_loads != NULL;

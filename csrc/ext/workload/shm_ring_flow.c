@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 // Putting and getting of a ShmRing: the GIL, signals, what is in hand (see shm_ring.h).
 //
-// A call first tries with the GIL held, which neither waits nor copies much. What waits, for the other side or for a
-// lock in the shared memory, does so without the GIL, and comes back once in a slice at least to look for signals.
+// A call first tries with the GIL held, which neither waits nor copies much: HELD_BYTES to put, PC_SHM_BATCH_BYTES to
+// get. What copies more, or waits, for the other side or for a lock in the shared memory, does so without the GIL, and
+// comes back once in a slice at least to look for signals.
 #include "workload/shm_ring.h"
 
 #include "base/pc_alloc.h"
 
 enum {
-    HELD_BYTES = 1 << 16,             // more is copied without the GIL
+    HELD_BYTES = 1 << 16,             // so much is put without the GIL
     SPARE_BYTES = PC_SHM_BATCH_BYTES, // a larger batch is not kept for the next call
     PIECES = 64,                      // on the C stack
 };
@@ -69,7 +70,9 @@ void shm_ring_forget_parent(shm_ring_object *self)
         pc_shm_after_fork(self->shm);
 }
 
-// After a call without the GIL. 0 to go on, -1 with an exception.
+// After a call without the GIL. 0 to go on, -1 with an exception. The handle is not counted busy while a signal's
+// handler runs, which may detach, as may other threads then, or fork. One that is detached stays so: 0 means that it is
+// the same as before.
 static int come_back(shm_ring_object *self, int status)
 {
     shm_ring_come_out(self);
@@ -188,7 +191,11 @@ static void put_away(shm_ring_object *self, pc_shm_batch *batch)
     if (batch->at < batch->end) {
         batch->next = self->kept;
         self->kept = batch;
-    } else if (self->spare == NULL && batch->capacity <= SPARE_BYTES) {
+    } else if (PC_UNLIKELY(batch->capacity > SPARE_BYTES)) {
+        Py_BEGIN_ALLOW_THREADS
+        pc_free(batch);
+        Py_END_ALLOW_THREADS
+    } else if (self->spare == NULL) {
         batch->next = NULL;
         self->spare = batch;
     } else {
@@ -229,11 +236,11 @@ static pc_shm_batch *take_batch(shm_ring_object *self, size_t limit, ring_deadli
     }
     if (PC_LIKELY(status == 0))
         return batch;
-    if (raised == 0)
+    if (raised == 0 && (kept = take_kept(self)) == NULL) // another thread may have put some away meanwhile
         (void)shm_ring_raise(self, status, true);
     if (batch != NULL)
         put_away(self, batch);
-    return NULL;
+    return kept;
 }
 
 // Whether the exception says nothing of the message: it is kept then.
@@ -332,6 +339,8 @@ int shm_ring_watch(shm_ring_object *self, bool getting, uint64_t position)
     pc_shm *shm = shm_ring_handle(self);
     if (shm == NULL)
         return -1;
+    if (getting && self->kept != NULL)
+        return 1;
     int status;
     self->busy++;
     Py_BEGIN_ALLOW_THREADS

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""ShmRing beside signals and other threads: handlers that detach, items in hand."""
+"""ShmRing beside signals and other threads: handlers that detach, items in hand, the GIL."""
 
 from __future__ import annotations
 
+import operator
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, ClassVar
 
 import pytest
@@ -169,3 +172,56 @@ def test_a_thread_that_waits_has_what_another_one_could_not_give(closed: bool) -
     assert got == ["defused"]
     assert ring.empty()
     ring.detach()
+
+
+# --- large items and the GIL ---
+
+
+def test_a_large_item_is_got_without_the_gil() -> None:
+    # Within the list() below no bytecode runs, so that the thread has the GIL only where get() lets go of it.
+    ring = ShmRing[bytes](size=1 << 24)
+    item = bytes(range(256)) * 2048
+    at_work, ticks = threading.Lock(), []
+
+    def tick() -> None:
+        with at_work:
+            ticks.append(None)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # so that the thread asks for the GIL at once, and is given it at the first occasion
+    try:
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            assert time.monotonic() < deadline
+            ring.put(item)
+            ticks.clear()
+            at_work.acquire()
+            thread = threading.Thread(target=tick)
+            thread.start()
+            while not waiting(thread):
+                pass
+            a_while = partial(sum, range(1 << 20))  # for the thread to ask
+            steps = (at_work.release, a_while, ticks.copy, ring.get_nowait, ticks.copy)
+            _, _, before, got, after = list(map(operator.call, steps))
+            thread.join()
+            assert got == item
+            assert not before
+            if after:
+                break
+    finally:
+        sys.setswitchinterval(interval)
+    ring.detach()
+
+
+@pytest.mark.parametrize("length", [(1 << 18) - 8, (1 << 18) - 7, 1 << 18, (1 << 18) + 1, 3_000_001])
+def test_items_of_every_size_come_back(length: int) -> None:
+    item = bytes(range(251)) * (length // 251 + 1)
+    item = item[:length]
+    with ShmRing[Any](size=1 << 23) as ring:
+        for get in (ring.get_nowait, ring.get, lambda: ring.get_many(2)[0]):
+            for one in (item, item.decode("latin-1")):
+                ring.put(one)
+                ring.put(b"next")
+                assert get() == one
+                if not ring.empty():
+                    assert ring.get() == b"next"
