@@ -169,13 +169,14 @@ class Lookout:
                 del ring
                 if wake and not self._wake():
                     self._pass_on()
-        finally:
+        except BaseException:  # those in the line try again, and have another thread
             with self._lock:
                 self._is_manned = False
                 left = [*self._line]
                 self._line.clear()
-            for turn in left:  # only after an error: they try again, and have another thread
+            for turn in left:
                 turn()
+            raise
 
     def _next(self) -> int | None:
         """Wait for somebody to look out for; return the position that they saw, or None for nobody."""

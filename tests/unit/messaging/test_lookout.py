@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""The thread that looks out for those who await a ShmRing: items in hand."""
+"""The thread that looks out for those who await a ShmRing: its end beside a new wait, and items in hand."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
 
 from perfcore.messaging import ShmRing
+from perfcore.turns import Lookout
 
 LIMIT_S = 60
 
@@ -18,6 +20,45 @@ def run(coroutine: Any) -> Any:
         return await asyncio.wait_for(coroutine, LIMIT_S)
 
     return asyncio.run(limited())
+
+
+def test_a_thread_that_ends_leaves_those_alone_who_come_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("perfcore.turns.IDLE_S", 0.01)
+    ring = ShmRing[int]()
+    nobody, go_on = threading.Event(), threading.Event()
+    lookers: list[threading.Thread] = []
+    following = Lookout._next
+
+    def pause(self: Lookout) -> int | None:
+        if threading.current_thread() not in lookers:
+            lookers.append(threading.current_thread())
+        position = following(self)
+        if position is None and len(lookers) == 1:
+            nobody.set()
+            go_on.wait()  # it has said that it goes, and has not gone
+        return position
+
+    monkeypatch.setattr(Lookout, "_next", pause)
+
+    async def main() -> None:
+        first = asyncio.create_task(ring.aget())
+        await asyncio.sleep(0)
+        ring.put(1)
+        assert await first == 1
+        await asyncio.to_thread(nobody.wait)
+        second = asyncio.create_task(ring.aget())
+        await asyncio.sleep(0)
+        place = ring._getters._line[0]
+        go_on.set()
+        await asyncio.to_thread(lookers[0].join)
+        await asyncio.sleep(0)
+        assert ring._getters._is_manned
+        assert list(ring._getters._line) == [place]
+        ring.put(2)
+        assert await second == 2
+        assert len(lookers) == 2
+
+    run(main())
 
 
 class Bomb:
