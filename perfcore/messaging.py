@@ -181,8 +181,10 @@ class ObjectPool(Generic[T]):
             ValueError: it is not lent by this pool.
 
         """
-        if self._lent.pop(id(item), self) is not item:
-            raise ValueError(f"{item!r} is not lent by this pool, or has come back already")
+        try:
+            del self._lent[id(item)]  # which is nobody else's while the object is lent
+        except KeyError:
+            raise ValueError(f"{item!r} is not lent by this pool, or has come back already") from None
         try:
             if self._reset is not None:
                 self._reset(item)

@@ -42,6 +42,9 @@ def test_what_is_not_lent_is_refused() -> None:
     pool.release(item)
     with pytest.raises(ValueError, match="has come back already"):
         pool.release(item)
+    with pytest.raises(ValueError, match=r"ObjectPool object .* is not lent by this pool"):
+        pool.release(pool)  # type: ignore[arg-type]
+    assert counters(pool) == (1, 0, 0, 0)
     with pytest.raises(ValueError, match="size is 0"):
         ObjectPool(0, list)
 
