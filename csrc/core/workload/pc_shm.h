@@ -73,7 +73,7 @@ typedef struct pc_shm_state {
     bool closed;
 } pc_shm_state;
 
-// --- segments (pc_shm_segment.c) ---
+// --- segments (pc_shm_segment.c, pc_shm_attach.c) ---
 
 // Make a segment without a name. `capacity` is rounded up to a power of two of at least a page; `tag` is the caller's.
 // -EINVAL beyond PC_SHM_MAX_BYTES; -errno of the system: -ENOSPC and -ENOMEM where there is no memory.

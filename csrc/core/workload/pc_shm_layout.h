@@ -10,6 +10,9 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <unistd.h>
+
+#include "workload/pc_hash.h"
 
 #define PC_SHM_MAGIC UINT64_C(0x31676e6972726570) // "perring1"
 
@@ -83,6 +86,29 @@ static inline uint64_t pc_shm_record_size(size_t length)
 {
     return PC_SHM_RECORD_BYTES + (((uint64_t)length + 7) & ~(uint64_t)7);
 }
+
+// --- pc_shm_segment.c, pc_shm_attach.c ---
+
+static inline uint64_t pc_shm_page_bytes(void)
+{
+    return (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static inline uint64_t pc_shm_header_space(void)
+{
+    return (sizeof(pc_shm_header) + pc_shm_page_bytes() - 1) & ~(pc_shm_page_bytes() - 1);
+}
+
+static inline uint64_t pc_shm_header_check(const pc_shm_header *header)
+{
+    return pc_hash_bytes((const char *)header, offsetof(pc_shm_header, check));
+}
+
+// Whether a name is one of a ring: 0 or -EINVAL.
+int pc_shm_name_check(const char *name) PC_NODISCARD;
+
+// A descriptor with locks of its own for the same file.
+int pc_shm_open_again(int fd) PC_NODISCARD;
 
 // --- pc_shm_lock.c ---
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Segments: making, finding, checking, mapping and removing them (see pc_shm.h for their lifetime).
+// Segments: making, finding, leaving and removing them (see pc_shm.h for their lifetime).
 //
 // A named segment is made whole in a file without a name (O_TMPFILE), flocked, and only then linked to its name: nobody
 // ever sees half of one. It is removed under an exclusive flock, by one who sees that it has a name still; whoever
@@ -8,7 +8,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +19,6 @@
 
 #include "base/pc_alloc.h"
 #include "measure/pc_clock.h"
-#include "workload/pc_hash.h"
 
 #define FOLDER "/dev/shm"
 #define PREFIX "perfcore-ring-"
@@ -29,12 +27,11 @@ enum {
     PATH_BYTES = sizeof FOLDER + sizeof PREFIX + PC_SHM_NAME_BYTES,
     PATIENCE_NS = 2000000000, // for another process to make or remove a segment, which takes microseconds
     SWEEP_FILES = 1000,       // looked at in one go
-    FIXED_BYTES = offsetof(pc_shm_header, closed),
 };
 
 // --- names ---
 
-static int check_name(const char *name)
+int pc_shm_name_check(const char *name)
 {
     static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
     size_t length = strnlen(name, PC_SHM_NAME_BYTES);
@@ -46,8 +43,7 @@ static void path_of(const char *name, char path[PATH_BYTES])
     (void)snprintf(path, PATH_BYTES, FOLDER "/" PREFIX "%s", name);
 }
 
-// A descriptor with locks of its own for the same file.
-static int open_again(int fd)
+int pc_shm_open_again(int fd)
 {
     char path[32];
     (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
@@ -93,26 +89,11 @@ static void sweep(void)
 
 // --- making ---
 
-static uint64_t page_bytes(void)
-{
-    return (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
-static uint64_t header_space(void)
-{
-    return (sizeof(pc_shm_header) + page_bytes() - 1) & ~(page_bytes() - 1);
-}
-
-static uint64_t check_of(const pc_shm_header *header)
-{
-    return pc_hash_bytes((const char *)header, offsetof(pc_shm_header, check));
-}
-
 static int round_capacity(size_t wanted, uint64_t *capacity)
 {
     if (wanted > PC_SHM_MAX_BYTES)
         return -EINVAL;
-    uint64_t rounded = page_bytes() > PC_SHM_MIN_BYTES ? page_bytes() : PC_SHM_MIN_BYTES;
+    uint64_t rounded = pc_shm_page_bytes() > PC_SHM_MIN_BYTES ? pc_shm_page_bytes() : PC_SHM_MIN_BYTES;
     while (rounded < wanted)
         rounded *= 2;
     *capacity = rounded;
@@ -126,9 +107,8 @@ static int allocate(int fd, uint64_t bytes)
 {
     sigset_t all, before;
     (void)sigfillset(&all);
-    int status = pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (status != 0)
-        return -status;
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    int status;
     do {
         status = posix_fallocate(fd, 0, (off_t)bytes);
     } while (status == EINTR);
@@ -136,149 +116,29 @@ static int allocate(int fd, uint64_t bytes)
     return -status;
 }
 
+// Make a segment of an empty file.
 static int fill(int fd, const char *name, uint64_t capacity, uint32_t tag)
 {
-    int status = allocate(fd, header_space() + capacity);
+    int status = allocate(fd, pc_shm_header_space() + capacity);
     if (status < 0)
         return status;
-    pc_shm_header *header = mmap(NULL, header_space(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    pc_shm_header *header = mmap(NULL, pc_shm_header_space(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (header == MAP_FAILED)
         return -errno;
     header->magic = PC_SHM_MAGIC;
     header->version = PC_SHM_VERSION;
     header->header_bytes = sizeof *header;
-    header->data_offset = header_space();
+    header->data_offset = pc_shm_header_space();
     header->capacity = capacity;
     header->tag = tag;
     memcpy(header->name, name, strlen(name) + 1);
-    header->check = check_of(header);
+    header->check = pc_shm_header_check(header);
     status = pc_shm_lock_init(&header->put.lock);
     if (status == 0)
         status = pc_shm_lock_init(&header->get.lock);
     if (status == 0)
         status = pc_shm_lock_init(&header->users_lock);
-    (void)munmap(header, header_space());
-    return status;
-}
-
-// --- mapping ---
-
-// Map a part of a file over what was reserved for it.
-static int map_at(unsigned char *at, size_t bytes, int fd, uint64_t offset)
-{
-    const void *mapped = mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, (off_t)offset);
-    return mapped == MAP_FAILED ? -errno : 0; // cppcheck-suppress memleak ; the reservation is what is unmapped
-}
-
-// Map the header, the data, and the data once more.
-static int map(pc_shm *self, int fd, uint64_t data_offset, uint64_t capacity)
-{
-    size_t once = data_offset + capacity, all = once + capacity;
-    // cppcheck-suppress invalidFunctionArg ; -1 goes with MAP_ANONYMOUS
-    unsigned char *base = mmap(NULL, all, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (base == MAP_FAILED)
-        return -errno;
-    int status = map_at(base, once, fd, 0);
-    if (status == 0)
-        status = map_at(base + once, capacity, fd, data_offset);
-    if (status < 0) {
-        (void)munmap(base, all);
-        return status;
-    }
-    self->header = (pc_shm_header *)(void *)base;
-    self->data = base + data_offset;
-    self->capacity = capacity;
-    self->mapped_bytes = all;
-    return 0;
-}
-
-// Check a header, a copy of it that cannot change, against the size of its file.
-static int check_header(const pc_shm_header *header, off_t file_bytes)
-{
-    if (header->magic != PC_SHM_MAGIC || header->version != PC_SHM_VERSION || header->check != check_of(header) ||
-        header->header_bytes != sizeof *header || header->data_offset != header_space() ||
-        header->capacity < page_bytes() || header->capacity > PC_SHM_MAX_BYTES ||
-        (header->capacity & (header->capacity - 1)) != 0 ||
-        (uint64_t)file_bytes != header->data_offset + header->capacity)
-        return -EBADMSG;
-    return header->name[0] == '\0' || check_name(header->name) == 0 ? 0 : -EBADMSG;
-}
-
-// Whether the positions can be those of a ring, which others may be moving: at each moment the putters' is ahead of the
-// getters' by the capacity at most, and neither goes back.
-static int check_positions(const pc_shm *self)
-{
-    const pc_shm_header *header = self->header;
-    uint64_t before = atomic_load(&header->get.position), put = atomic_load(&header->put.position);
-    uint64_t got = atomic_load(&header->get.position);
-    if (put < before || (put > got && put - got > self->capacity) || put % 8 != 0 || got % 8 != 0)
-        return -EBADMSG;
-    const pthread_mutex_t *locks[] = {&header->put.lock, &header->get.lock, &header->users_lock};
-    for (size_t i = 0; i < 3; i++) {
-        if (pc_shm_lock_kind(locks[i]) != self->lock_kind)
-            return -EBADMSG;
-    }
-    return 0;
-}
-
-static int read_sound_kind(int *kind)
-{
-    pthread_mutex_t sound;
-    int status = pc_shm_lock_init(&sound);
-    if (status < 0)
-        return status;
-    *kind = pc_shm_lock_kind(&sound);
-    (void)pthread_mutex_destroy(&sound);
-    return 0;
-}
-
-static int attach(pc_shm *self, int fd)
-{
-    pc_shm_header header = {0}; // what does not change of it
-    struct stat info;
-    if (fstat(fd, &info) < 0)
-        return -errno;
-    if (!S_ISREG(info.st_mode) || info.st_uid != geteuid())
-        return S_ISREG(info.st_mode) ? -EPERM : -EBADMSG;
-    if (pread(fd, &header, FIXED_BYTES, 0) != (ssize_t)FIXED_BYTES)
-        return -EBADMSG;
-    int status = check_header(&header, info.st_size);
-    if (status == 0)
-        status = read_sound_kind(&self->lock_kind);
-    if (status < 0)
-        return status;
-    // Through another descriptor: a mapping holds on to its own one, and to the flock that goes with that.
-    int again = open_again(fd);
-    if (again < 0)
-        return -errno;
-    status = map(self, again, header.data_offset, header.capacity);
-    (void)close(again);
-    if (status < 0)
-        return status;
-    status = check_positions(self);
-    if (status < 0) {
-        (void)munmap(self->header, self->mapped_bytes);
-        return status;
-    }
-    cpu_set_t processors;
-    self->looks_out = sched_getaffinity(0, sizeof processors, &processors) < 0 || CPU_COUNT(&processors) > 1;
-    self->fd = fd;
-    self->tag = header.tag;
-    memcpy(self->name, header.name, sizeof self->name);
-    pc_shm_users_add(self);
-    return 0;
-}
-
-int pc_shm_attach(int fd, pc_shm **result)
-{
-    pc_shm *self = pc_alloc_zero(1, sizeof *self);
-    if (self == NULL)
-        return -ENOMEM;
-    int status = attach(self, fd);
-    if (status < 0)
-        pc_free(self);
-    else
-        *result = self;
+    (void)munmap(header, pc_shm_header_space());
     return status;
 }
 
@@ -349,7 +209,7 @@ static int make_named(const char *name, const char *path, uint64_t capacity, uin
 int pc_shm_open(const char *name, size_t wanted, uint32_t tag, pc_shm **result)
 {
     uint64_t capacity;
-    if (check_name(name) < 0 || round_capacity(wanted, &capacity) < 0)
+    if (pc_shm_name_check(name) < 0 || round_capacity(wanted, &capacity) < 0)
         return -EINVAL;
     char path[PATH_BYTES];
     path_of(name, path);
@@ -384,7 +244,7 @@ void pc_shm_release(pc_shm *self)
     pc_shm_users_remove(self);
     // A descriptor that a forked child shares keeps its lock when it is closed here, so who is alone shows through a
     // lock of another one.
-    int again = self->name[0] != '\0' ? open_again(self->fd) : -1;
+    int again = self->name[0] != '\0' ? pc_shm_open_again(self->fd) : -1;
     (void)close(self->fd);
     self->fd = -1;
     if (again >= 0) {
