@@ -15,6 +15,8 @@ from perfcore.pytest_plugin.stats import SampleStats
 
 GOOD = array("d", [1.0, 2.0, 3.5, 7.0, 2.5, 2.25])
 LONG = array("d", [float(i % 97) for i in range(5000)])
+SAMPLES = _core.Samples(GOOD)
+BAD_SAMPLES = _core.Samples([1.0, math.nan])
 
 
 def refused(*args, **kwargs):
@@ -33,6 +35,7 @@ def stats_object():
 CASES = {
     "short": lambda: _core.summarize(GOOD),
     "long": lambda: _core.summarize(LONG, compensated_sum=True, legacy_hd15iqr=True, level=0.9),
+    "samples": lambda: _core.summarize(SAMPLES),
     "all magnitudes": lambda: _core.summarize(array("d", [1e-300, 1.0, 1e300])),
     "summary": lambda: summarize(GOOD),
     "stats": stats_object,
@@ -42,6 +45,8 @@ CASES = {
     "strided": lambda: refused(memoryview(GOOD)[::2]),
     "empty": lambda: refused(array("d")),
     "nan": lambda: refused(array("d", [math.nan])),
+    "samples nan": lambda: refused(BAD_SAMPLES),
+    "no samples": lambda: refused(_core.Samples()),
     "level": lambda: refused(GOOD, level=2.0),
     "keyword": lambda: refused(GOOD, levels=2.0),
 }
@@ -50,6 +55,8 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_nothing_is_left(name, assert_flat):
     assert_flat(CASES[name])
+    for samples in (SAMPLES, BAD_SAMPLES):
+        samples.append(1.0)  # BufferError if one were still held
 
 
 @pytest.mark.skipif(os.environ.get("PYTHONMALLOC") == "malloc", reason="the counters stand still: LSan judges here")
@@ -59,6 +66,6 @@ def test_a_leak_would_be_seen(assert_flat):
         assert_flat(lambda: kept.append(_core.summarize(GOOD)))
 
 
-@pytest.mark.parametrize("data", [GOOD, LONG], ids=["short", "long"])
+@pytest.mark.parametrize("data", [GOOD, LONG, SAMPLES], ids=["short", "long", "samples"])
 def test_every_failing_allocation(data, each_allocation_fails):
     assert each_allocation_fails(lambda: _core.summarize(data, level=0.9)) >= 5

@@ -5,13 +5,17 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 import threading
+import time
 import warnings
+from array import array
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from perfcore import _core
 from perfcore.judge.changepoint import WindowedSeries, find_windowed
 
 SETTINGS = [(50, 0.001, 0.0), (30, 0.05, 0.05), (10, 0.3, 0.0), (75, 0.001, 0.05), (3, 0.05, 0.0), (2, 0.6, 0.0)]
@@ -201,3 +205,25 @@ def test_series_in_threads_of_their_own():
     for thread in threads:
         thread.join()
     assert found == [wanted] * 120
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="no buffers made in Python before 3.12")
+def test_no_append_while_a_search_began_as_the_values_were_fetched():
+    series = _core.WindowedSeries(1000)
+    series.append(np.random.default_rng(1).random(16_000))
+    search = threading.Thread(target=series.find)
+
+    class Values:
+        def __buffer__(self, flags: int) -> memoryview:
+            search.start()
+            with pytest.raises(RuntimeError, match="another thread is searching"):
+                while search.is_alive():
+                    len(series)
+                    time.sleep(0)
+            return memoryview(array("d", [1.0]))
+
+    with pytest.raises(RuntimeError, match="another thread is searching"):
+        series.append(Values())
+    search.join()
+    assert len(series) == 16_000
+    series.append(array("d", [1.0]))

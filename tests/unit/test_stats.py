@@ -293,10 +293,13 @@ def test_refused_samples(samples, error, text):
 def test_refused_buffers():
     with pytest.raises(BufferError):
         _core.summarize(memoryview(array("d", [1.0, 2.0, 3.0, 4.0]))[::2])
-    # Format "d" at an odd address, as a slice of a packet may have it.
-    unaligned = (memoryview(bytes(17))[1:]).cast("d")
-    with pytest.raises(ValueError, match="aligned"):
-        _core.summarize(unaligned)
+
+
+def test_an_odd_address_will_do():
+    # Format "d" where no double can be read directly, as a slice of a packet may have it.
+    values = array("d", [1.0, 3.0, 2.0] * 3)
+    unaligned = memoryview(b"x" + values.tobytes())[1:].cast("d")
+    assert _core.summarize(unaligned) == _core.summarize(values)
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, -1.0, 2.0, math.nan, math.inf])
@@ -351,3 +354,40 @@ def test_threads_get_their_own_results():
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+@pytest.mark.parametrize("function", [_core.summarize, lambda values: _core.signed_rank(values, "normal")])
+def test_another_thread_may_write_into_an_array_meanwhile(function):
+    source = random.Random(5)
+    sides = [array("d", [sign * (1.0 + source.random()) for _ in range(100_000)]) for sign in (1, -1)]
+    expected = [function(side) for side in sides]
+    data = array("d", sides[0])
+    view = memoryview(data)
+    stop = threading.Event()
+
+    def write():
+        while not stop.is_set():
+            for side in sides:
+                view[:] = memoryview(side)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        assert all(function(data) in expected for _ in range(10))
+    finally:
+        stop.set()
+        thread.join()
+        sys.setswitchinterval(interval)
+
+
+def test_an_array_may_grow_once_its_values_are_taken():
+    data = array("d", [1.0] * 10_000)
+    _core.summarize(data)
+    with pytest.raises(ValueError, match="level"):
+        _core.summarize(data, level=2.0)
+    data.append(math.nan)  # BufferError if a buffer were still exported
+    with pytest.raises(ValueError, match="number 10000 is nan"):
+        _core.summarize(data)
+    data.append(1.0)

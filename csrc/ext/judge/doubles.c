@@ -14,45 +14,78 @@ static bool is_double_format(const char *format)
     return strcmp(format, "d") == 0;
 }
 
-int doubles_get(PyObject *object, const char *name, Py_buffer *view)
+// Copy the values behind a view. 0, or -1 with an exception.
+static int copy_view(const Py_buffer *view, const char *name, doubles *result)
 {
+    if (view->ndim != 1) {
+        PyErr_Format(PyExc_TypeError, "%s must have one dimension, not %d", name, view->ndim);
+        return -1;
+    }
+    if (!is_double_format(view->format) || view->itemsize != (Py_ssize_t)sizeof(double)) {
+        PyErr_Format(PyExc_TypeError, "%s must be doubles (buffer format 'd'), not '%.50s'", name,
+                     view->format != NULL ? view->format : "B");
+        return -1;
+    }
+    double *copy = PyMem_Malloc((size_t)view->len);
+    if (copy == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    if (view->len > 0)
+        memcpy(copy, view->buf, (size_t)view->len);
+    *result = (doubles){.values = copy, .count = (size_t)view->len / sizeof *copy};
+    return 0;
+}
+
+int doubles_get(const core_state *state, PyObject *object, const char *name, doubles *result)
+{
+    if (Py_IS_TYPE(object, state->samples_type)) {
+        samples_object *samples = (samples_object *)Py_NewRef(object);
+        samples->exports++;
+        *result = (doubles){.values = samples->values.data, .count = samples->values.length, .samples = samples};
+        return 0;
+    }
     if (!PyObject_CheckBuffer(object)) {
         PyErr_Format(PyExc_TypeError,
                      "%s must be a buffer of doubles (Samples, array('d'), NumPy float64), not '%.200s'", name,
                      Py_TYPE(object)->tp_name);
         return -1;
     }
-    if (PyObject_GetBuffer(object, view, PyBUF_ND | PyBUF_FORMAT) < 0)
+    Py_buffer view;
+    if (PyObject_GetBuffer(object, &view, PyBUF_ND | PyBUF_FORMAT) < 0)
         return -1;
-    if (view->ndim != 1)
-        PyErr_Format(PyExc_TypeError, "%s must have one dimension, not %d", name, view->ndim);
-    else if (!is_double_format(view->format) || view->itemsize != (Py_ssize_t)sizeof(double))
-        PyErr_Format(PyExc_TypeError, "%s must be doubles (buffer format 'd'), not '%.50s'", name,
-                     view->format != NULL ? view->format : "B");
-    else if (view->len > 0 && (uintptr_t)view->buf % _Alignof(double) != 0)
-        PyErr_Format(PyExc_ValueError, "%s must be aligned in memory; pass a copy of this buffer", name);
-    else
-        return 0;
-    PyBuffer_Release(view);
-    return -1;
+    const int status = copy_view(&view, name, result);
+    PyBuffer_Release(&view);
+    return status;
 }
 
-int doubles_get_finite(PyObject *object, const char *name, Py_buffer *view)
+void doubles_release(const doubles *held)
 {
-    if (doubles_get(object, name, view) < 0)
+    if (held->samples == NULL) {
+        PyMem_Free((void *)(uintptr_t)held->values);
+        return;
+    }
+    held->samples->exports--;
+    Py_DECREF(held->samples);
+}
+
+int doubles_get_finite(const core_state *state, PyObject *object, const char *name, doubles *result)
+{
+    doubles held;
+    if (doubles_get(state, object, name, &held) < 0)
         return -1;
-    const size_t count = doubles_count(view);
-    const size_t index = count > 0 ? pc_stats_first_nonfinite(view->buf, count) : 0;
-    if (count > 0 && index == count)
-        return 0;
-    if (count == 0) {
-        PyErr_Format(PyExc_ValueError, "%s must not be empty", name);
-    } else {
-        PyObject *value = PyFloat_FromDouble(((const double *)view->buf)[index]);
+    const size_t index = held.count > 0 ? pc_stats_first_nonfinite(held.values, held.count) : 0;
+    if (index < held.count) {
+        PyObject *value = PyFloat_FromDouble(held.values[index]);
         if (value != NULL)
             PyErr_Format(PyExc_ValueError, "%s must be finite, and number %zu is %R", name, index, value);
         Py_XDECREF(value);
+    } else if (held.count == 0) {
+        PyErr_Format(PyExc_ValueError, "%s must not be empty", name);
+    } else {
+        *result = held;
+        return 0;
     }
-    PyBuffer_Release(view);
+    doubles_release(&held);
     return -1;
 }

@@ -1,22 +1,27 @@
 // SPDX-License-Identifier: MIT
 // Arguments that are arrays of doubles: any one-dimensional C-contiguous buffer of them (Samples, array('d'), NumPy
-// float64), taken without a copy. The buffer is held until it is released, so that a Samples cannot move while the GIL
-// is. Contract: called with the GIL held.
+// float64). Invariant: until the release the values stay what and where they are, also while the GIL is released: a
+// Samples, whose values never change, is held by an export; of any other buffer, which another thread may write into at
+// any time, a copy is taken. Contract: called with the GIL held.
 #ifndef PC_EXT_DOUBLES_H
 #define PC_EXT_DOUBLES_H
 
 #include "ext.h"
+#include "measure/samples.h"
 
-// Fill `view` with the doubles of `object`; `name` is the argument's, for the error. 0, or -1 with an exception and
+typedef struct doubles {
+    const double *values;
+    size_t count;
+    samples_object *samples; // that the values are in; NULL: they are a copy of our own
+} doubles;
+
+// Fill `result` with the doubles of `object`; `name` is the argument's, for the error. 0, or -1 with an exception and
 // nothing to release.
-int doubles_get(PyObject *object, const char *name, Py_buffer *view) PC_NODISCARD;
+int doubles_get(const core_state *state, PyObject *object, const char *name, doubles *result) PC_NODISCARD;
 
 // The same, and refuse (ValueError) an empty buffer and one with a value that is not finite.
-int doubles_get_finite(PyObject *object, const char *name, Py_buffer *view) PC_NODISCARD;
+int doubles_get_finite(const core_state *state, PyObject *object, const char *name, doubles *result) PC_NODISCARD;
 
-static inline size_t doubles_count(const Py_buffer *view)
-{
-    return (size_t)view->len / sizeof(double);
-}
+void doubles_release(const doubles *held);
 
 #endif

@@ -26,18 +26,18 @@ static int check_options(Py_ssize_t least, pc_levels_options *options)
 }
 
 // The changes of one series, as a list. NULL with an exception.
-static PyObject *search(PyObject *values, const pc_levels_options *options, pc_shuffle **kept)
+static PyObject *search(PyObject *module, PyObject *values, const pc_levels_options *options, pc_shuffle **kept)
 {
-    Py_buffer view;
-    if (doubles_get_finite(values, "values", &view) < 0)
+    doubles held;
+    if (doubles_get_finite(core_state_of_module(module), values, "values", &held) < 0)
         return NULL;
     pc_level_change *changes = NULL;
     size_t count = 0;
     int status;
     Py_BEGIN_ALLOW_THREADS
-    status = pc_levels_find(view.buf, doubles_count(&view), options, kept, &changes, &count);
+    status = pc_levels_find(held.values, held.count, options, kept, &changes, &count);
     Py_END_ALLOW_THREADS
-    PyBuffer_Release(&view);
+    doubles_release(&held);
     if (status < 0)
         return core_raise_errno(status);
     PyObject *list = PyList_New((Py_ssize_t)count);
@@ -57,7 +57,7 @@ PyDoc_STRVAR(find_levels_doc, "find_levels($module, values, min_length, false_al
                               "            seed, /)\n--\n\n"
                               "Changes of level: a list of (index, p-value, median before, after, magnitude).");
 
-static PyObject *find_levels(PyObject *Py_UNUSED(module), PyObject *args)
+static PyObject *find_levels(PyObject *module, PyObject *args)
 {
     PyObject *values;
     Py_ssize_t least;
@@ -69,7 +69,7 @@ static PyObject *find_levels(PyObject *Py_UNUSED(module), PyObject *args)
     options.seed = seed;
     if (check_options(least, &options) < 0)
         return NULL;
-    return search(values, &options, NULL);
+    return search(module, values, &options, NULL);
 }
 
 PyDoc_STRVAR(find_levels_of_each_doc,
@@ -77,7 +77,7 @@ PyDoc_STRVAR(find_levels_of_each_doc,
              "                    min_magnitude, seed, /)\n--\n\n"
              "A list of what find_levels() returns for each of a tuple, in less time where lengths repeat.");
 
-static PyObject *find_levels_of_each(PyObject *Py_UNUSED(module), PyObject *args)
+static PyObject *find_levels_of_each(PyObject *module, PyObject *args)
 {
     PyObject *series;
     Py_ssize_t least;
@@ -92,7 +92,7 @@ static PyObject *find_levels_of_each(PyObject *Py_UNUSED(module), PyObject *args
     PyObject *lists = PyList_New(0); // grown, since other threads run meanwhile
     pc_shuffle *kept = NULL;
     for (Py_ssize_t i = 0; lists != NULL && i < PyTuple_GET_SIZE(series); i++) {
-        PyObject *list = PyErr_CheckSignals() < 0 ? NULL : search(PyTuple_GET_ITEM(series, i), &options, &kept);
+        PyObject *list = PyErr_CheckSignals() < 0 ? NULL : search(module, PyTuple_GET_ITEM(series, i), &options, &kept);
         if (list == NULL || PyList_Append(lists, list) < 0)
             Py_CLEAR(lists);
         Py_XDECREF(list);

@@ -11,22 +11,23 @@ PyDoc_STRVAR(pair_effect_doc, "pair_effect($module, base, head, /)\n--\n\n"
                               "processes; base and head are times, as many of one as of the other.\n\n"
                               "Raises ValueError without blocks and for a time that is not above 0.");
 
-static PyObject *pair_effect(PyObject *Py_UNUSED(module), PyObject *args)
+static PyObject *pair_effect(PyObject *module, PyObject *args)
 {
     PyObject *base_object, *head_object;
-    Py_buffer base, head;
+    const core_state *state = core_state_of_module(module);
+    doubles base, head;
     if (!PyArg_ParseTuple(args, "OO:pair_effect", &base_object, &head_object) ||
-        doubles_get_finite(base_object, "base", &base) < 0)
+        doubles_get_finite(state, base_object, "base", &base) < 0)
         return NULL;
-    if (doubles_get_finite(head_object, "head", &head) < 0) {
-        PyBuffer_Release(&base);
+    if (doubles_get_finite(state, head_object, "head", &head) < 0) {
+        doubles_release(&base);
         return NULL;
     }
-    const size_t blocks = doubles_count(&base), head_blocks = doubles_count(&head);
+    const size_t blocks = base.count, head_blocks = head.count;
     double effect;
-    const int status = blocks == head_blocks ? pc_pairs_effect(base.buf, head.buf, blocks, &effect) : -EINVAL;
-    PyBuffer_Release(&base);
-    PyBuffer_Release(&head);
+    const int status = blocks == head_blocks ? pc_pairs_effect(base.values, head.values, blocks, &effect) : -EINVAL;
+    doubles_release(&base);
+    doubles_release(&head);
     if (status == -EINVAL)
         return PyErr_Format(PyExc_ValueError, "base has %zu blocks and head %zu; they come in pairs", blocks,
                             head_blocks);
@@ -44,20 +45,20 @@ PyDoc_STRVAR(
     "Returns (status, estimate, low, high, p_value), all of them logarithms; the interval is infinite before\n"
     "the fourth pair. Raises ValueError for values out of range.");
 
-static PyObject *judge_pairs(PyObject *Py_UNUSED(module), PyObject *args)
+static PyObject *judge_pairs(PyObject *module, PyObject *args)
 {
     PyObject *object;
     int exceeds, look;
     pc_pairs_rule rule;
-    Py_buffer effects;
+    doubles effects;
     if (!PyArg_ParseTuple(args, "Oddpi:judge_pairs", &object, &rule.threshold, &rule.alpha, &exceeds, &look) ||
-        doubles_get_finite(object, "effects", &effects) < 0)
+        doubles_get_finite(core_state_of_module(module), object, "effects", &effects) < 0)
         return NULL;
     rule.mode = exceeds ? PC_PAIRS_EXCEEDS : PC_PAIRS_DETECT;
     pc_pairs_verdict verdict;
     const uint32_t number = look > 0 ? (uint32_t)look : 0;
-    const int status = pc_pairs_judge(effects.buf, doubles_count(&effects), number, &rule, &verdict);
-    PyBuffer_Release(&effects);
+    const int status = pc_pairs_judge(effects.values, effects.count, number, &rule, &verdict);
+    doubles_release(&effects);
     if (status == -EINVAL)
         return PyErr_Format(PyExc_ValueError,
                             "judging takes a threshold above 0, an alpha between 0 and 0.5 and a look from 1 on");

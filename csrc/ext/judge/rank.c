@@ -63,21 +63,22 @@ static PyObject *test_to_tuple(int status, const pc_rank_test *test)
                          (Py_ssize_t)test->count);
 }
 
-// Two samples as arguments: both buffers, or -1 with an exception and nothing to release.
-static int get_two(PyObject *objects[2], const char *const names[2], Py_buffer views[2])
+// Two samples as arguments: both, or -1 with an exception and nothing to release.
+static int get_two(PyObject *module, PyObject *objects[2], const char *const names[2], doubles held[2])
 {
-    if (doubles_get_finite(objects[0], names[0], &views[0]) < 0)
+    const core_state *state = core_state_of_module(module);
+    if (doubles_get_finite(state, objects[0], names[0], &held[0]) < 0)
         return -1;
-    if (doubles_get_finite(objects[1], names[1], &views[1]) == 0)
+    if (doubles_get_finite(state, objects[1], names[1], &held[1]) == 0)
         return 0;
-    PyBuffer_Release(&views[0]);
+    doubles_release(&held[0]);
     return -1;
 }
 
-static void release_two(Py_buffer views[2])
+static void release_two(const doubles held[2])
 {
-    PyBuffer_Release(&views[0]);
-    PyBuffer_Release(&views[1]);
+    doubles_release(&held[0]);
+    doubles_release(&held[1]);
 }
 
 static const char *const x_and_y[2] = {"x", "y"};
@@ -85,41 +86,41 @@ static const char *const x_and_y[2] = {"x", "y"};
 PyDoc_STRVAR(rank_sum_doc, "rank_sum($module, x, y, method, /)\n--\n\n"
                            "Compare two samples: (U, p less, p greater, p two-sided, z, count).");
 
-static PyObject *rank_sum(PyObject *Py_UNUSED(module), PyObject *args)
+static PyObject *rank_sum(PyObject *module, PyObject *args)
 {
     PyObject *objects[2];
     pc_rank_method method;
     if (!PyArg_ParseTuple(args, "OOO&:rank_sum", &objects[0], &objects[1], method_converter, &method))
         return NULL;
-    Py_buffer views[2];
-    if (get_two(objects, x_and_y, views) < 0)
+    doubles held[2];
+    if (get_two(module, objects, x_and_y, held) < 0)
         return NULL;
     pc_rank_test test;
     int status;
     Py_BEGIN_ALLOW_THREADS
-    status = pc_rank_sum(views[0].buf, doubles_count(&views[0]), views[1].buf, doubles_count(&views[1]), method, &test);
+    status = pc_rank_sum(held[0].values, held[0].count, held[1].values, held[1].count, method, &test);
     Py_END_ALLOW_THREADS
-    release_two(views);
+    release_two(held);
     return test_to_tuple(status, &test);
 }
 
 PyDoc_STRVAR(signed_rank_doc, "signed_rank($module, differences, method, /)\n--\n\n"
                               "Test symmetry about zero: (W, p less, p greater, p two-sided, z, count).");
 
-static PyObject *signed_rank(PyObject *Py_UNUSED(module), PyObject *args)
+static PyObject *signed_rank(PyObject *module, PyObject *args)
 {
     PyObject *object;
     pc_rank_method method;
-    Py_buffer view;
+    doubles held;
     if (!PyArg_ParseTuple(args, "OO&:signed_rank", &object, method_converter, &method) ||
-        doubles_get_finite(object, "differences", &view) < 0)
+        doubles_get_finite(core_state_of_module(module), object, "differences", &held) < 0)
         return NULL;
     pc_rank_test test;
     int status;
     Py_BEGIN_ALLOW_THREADS
-    status = pc_signed_rank(view.buf, doubles_count(&view), method, &test);
+    status = pc_signed_rank(held.values, held.count, method, &test);
     Py_END_ALLOW_THREADS
-    PyBuffer_Release(&view);
+    doubles_release(&held);
     return test_to_tuple(status, &test);
 }
 
@@ -133,80 +134,80 @@ static PyObject *shift_to_tuple(int status, const pc_shift *shift)
 PyDoc_STRVAR(shift_two_sample_doc, "shift_two_sample($module, x, y, level, /)\n--\n\n"
                                    "Hodges-Lehmann shift from y to x: (estimate, low, high, level).");
 
-static PyObject *shift_two_sample(PyObject *Py_UNUSED(module), PyObject *args)
+static PyObject *shift_two_sample(PyObject *module, PyObject *args)
 {
     PyObject *objects[2];
     double level;
-    Py_buffer views[2];
+    doubles held[2];
     if (!PyArg_ParseTuple(args, "OOO&:shift_two_sample", &objects[0], &objects[1], level_converter, &level) ||
-        get_two(objects, x_and_y, views) < 0)
+        get_two(module, objects, x_and_y, held) < 0)
         return NULL;
     pc_shift shift;
     int status;
     Py_BEGIN_ALLOW_THREADS
-    status = pc_shift_two_sample(views[0].buf, doubles_count(&views[0]), views[1].buf, doubles_count(&views[1]), level,
-                                 &shift);
+    status = pc_shift_two_sample(held[0].values, held[0].count, held[1].values, held[1].count, level, &shift);
     Py_END_ALLOW_THREADS
-    release_two(views);
+    release_two(held);
     return shift_to_tuple(status, &shift);
 }
 
 PyDoc_STRVAR(shift_one_sample_doc, "shift_one_sample($module, x, level, /)\n--\n\n"
                                    "Hodges-Lehmann center of x: (estimate, low, high, level).");
 
-static PyObject *shift_one_sample(PyObject *Py_UNUSED(module), PyObject *args)
+static PyObject *shift_one_sample(PyObject *module, PyObject *args)
 {
     PyObject *object;
     double level;
-    Py_buffer view;
+    doubles held;
     if (!PyArg_ParseTuple(args, "OO&:shift_one_sample", &object, level_converter, &level) ||
-        doubles_get_finite(object, "x", &view) < 0)
+        doubles_get_finite(core_state_of_module(module), object, "x", &held) < 0)
         return NULL;
     pc_shift shift;
     int status;
     Py_BEGIN_ALLOW_THREADS
-    status = pc_shift_one_sample(view.buf, doubles_count(&view), level, &shift);
+    status = pc_shift_one_sample(held.values, held.count, level, &shift);
     Py_END_ALLOW_THREADS
-    PyBuffer_Release(&view);
+    doubles_release(&held);
     return shift_to_tuple(status, &shift);
 }
 
 PyDoc_STRVAR(median_mad_doc, "median_mad($module, values, /)\n--\n\n"
                              "The median and the median distance from it: (median, mad).");
 
-static PyObject *median_mad(PyObject *Py_UNUSED(module), PyObject *object)
+static PyObject *median_mad(PyObject *module, PyObject *object)
 {
-    Py_buffer view;
-    if (doubles_get_finite(object, "values", &view) < 0)
+    doubles held;
+    if (doubles_get_finite(core_state_of_module(module), object, "values", &held) < 0)
         return NULL;
     double median, mad;
     int status;
     Py_BEGIN_ALLOW_THREADS
-    status = pc_robust_mad(view.buf, doubles_count(&view), &median, &mad);
+    status = pc_robust_mad(held.values, held.count, &median, &mad);
     Py_END_ALLOW_THREADS
-    PyBuffer_Release(&view);
+    doubles_release(&held);
     return status < 0 ? raise_status(status) : Py_BuildValue("(dd)", median, mad);
 }
 
 PyDoc_STRVAR(autocorrelation_doc, "autocorrelation($module, values, lag, /)\n--\n\n"
                                   "The autocorrelation of a series at a lag; NaN for a constant one.");
 
-static PyObject *autocorrelation(PyObject *Py_UNUSED(module), PyObject *args)
+static PyObject *autocorrelation(PyObject *module, PyObject *args)
 {
     PyObject *object;
     Py_ssize_t lag;
-    Py_buffer view;
-    if (!PyArg_ParseTuple(args, "On:autocorrelation", &object, &lag) || doubles_get_finite(object, "values", &view) < 0)
+    doubles held;
+    if (!PyArg_ParseTuple(args, "On:autocorrelation", &object, &lag) ||
+        doubles_get_finite(core_state_of_module(module), object, "values", &held) < 0)
         return NULL;
-    const size_t count = doubles_count(&view);
+    const size_t count = held.count;
     double value = 0.0;
     const bool possible = lag >= 0 && (size_t)lag < count;
     if (possible) {
         Py_BEGIN_ALLOW_THREADS
-        value = pc_robust_autocorrelation(view.buf, count, (size_t)lag);
+        value = pc_robust_autocorrelation(held.values, count, (size_t)lag);
         Py_END_ALLOW_THREADS
     }
-    PyBuffer_Release(&view);
+    doubles_release(&held);
     if (!possible)
         return PyErr_Format(PyExc_ValueError, "lag must be from 0 to %zu for %zu values, not %zd", count - 1, count,
                             lag);
@@ -216,13 +217,13 @@ static PyObject *autocorrelation(PyObject *Py_UNUSED(module), PyObject *args)
 PyDoc_STRVAR(adjust_pvalues_doc, "adjust_pvalues($module, pvalues, /)\n--\n\n"
                                  "Benjamini and Hochberg's adjusted p-values, as a list.");
 
-static PyObject *adjust_pvalues(PyObject *Py_UNUSED(module), PyObject *object)
+static PyObject *adjust_pvalues(PyObject *module, PyObject *object)
 {
-    Py_buffer view;
-    if (doubles_get_finite(object, "pvalues", &view) < 0)
+    doubles held;
+    if (doubles_get_finite(core_state_of_module(module), object, "pvalues", &held) < 0)
         return NULL;
-    const double *pvalues = view.buf;
-    const size_t count = doubles_count(&view);
+    const double *pvalues = held.values;
+    const size_t count = held.count;
     double *adjusted = NULL;
     PyObject *list = NULL;
     for (size_t i = 0; i < count; i++) {
@@ -251,7 +252,7 @@ static PyObject *adjust_pvalues(PyObject *Py_UNUSED(module), PyObject *object)
     }
 done:
     PyMem_Free(adjusted);
-    PyBuffer_Release(&view);
+    doubles_release(&held);
     return list;
 }
 
@@ -260,7 +261,7 @@ PyDoc_STRVAR(bootstrap_ratio_doc, "bootstrap_ratio($module, base, head, /, *, me
                                   "Bootstrap interval of the ratio of medians (or means) of head to base:\n"
                                   "(ratio, low, high, standard error).");
 
-static PyObject *bootstrap_ratio(PyObject *Py_UNUSED(module), PyObject *args, PyObject *kwargs)
+static PyObject *bootstrap_ratio(PyObject *module, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"", "", "mean", "bca", "resamples", "level", "seed", NULL};
     static const char *const base_and_head[2] = {"base", "head"};
@@ -277,16 +278,15 @@ static PyObject *bootstrap_ratio(PyObject *Py_UNUSED(module), PyObject *args, Py
     options.bca = bca;
     options.resamples = (uint32_t)resamples;
     options.seed = seed;
-    Py_buffer views[2];
-    if (get_two(objects, base_and_head, views) < 0)
+    doubles held[2];
+    if (get_two(module, objects, base_and_head, held) < 0)
         return NULL;
     pc_bootstrap found;
     int status;
     Py_BEGIN_ALLOW_THREADS
-    status = pc_bootstrap_ratio(views[0].buf, doubles_count(&views[0]), views[1].buf, doubles_count(&views[1]),
-                                &options, &found);
+    status = pc_bootstrap_ratio(held[0].values, held[0].count, held[1].values, held[1].count, &options, &found);
     Py_END_ALLOW_THREADS
-    release_two(views);
+    release_two(held);
     if (status < 0)
         return raise_status(status);
     return Py_BuildValue("(dddd)", found.ratio, found.low, found.high, found.standard_error);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // summarize(): the statistics of one benchmark (judge/pc_stats.h) as a dict. Takes any one-dimensional C-contiguous
-// buffer of doubles; the buffer is held meanwhile, so that a Samples cannot move while the GIL is released.
+// buffer of doubles.
 #include "ext.h"
 
 #include "judge/doubles.h"
@@ -62,19 +62,19 @@ static PyObject *stats_to_dict(const pc_stats *stats, PyObject *names)
     return dict;
 }
 
-// Fill `view` with the samples. 0, or -1 with an exception and nothing to release.
-static int get_samples(PyObject *object, Py_buffer *view)
+// Fill `held` with the samples. 0, or -1 with an exception and nothing to release.
+static int get_samples(const core_state *state, PyObject *object, doubles *held)
 {
-    if (doubles_get(object, "samples", view) < 0)
+    if (doubles_get(state, object, "samples", held) < 0)
         return -1;
-    if (view->len > 0)
+    if (held->count > 0)
         return 0;
     PyErr_SetString(PyExc_ValueError, "there are no samples to summarize");
-    PyBuffer_Release(view);
+    doubles_release(held);
     return -1;
 }
 
-static void raise_status(int status, const double *samples, size_t length, double level)
+static void raise_status(int status, const doubles *held, double level)
 {
     if (status == -EINVAL) {
         PyObject *value = PyFloat_FromDouble(level);
@@ -82,13 +82,13 @@ static void raise_status(int status, const double *samples, size_t length, doubl
             PyErr_Format(PyExc_ValueError, "level must be between 0 and 1, not %R", value);
         Py_XDECREF(value);
     } else if (status == -EDOM) {
-        size_t index = pc_stats_first_nonfinite(samples, length);
-        PyObject *value = PyFloat_FromDouble(samples[index]);
+        size_t index = pc_stats_first_nonfinite(held->values, held->count);
+        PyObject *value = PyFloat_FromDouble(held->values[index]);
         if (value != NULL)
             PyErr_Format(PyExc_ValueError, "samples must be finite, and number %zu is %R", index, value);
         Py_XDECREF(value);
     } else if (status == -EOVERFLOW) {
-        PyErr_Format(PyExc_OverflowError, "%zu samples are more than can be summarized (4294967295)", length);
+        PyErr_Format(PyExc_OverflowError, "%zu samples are more than can be summarized (4294967295)", held->count);
     } else {
         (void)core_raise_errno(status);
     }
@@ -116,28 +116,27 @@ static PyObject *summarize(PyObject *module, PyObject *args, PyObject *kwargs)
         return NULL;
     if (compensation != Py_None && (compensated_sum = PyObject_IsTrue(compensation)) < 0)
         return NULL;
-    Py_buffer view;
-    if (get_samples(object, &view) < 0)
+    core_state *state = core_state_of_module(module);
+    doubles held;
+    if (get_samples(state, object, &held) < 0)
         return NULL;
     const pc_stats_options options = {
         .compensated_sum = compensated_sum, .legacy_hd15iqr = legacy_hd15iqr, .level = level};
-    const double *samples = view.buf;
-    const size_t length = (size_t)view.len / sizeof(double);
     pc_stats stats;
     int status;
-    if (length < SHORT_LENGTH) {
-        status = pc_stats_summarize(samples, length, &options, &stats);
+    if (held.count < SHORT_LENGTH) {
+        status = pc_stats_summarize(held.values, held.count, &options, &stats);
     } else {
         Py_BEGIN_ALLOW_THREADS
-        status = pc_stats_summarize(samples, length, &options, &stats);
+        status = pc_stats_summarize(held.values, held.count, &options, &stats);
         Py_END_ALLOW_THREADS
     }
     PyObject *result = NULL;
     if (status == 0)
-        result = stats_to_dict(&stats, core_state_of_module(module)->stats_names);
+        result = stats_to_dict(&stats, state->stats_names);
     else
-        raise_status(status, samples, length, level);
-    PyBuffer_Release(&view);
+        raise_status(status, &held, level);
+    doubles_release(&held);
     return result;
 }
 

@@ -69,16 +69,18 @@ PyDoc_STRVAR(windowed_append_doc, "append($self, values, /)\n--\n\n"
 
 static PyObject *windowed_append(windowed *self, PyObject *object)
 {
-    Py_buffer view;
-    if (check_idle(self) < 0 || doubles_get(object, "values", &view) < 0)
+    doubles held;
+    if (doubles_get(core_state_of_type(Py_TYPE(self)), object, "values", &held) < 0)
         return NULL;
-    const double *values = view.buf;
-    const size_t count = doubles_count(&view);
-    const int status = pc_windowed_append(self->series, values, count);
+    if (check_idle(self) < 0) { // only now: to fetch the values may run any code
+        doubles_release(&held);
+        return NULL;
+    }
+    const int status = pc_windowed_append(self->series, held.values, held.count);
     size_t index = 0;
-    while ((status == -EDOM || status == -ERANGE) && fabs(values[index]) <= 1e150)
+    while ((status == -EDOM || status == -ERANGE) && fabs(held.values[index]) <= 1e150)
         index++;
-    PyBuffer_Release(&view);
+    doubles_release(&held);
     if (status == -EDOM)
         PyErr_Format(PyExc_ValueError, "values must be finite, and number %zu is not; leave gaps out", index);
     else if (status == -ERANGE)
