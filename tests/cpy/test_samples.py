@@ -6,7 +6,9 @@ from __future__ import annotations
 import array
 import gc
 import io
+import itertools
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -48,6 +50,7 @@ def test_making_filling_reading_is_flat(assert_flat: Flat) -> None:
         samples = Samples(float(i) for i in range(500))
         samples.append(1.5)
         samples.extend([2.5, 3])
+        Samples(samples).extend(samples)
         assert samples.tolist()[-3:] == [1.5, 2.5, 3.0]
         assert list(samples)[500] == samples[-3] == 1.5
         repr(samples)
@@ -198,6 +201,41 @@ def test_an_iterable_that_touches_the_samples() -> None:
     with pytest.raises(BufferError):
         samples.extend(exporting())
     assert (len(samples), len(views[0])) == (2001, 2001)
+
+
+def test_extending_by_samples_takes_what_is_there() -> None:
+    samples = Samples([1.0, 2.0, 3.0])
+    samples.extend(samples)
+    assert samples.tolist() == [1.0, 2.0, 3.0] * 2
+    samples.extend(Samples())
+    assert Samples(samples).tolist() == samples.tolist()
+    with memoryview(samples):
+        samples.extend(Samples())
+        with pytest.raises(BufferError):
+            samples.extend(samples)
+    assert len(samples) == 6
+    empty = Samples()
+    empty.extend(empty)
+    assert len(empty) == 0
+
+
+def test_an_endless_iterator_can_be_interrupted() -> None:
+    class Stop(Exception):
+        pass
+
+    def stop(*_: object) -> None:
+        raise Stop
+
+    samples = Samples()
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(Stop):
+            samples.extend(itertools.repeat(1.0, 200_000_000))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert samples[-1] == 1.0
 
 
 # --- interpreters ---

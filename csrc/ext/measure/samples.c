@@ -4,6 +4,9 @@
 // collection.
 #include "measure/samples.h"
 
+// How many values may be appended without a look at signals.
+enum { VALUES_TO_A_LOOK = 65536 };
+
 int samples_reserve(samples_object *self, size_t extra)
 {
     // Refused whether or not there is capacity left, so that what a program may do never depends on it.
@@ -30,8 +33,22 @@ samples_object *samples_create(core_state *state)
     return self;
 }
 
+// The values of another Samples, or of the same one as it is now.
+static int extend_by_samples(samples_object *self, const samples_object *other)
+{
+    const size_t count = other->values.length;
+    if (samples_reserve(self, count) < 0)
+        return -1;
+    if (count > 0)
+        memcpy(self->values.data + self->values.length, other->values.data, count * sizeof(double));
+    self->values.length += count;
+    return 0;
+}
+
 static int extend(samples_object *self, PyObject *iterable)
 {
+    if (Py_IS_TYPE(iterable, Py_TYPE(self)))
+        return extend_by_samples(self, (const samples_object *)iterable);
     PyObject *iterator = PyObject_GetIter(iterable);
     if (iterator == NULL)
         return -1;
@@ -42,6 +59,9 @@ static int extend(samples_object *self, PyObject *iterable)
         if ((value == -1.0 && PyErr_Occurred()) || samples_reserve(self, 1) < 0)
             break;
         self->values.data[self->values.length++] = value;
+        // An iterator in C may go on without end, and nobody else would look.
+        if (self->values.length % VALUES_TO_A_LOOK == 0 && PyErr_CheckSignals() < 0)
+            break;
     }
     Py_DECREF(iterator);
     return PyErr_Occurred() ? -1 : 0;
@@ -150,7 +170,7 @@ static int samples_getbuffer(samples_object *self, Py_buffer *view, int flags)
         view->obj = NULL;
         return -1;
     }
-    // The buffer's shape and strides live in the view's own len and itemsize, which outlive this call.
+    // The shape is in memory of its own, which the release frees; the stride is the view's own itemsize.
     view->obj = Py_NewRef((PyObject *)self);
     view->buf = self->values.data != NULL ? self->values.data : &nothing;
     view->len = (Py_ssize_t)(self->values.length * sizeof(double));
