@@ -7,6 +7,7 @@ import functools
 import gc
 import itertools
 import signal
+import sys
 import threading
 import time
 from decimal import Decimal
@@ -217,6 +218,18 @@ def test_a_callable_that_exports_the_samples_cannot_make_them_move():
     views.clear()
     loop_over(int).run(samples, 1000, 1)
     assert len(samples) >= 1000
+
+
+def test_exported_samples_never_grow_however_much_room_is_left():
+    samples = Samples(range(9))
+    samples.append(9.0)  # leaves room for more
+    assert sys.getsizeof(samples) - sys.getsizeof(Samples()) > 8 * 10
+    with memoryview(samples) as view:
+        with pytest.raises(BufferError, match="memoryview"):
+            loop_over(int).run(samples, 1, 1)
+        assert (len(samples), len(view)) == (10, 10)
+    loop_over(int).run(samples, 1, 1)
+    assert len(samples) == 11
 
 
 def test_signals_are_handled_between_rounds_of_a_builtin():

@@ -196,7 +196,9 @@ int round_store(round_loop *self, samples_object *samples, const round_outcome *
 {
     self->rounds++;
     self->interrupted += outcome->interrupted;
-    if (samples->values.length == samples->values.capacity && samples_reserve(samples, 1) < 0)
+    // The exports are asked too, as samples_reserve does: whether it may grow never depends on what room is left.
+    if (PC_UNLIKELY(samples->values.length == samples->values.capacity || samples->exports > 0) &&
+        samples_reserve(samples, 1) < 0)
         return -1;
     samples->values.data[samples->values.length++] = (outcome->seconds - correction_s) / iterations;
     return 0;
