@@ -101,11 +101,15 @@ def test_a_counter_that_had_to_share_gives_none(monkeypatch: pytest.MonkeyPatch)
     assert counters.count_instructions(make_runner(work), 1e-6) is None
 
 
-def test_the_real_thing() -> None:
+def clock_counter() -> EventCounter:
     try:
-        counter = EventCounter("task-clock")
+        return EventCounter("task-clock")
     except OSError:
         pytest.skip("this kernel has no perf events, or forbids them")
+
+
+def test_the_real_thing() -> None:
+    counter = clock_counter()
     counter.start()
     sum(range(10_000))
     few = counter.stop()
@@ -135,6 +139,55 @@ def test_the_real_thing() -> None:
         counter.start()
     with pytest.raises(ValueError, match="an event is"):
         EventCounter("heat")
+
+
+def test_a_thread_with_the_identity_of_the_one_that_made_it_is_another() -> None:
+    clock_counter()
+    made: list[tuple[int, EventCounter]] = []
+    maker = threading.Thread(target=lambda: made.append((threading.get_ident(), EventCounter("task-clock"))))
+    maker.start()
+    maker.join()
+    identity, counter = made.pop()
+    seen: list[int] = []
+
+    def start() -> None:
+        seen.append(threading.get_ident())
+        with pytest.raises(RuntimeError, match="counts the thread that made it"):
+            counter.start()
+        seen.append(0)
+
+    for _ in range(100):  # the first one gets it, as a rule
+        thread = threading.Thread(target=start)
+        thread.start()
+        thread.join()
+        assert seen[-1] == 0
+        if identity in seen:
+            return
+    pytest.skip("no thread was given the identity of the one that has ended")
+
+
+def test_a_forked_child_does_not_touch_the_counter() -> None:
+    counter = clock_counter()
+    counter.start()
+    sum(range(1_000_000))
+    before = counter.stop()
+    counter.start()
+    sum(range(1_000_000))
+    pid = os.fork()
+    if pid == 0:
+        refused = 0
+        for call in (counter.start, counter.stop):
+            try:
+                call()
+            except RuntimeError:
+                refused += 1
+        counter.close()
+        os._exit(0 if refused == 2 else 1)
+    assert os.waitpid(pid, 0)[1] == 0
+    count = counter.stop()
+    assert before is not None
+    assert count is not None
+    assert count > before // 4
 
 
 def test_why_not_agrees_with_the_machine() -> None:

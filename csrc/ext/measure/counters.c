@@ -6,7 +6,7 @@
 typedef struct counter_object {
     PyObject_HEAD
     pc_counter counter;
-    unsigned long thread; // that is counted
+    unsigned long thread; // that is counted: the kernel's number, which no other thread or forked child has
 } counter_object;
 
 static PyObject *counter_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
@@ -24,7 +24,7 @@ static PyObject *counter_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
     if (self == NULL)
         return NULL;
     self->counter.file = -1;
-    self->thread = PyThread_get_thread_ident();
+    self->thread = PyThread_get_thread_native_id();
     int status = pc_counter_open(&self->counter, instructions ? PC_COUNTER_INSTRUCTIONS : PC_COUNTER_TASK_CLOCK);
     if (status < 0) {
         Py_DECREF(self);
@@ -43,7 +43,7 @@ static void counter_dealloc(counter_object *self)
 
 static bool is_owner(const counter_object *self)
 {
-    if (self->thread == PyThread_get_thread_ident())
+    if (self->thread == PyThread_get_thread_native_id())
         return true;
     PyErr_SetString(PyExc_RuntimeError, "an EventCounter counts the thread that made it; make one in this thread");
     return false;
