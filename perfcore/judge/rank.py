@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Tests, estimates and intervals that do not assume a distribution, computed in C.
 
-Samples are sequences of finite numbers. A buffer of doubles (``perfcore.Samples``, ``array("d")``, NumPy float64) is
-used as it is; anything else is copied into one. The methods and their sources stand in ``csrc/core/judge``:
-``pc_rank_test.h``, ``pc_shift.h``, ``pc_bootstrap.h``, ``pc_robust.h``, ``pc_special.h``.
+Samples are sequences of finite numbers, best a buffer of doubles (``perfcore.Samples``, ``array("d")``, NumPy float64).
+What another thread writes into one during a call does not matter. The methods and their sources stand in
+``csrc/core/judge``: ``pc_rank_test.h``, ``pc_shift.h``, ``pc_bootstrap.h``, ``pc_robust.h``, ``pc_special.h``.
 """
 
 from __future__ import annotations
