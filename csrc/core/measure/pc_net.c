@@ -24,10 +24,17 @@ int pc_net_read(pc_net *net, pc_proctext_net *counters)
 {
     if (net->file < 0)
         return -ENOENT;
-    ssize_t length = pread(net->file, net->text, sizeof net->text, 0);
-    if (length < 0)
-        return -errno;
-    if (length == sizeof net->text)
-        return -EMSGSIZE;
-    return pc_proctext_read_net(net->text, (size_t)length, counters);
+    size_t length = 0;
+    ssize_t part;
+    // The kernel gives a page at most for each call, whatever is asked for.
+    while ((part = pread(net->file, net->text + length, sizeof net->text - length, (off_t)length)) != 0) {
+        if (part < 0 && errno == EINTR)
+            continue;
+        if (part < 0)
+            return -errno;
+        length += (size_t)part;
+        if (length == sizeof net->text)
+            return -EMSGSIZE;
+    }
+    return pc_proctext_read_net(net->text, length, counters);
 }
