@@ -109,6 +109,22 @@ static void test_made_up(void)
         // Only what is asked for.
         CHECK(pc_process_read(&reader, PC_METRIC_BIT(PC_METRIC_SHARED_BYTES), &metrics) == 0);
         CHECK(metrics.present == PC_METRIC_BIT(PC_METRIC_SHARED_BYTES) && metrics.values[PC_METRIC_RSS_BYTES] == 0);
+        // A number that is cut off where the reading ends is absent, a whole one before it is there.
+        char status[PC_PROCDIR_TEXT_BYTES + 64] = "VmSwap:\t 5 kB\nGroups:\t";
+        for (size_t left = 8; left <= 14; left++) { // from "VmHWM:\t 8" to all but the newline
+            size_t start = strlen("VmSwap:\t 5 kB\nGroups:\t"), line = PC_PROCDIR_TEXT_BYTES - left;
+            memset(status + start, '1', line - start);
+            (void)snprintf(status + line - 1, 64, "\nVmHWM:\t 8765 kB\nVmSwap:\t 6 kB\n");
+            write_file(folder, "status", status);
+            CHECK(pc_process_read(&reader, PC_METRIC_ALL, &metrics) == 0);
+            CHECK(there(&metrics, PC_METRIC_SWAP_BYTES, 5 * 1024) &&
+                  (metrics.present & PC_METRIC_BIT(PC_METRIC_PEAK_RSS_BYTES)) == 0);
+        }
+        memset(status, '1', sizeof status);
+        status[sizeof status - 1] = 0;
+        write_file(folder, "status", status); // no whole line at all
+        CHECK(pc_process_read(&reader, PC_METRIC_ALL, &metrics) == 0);
+        CHECK((metrics.present & PC_METRIC_BIT(PC_METRIC_SWAP_BYTES)) == 0);
         // Nonsense is absent, a zombie has ended.
         write_file(folder, "statm", "what?\n");
         CHECK(pc_process_read(&reader, PC_METRIC_BIT(PC_METRIC_RSS_BYTES), &metrics) == 0 && metrics.present == 0);

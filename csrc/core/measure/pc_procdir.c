@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -144,6 +145,13 @@ void pc_procdir_release(const pc_procdir *folder, int file, int descriptor)
         (void)close(descriptor);
 }
 
+// The length without what follows the last newline.
+static size_t whole_lines(const char *text, size_t length)
+{
+    const char *newline = memrchr(text, '\n', length);
+    return newline != NULL ? (size_t)(newline - text) + 1 : 0;
+}
+
 int pc_procdir_read(pc_procdir *folder, int file, char *text, size_t *length)
 {
     int descriptor;
@@ -160,7 +168,7 @@ int pc_procdir_read(pc_procdir *folder, int file, char *text, size_t *length)
     int error = errno;
     pc_procdir_release(folder, file, descriptor);
     if (PC_LIKELY(count >= 0)) {
-        *length = (size_t)count;
+        *length = count < PC_PROCDIR_TEXT_BYTES ? (size_t)count : whole_lines(text, (size_t)count);
         return 0;
     }
     if (error == ESRCH || error == ENOMEM)

@@ -56,7 +56,8 @@ int pc_procdir_borrow(pc_procdir *folder, int file, int *descriptor) PC_NODISCAR
 // Close a descriptor if it is not one of those that are kept.
 void pc_procdir_release(const pc_procdir *folder, int file, int descriptor);
 
-// Read the beginning of a file, up to PC_PROCDIR_TEXT_BYTES. *length is 0 if it cannot be read. Errors as above.
+// Read the beginning of a file, up to PC_PROCDIR_TEXT_BYTES; of a longer one whole lines, since a part of a number is
+// another number. *length is 0 if it cannot be read. Errors as above.
 int pc_procdir_read(pc_procdir *folder, int file, char *text, size_t *length) PC_NODISCARD;
 
 // How many threads (of PC_PROCDIR_TASK) or descriptors (of PC_PROCDIR_FD; since Linux 6.2) the process has; 0 if the
