@@ -176,7 +176,7 @@ class UseMeter:
 
     Args:
         pid: the process; None is this one.
-        tree: its descendants too.
+        tree: its descendants too, with what is said of them for `MetricsCollector`.
         interval: between two samples, 0.001 to 10 seconds.
         target: what to call it in the report.
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // pc_children on made-up folders, and on processes whose threads have children; pc_members: the two ways to search find
-// the same tree, and every allocation failing once.
+// the same tree, sums are of all members or absent, and every allocation failing once.
 #include "check.h"
 #include "failing_malloc.h"
 
@@ -150,6 +150,46 @@ static void test_ways_to_search(void)
     end_family(first);
 }
 
+static bool has(const pc_process_metrics *metrics, pc_metric metric)
+{
+    return (metrics->present & PC_METRIC_BIT(metric)) != 0;
+}
+
+// The leader has two threads, and so no figure of its switches; its descendants have one each.
+static void test_sums_are_of_all_or_absent(void)
+{
+    const pc_metric switches = PC_METRIC_VOLUNTARY_SWITCHES, faults = PC_METRIC_MINOR_FAULTS;
+    pid_t leader = make_family();
+    for (int root = 0; root <= 1; root++) {
+        pc_members members;
+        pc_members_sums sums;
+        CHECK(pc_members_init(&members, leader, true, root != 0) == 0);
+        CHECK(pc_members_sample(&members, PC_MEMBERS_METRICS, &sums) == 0);
+        CHECK(sums.processes == (size_t)FAMILY - (root ? 0 : 1));
+        CHECK(has(&sums.gauges, PC_METRIC_RSS_BYTES) && has(&sums.gauges, faults) && has(&sums.moved, faults));
+        CHECK(has(&sums.gauges, switches) == !root && has(&sums.moved, switches) == !root);
+
+        // What one of them lacked the time before has not moved by a known amount; from then on it does.
+        members.data[members.length - 1].before.present &= ~PC_METRIC_BIT(faults);
+        CHECK(pc_members_sample(&members, PC_MEMBERS_METRICS, &sums) == 0);
+        CHECK(has(&sums.gauges, faults) && !has(&sums.moved, faults) && has(&sums.moved, PC_METRIC_CPU_NS));
+        CHECK(pc_members_sample(&members, PC_MEMBERS_METRICS, &sums) == 0 && has(&sums.moved, faults));
+        pc_members_clear(&members);
+    }
+    end_family(leader);
+
+    pid_t lonely = fork();
+    if (lonely == 0)
+        sleep_on();
+    pc_members members;
+    pc_members_sums sums;
+    CHECK(pc_members_init(&members, lonely, true, false) == 0);
+    CHECK(pc_members_sample(&members, PC_MEMBERS_METRICS, &sums) == 0);
+    CHECK(sums.processes == 0 && sums.gauges.present == 0 && sums.moved.present == 0);
+    pc_members_clear(&members);
+    CHECK(kill(lonely, SIGKILL) == 0 && waitpid(lonely, NULL, 0) == lonely);
+}
+
 static void test_out_of_memory(void)
 {
     pid_t leader = make_family();
@@ -179,6 +219,7 @@ int main(void)
 {
     test_made_up();
     test_ways_to_search();
+    test_sums_are_of_all_or_absent();
     test_out_of_memory();
     return CHECK_EXIT();
 }

@@ -149,13 +149,14 @@ int pc_members_search(pc_members *members, int64_t now_ns)
     return status;
 }
 
+// Add what one member has. What it lacks is missing from the sum for good: a part of a sum is no sum.
 static void sum_up(const pc_process_metrics *from, pc_process_metrics *sum)
 {
     for (int i = 0; i < PC_METRIC_COUNT; i++) {
         if (from->present & PC_METRIC_BIT(i))
             sum->values[i] += from->values[i];
     }
-    sum->present |= from->present;
+    sum->present &= from->present;
 }
 
 int pc_members_sample(pc_members *members, uint32_t wanted, pc_members_sums *sums)
@@ -174,7 +175,7 @@ int pc_members_sample(pc_members *members, uint32_t wanted, pc_members_sums *sum
     }
     if (members->length == 0)
         return -ESRCH;
-    pc_members_sums made = {0};
+    pc_members_sums made = {.gauges.present = PC_METRIC_ALL, .moved.present = PC_METRIC_ALL};
     for (size_t i = 0; i < members->length; i++) {
         pc_member *member = &members->data[i];
         if (member->pid == members->without)
@@ -191,6 +192,8 @@ int pc_members_sample(pc_members *members, uint32_t wanted, pc_members_sums *sum
         member->before.present |= member->now.present;
         made.processes++;
     }
+    if (made.processes == 0)
+        made.gauges.present = made.moved.present = 0;
     *sums = made;
     return 0;
 }

@@ -40,7 +40,8 @@ typedef struct pc_members {
      PC_METRIC_BIT(PC_METRIC_DISK_WRITE_BYTES) | PC_METRIC_BIT(PC_METRIC_THREADS) | PC_METRIC_BIT(PC_METRIC_FDS) |     \
      PC_METRIC_BIT(PC_METRIC_WAIT_NS))
 
-// What a sample holds: sums over the members of the values now, and of how far counters have moved.
+// What a sample holds: sums over the members of the values now, and of how far counters have moved. Present is what
+// every one of them has, and had before in the case of a counter.
 typedef struct pc_members_sums {
     pc_process_metrics gauges;
     pc_process_metrics moved;

@@ -154,9 +154,13 @@ static void sample_rates(pc_probe *probe, const pc_members_sums *sums, int64_t n
     }
     double passed_ns = (double)(now_ns - probe->rates_ns);
     if (probe->rates_ns != 0 && now_ns > probe->rates_ns) {
-        probe->cpu_ns += without(sums->moved.values[PC_METRIC_CPU_NS], spent.values[PC_METRIC_CPU_NS]);
-        if ((sums->moved.present & PC_METRIC_BIT(PC_METRIC_CPU_NS)) != 0)
+        if ((sums->moved.present & PC_METRIC_BIT(PC_METRIC_CPU_NS)) != 0) {
+            probe->cpu_ns += without(sums->moved.values[PC_METRIC_CPU_NS], spent.values[PC_METRIC_CPU_NS]);
             sample_cpu(probe, now_ns, last, values, weights);
+        } else if (sums->processes > 0) { // some of it is not known: begin anew
+            probe->cpu_ns = 0;
+            probe->cpu_since_ns = now_ns;
+        }
         for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
             rate(&sums->moved, &spent, rates[i].metric, PC_NS_PER_S / passed_ns, &values[rates[i].column]);
             weights[rates[i].column] = passed_ns;
