@@ -186,6 +186,49 @@ static void test_a_fork_while_it_samples(void)
     pc_sampler_destroy(sampler); // stops
 }
 
+// Of a probe whose period is so long that the last sample comes in a sliver of it.
+static bool tells_at_the_end(pc_probe *probe, bool told_before, double values[PC_SAMPLER_COLUMNS])
+{
+    double weights[PC_SAMPLER_COLUMNS];
+    int64_t time_ns;
+    CHECK(pc_probe_open(probe, 0, false, true, PC_SAMPLER_MAX_INTERVAL_NS) == 0);
+    CHECK(pc_probe_sample(probe, false, values, weights, &time_ns) == 0);
+    if (told_before) {
+        probe->cpu_since_ns -= PC_NS_PER_S;
+        CHECK(pc_probe_sample(probe, false, values, weights, &time_ns) == 0);
+        CHECK(!isnan(values[PC_SAMPLER_CPU_PERCENT]) && !isnan(values[PC_SAMPLER_MINOR_FAULTS_PER_S]));
+    }
+    CHECK(pc_probe_sample(probe, true, values, weights, &time_ns) == 0);
+    CHECK(!isnan(values[PC_SAMPLER_RSS_BYTES]) && !isnan(values[PC_SAMPLER_THREADS]));
+    return !isnan(values[PC_SAMPLER_CPU_PERCENT]);
+}
+
+static void test_no_rate_over_a_sliver_at_the_end(void)
+{
+    static pc_probe probe;
+    double values[PC_SAMPLER_COLUMNS], unused[PC_SAMPLER_COLUMNS];
+    int64_t time_ns;
+    static const pc_sampler_column rates[] = {PC_SAMPLER_CPU_PERCENT,
+                                              PC_SAMPLER_MINOR_FAULTS_PER_S,
+                                              PC_SAMPLER_MAJOR_FAULTS_PER_S,
+                                              PC_SAMPLER_VOLUNTARY_SWITCHES_PER_S,
+                                              PC_SAMPLER_NET_RECEIVED_BYTES_PER_S,
+                                              PC_SAMPLER_RUN_QUEUE_WAIT_PERCENT};
+    CHECK(!tells_at_the_end(&probe, true, values));
+    for (size_t i = 0; i < sizeof rates / sizeof *rates; i++)
+        CHECK(isnan(values[rates[i]]));
+    // Half of the period is enough.
+    probe.rates_ns -= PC_SAMPLER_MAX_INTERVAL_NS / 2;
+    probe.cpu_since_ns -= PC_SAMPLER_MAX_INTERVAL_NS / 2;
+    CHECK(pc_probe_sample(&probe, true, values, unused, &time_ns) == 0);
+    CHECK(!isnan(values[PC_SAMPLER_CPU_PERCENT]) && !isnan(values[PC_SAMPLER_MINOR_FAULTS_PER_S]));
+    pc_probe_close(&probe);
+    // And so is less where there would be no figure at all.
+    CHECK(tells_at_the_end(&probe, false, values));
+    CHECK(!isnan(values[PC_SAMPLER_MINOR_FAULTS_PER_S]));
+    pc_probe_close(&probe);
+}
+
 static void test_options(void)
 {
     pc_sampler *sampler = NULL;
@@ -228,6 +271,7 @@ static void test_out_of_memory(void)
 int main(void)
 {
     test_options();
+    test_no_rate_over_a_sliver_at_the_end();
     test_readers_beside_the_sampler();
     test_a_tree_without_its_root();
     test_a_tree_that_changes();

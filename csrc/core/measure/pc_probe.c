@@ -74,16 +74,27 @@ static bool is_due(const pc_probe *probe, int64_t then_ns, int64_t now_ns, int64
     return then_ns == 0 || now_ns - then_ns + probe->interval_ns / 2 >= every_ns;
 }
 
+// Whether a rate over the time that has passed is to be told. The last sample comes at any moment, and over a sliver of
+// time what happens once is a rate above all others: there it takes half a period, unless it is the only one.
+static bool is_telling(const pc_probe *probe, bool last, int64_t passed_ns, int64_t every_ns, bool *told)
+{
+    const int64_t period_ns = every_ns > probe->interval_ns ? every_ns : probe->interval_ns;
+    if (passed_ns <= 0 || (last && *told && passed_ns < period_ns / 2))
+        return false;
+    *told = true;
+    return true;
+}
+
 // Rates of the network counters.
-static void sample_net(pc_probe *probe, int64_t now_ns, double *values, double *weights)
+static void sample_net(pc_probe *probe, int64_t now_ns, bool last, double *values, double *weights)
 {
     pc_proctext_net now;
     if (pc_net_read(&probe->net, &now) < 0)
         return;
     const pc_proctext_net *before = &probe->net_before;
     // An interface that goes takes its counters with it.
-    if (probe->net_ns != 0 && now_ns > probe->net_ns && now.received_bytes >= before->received_bytes &&
-        now.sent_bytes >= before->sent_bytes) {
+    if (probe->net_ns != 0 && now.received_bytes >= before->received_bytes && now.sent_bytes >= before->sent_bytes &&
+        is_telling(probe, last, now_ns - probe->net_ns, NET_EVERY_NS, &probe->net_told)) {
         double passed_ns = (double)(now_ns - probe->net_ns);
         double per_s = PC_NS_PER_S / passed_ns;
         weights[PC_SAMPLER_NET_RECEIVED_BYTES_PER_S] = passed_ns;
@@ -115,11 +126,12 @@ static void rate(const pc_process_metrics *moved, const pc_process_metrics *own,
 }
 
 // The rate of CPU time. The kernel brings the time of a thread that runs up to date at its tick (every 1 to 10 ms), so
-// a rate over 1 ms would jump between 0 and 400 %: it is told over 50 ms at least, and of what is left at the end.
+// a rate over 1 ms would jump between 0 and 400 %: it is told over 50 ms at least, and of what is left at the end if
+// that is half of it.
 static void sample_cpu(pc_probe *probe, int64_t now_ns, bool last, double *values, double *weights)
 {
     int64_t passed_ns = now_ns - probe->cpu_since_ns;
-    if (passed_ns < CPU_EVERY_NS && !last)
+    if ((passed_ns < CPU_EVERY_NS && !last) || !is_telling(probe, last, passed_ns, CPU_EVERY_NS, &probe->cpu_told))
         return;
     values[PC_SAMPLER_CPU_PERCENT] = 100.0 * (double)probe->cpu_ns / (double)passed_ns;
     weights[PC_SAMPLER_CPU_PERCENT] = (double)passed_ns;
@@ -161,7 +173,8 @@ static void sample_rates(pc_probe *probe, const pc_members_sums *sums, int64_t n
             probe->cpu_ns = 0;
             probe->cpu_since_ns = now_ns;
         }
-        for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
+        const bool tell = is_telling(probe, last, now_ns - probe->rates_ns, RATES_EVERY_NS, &probe->rates_told);
+        for (size_t i = 0; tell && i < sizeof rates / sizeof *rates; i++) {
             rate(&sums->moved, &spent, rates[i].metric, PC_NS_PER_S / passed_ns, &values[rates[i].column]);
             weights[rates[i].column] = passed_ns;
         }
@@ -169,17 +182,18 @@ static void sample_rates(pc_probe *probe, const pc_members_sums *sums, int64_t n
         weights[PC_SAMPLER_FDS] = passed_ns;
     }
     if (last || is_due(probe, probe->net_ns, now_ns, NET_EVERY_NS))
-        sample_net(probe, now_ns, values, weights);
+        sample_net(probe, now_ns, last, values, weights);
     if (probe->cpu_since_ns == 0)
         probe->cpu_since_ns = now_ns;
     probe->rates_ns = now_ns;
 }
 
-static void sample_wait(pc_probe *probe, const pc_members_sums *sums, int64_t now_ns, double *values, double *weights)
+static void sample_wait(pc_probe *probe, const pc_members_sums *sums, int64_t now_ns, bool last, double *values,
+                        double *weights)
 {
     static const pc_process_metrics nothing = {0};
     double passed_ns = (double)(now_ns - probe->waits_ns);
-    if (probe->waits_ns != 0 && now_ns > probe->waits_ns) {
+    if (probe->waits_ns != 0 && is_telling(probe, last, now_ns - probe->waits_ns, WAIT_EVERY_NS, &probe->waits_told)) {
         rate(&sums->moved, &nothing, PC_METRIC_WAIT_NS, 100.0 / passed_ns, &values[PC_SAMPLER_RUN_QUEUE_WAIT_PERCENT]);
         weights[PC_SAMPLER_RUN_QUEUE_WAIT_PERCENT] = passed_ns;
     }
@@ -227,7 +241,7 @@ int pc_probe_sample(pc_probe *probe, bool last, double *values, double *weights,
     if (rates)
         sample_rates(probe, &sums, now_ns, last, values, weights);
     if (waits)
-        sample_wait(probe, &sums, now_ns, values, weights);
+        sample_wait(probe, &sums, now_ns, last, values, weights);
     probe->sampled_ns = now_ns;
     *time_ns = now_ns - probe->started_ns;
     return 0;
@@ -244,6 +258,7 @@ int pc_probe_open(pc_probe *probe, pid_t pid, bool tree, bool root, int64_t inte
     probe->net_ns = 0;
     probe->cpu_ns = 0;
     probe->cpu_since_ns = 0;
+    probe->cpu_told = probe->rates_told = probe->waits_told = probe->net_told = false;
     probe->own = own_usage();
     probe->net.file = -1;
     int status = pc_members_init(&probe->members, pid, tree, root);

@@ -36,7 +36,8 @@ typedef struct pc_probe {
     int64_t waits_ns;        // the run queue
     uint64_t cpu_ns;         // spent since cpu_since_ns, not yet told as a rate
     int64_t cpu_since_ns;
-    pc_process_metrics own; // what the calling thread had used up at the sample before
+    bool cpu_told, rates_told, waits_told, net_told; // as a rate, once at least
+    pc_process_metrics own;                          // what the calling thread had used up at the sample before
     pc_net net;
     int64_t net_ns; // the network
     pc_proctext_net net_before;
@@ -53,8 +54,8 @@ int pc_probe_open(pc_probe *probe, pid_t pid, bool tree, bool root, int64_t inte
 void pc_probe_close(pc_probe *probe);
 
 // Take a sample: for each of the PC_SAMPLER_COLUMNS the value, the time that it stands for, and when it was taken since
-// the start. With `last` also a rate whose time is not up. -ESRCH when no process is left; on another error the next
-// sample makes up for it.
+// the start. With `last` also a rate whose time is half up, or one that was not told before. -ESRCH when no process is
+// left; on another error the next sample makes up for it.
 int pc_probe_sample(pc_probe *probe, bool last, double *values, double *weights, int64_t *time_ns) PC_NODISCARD;
 
 #endif
