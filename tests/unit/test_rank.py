@@ -38,6 +38,8 @@ def test_normal_against_scipy():
         assert close(_core.normal_cdf(x), special.ndtr(x))
     for p in [10.0**-k for k in range(1, 300, 5)] + [0.2, 0.25, 0.26, 0.4, 0.4999999999, 0.5000000001, 0.9, 1 - 1e-12]:
         assert close(_core.normal_quantile(p), special.ndtri(p), 1e-14)
+    for p in (1e-299, 1e-300, 1e-301, 1e-307, 2.2e-308, 1e-310, 6e-311, 5e-311, 1e-315, 1e-322, 5e-324):
+        assert close(_core.normal_quantile(p), special.ndtri_exp(math.log(p)), 1e-14), p
     assert _core.normal_quantile(0.0) == -math.inf
     assert _core.normal_quantile(1.0) == math.inf
     assert _core.normal_quantile(0.5) == 0.0
@@ -65,6 +67,22 @@ def test_student_closed_forms():
         assert close(_core.student_quantile(p, 1), -math.cos(math.pi * p) / math.sin(math.pi * p), 1e-9)
         assert close(_core.student_quantile(p, 2), (2 * p - 1) / math.sqrt(2 * p * (1 - p)), 1e-9)
     assert _core.student_cdf(-3.0, math.inf) == _core.normal_cdf(-3.0)
+    # The least probabilities; of mpmath with 60 digits.
+    for p, df, expected in (
+        (5e-324, 2, -3.1812124520951964e161),
+        (5e-324, 5, -7.189485991519968e64),
+        (1e-312, 5, -3.939623988483423e62),
+        (1e-308, 5, -6.243883240201961e61),
+        (5e-324, 30, -300187201203.1176),
+        (1e-290, 600, -69.87143106805611),
+        (5e-324, 1e3, -58.263765237171185),
+        (1e-312, 1e3, -56.31846874712039),
+        (5e-324, 1e6, -38.48165008356773),
+        (1e-308, 1e6, -37.553914739361225),
+        (5e-324, 1.5, -1.7992986474453173e215),
+        (5e-324, 0.5, -math.inf),
+    ):
+        assert close(_core.student_quantile(p, df), expected), (p, df)
     assert _core.student_quantile(0.01, math.inf) == _core.normal_quantile(0.01)
     assert _core.student_quantile(1e-300, 0.01) == -math.inf
     for wrong in (0.0, -1.0, math.nan):

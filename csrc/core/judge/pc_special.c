@@ -2,16 +2,28 @@
 // Normal and Student's t distributions (see the header).
 #include "judge/pc_special.h"
 
-#include <float.h>
 #include <math.h>
 
 static const double SQRT_HALF = 0.70710678118654752440;
 static const double SQRT_2PI = 2.50662827463100050242;
 static const double SQRT_PI = 1.77245385090551602730;
+static const double LN_SQRT_PI = 0.57236494292470008707;
+static const double LN_SQRT_2PI = 0.91893853320467274178;
+// Below it a tail is taken by its logarithm: not far from there its own digits go, and what it is divided by is gone.
+static const double LEAST_TAIL = 1e-300;
 
 double pc_normal_cdf(double x)
 {
     return 0.5 * erfc(-x * SQRT_HALF);
+}
+
+// z + the step of Newton's method for ln P(Z > z) = ln_tail, for z > 37. There Mills' ratio P(Z > z) / (density at z)
+// is the beginning of its asymptotic series (Abramowitz and Stegun 26.2.12), to 2e-13.
+static double normal_far_step(double z, double ln_tail)
+{
+    const double r = 1.0 / (z * z);
+    const double mills = (1.0 - r * (1.0 - 3.0 * r * (1.0 - 5.0 * r * (1.0 - 7.0 * r)))) / z;
+    return z + (log(mills) - LN_SQRT_2PI - 0.5 * z * z - ln_tail) * mills;
 }
 
 // The positive z with P(Z > z) = tail for 0 < tail <= 1/2, or with P(0 < Z < z) = center, which is 1/2 - tail.
@@ -20,6 +32,10 @@ static double normal_upper(double tail, double center)
     // Abramowitz and Stegun 26.2.23: within 4.5e-4, from where Halley's method needs two or three steps.
     const double t = sqrt(-2.0 * log(tail));
     double z = t - (2.515517 + t * (0.802853 + t * 0.010328)) / (1.0 + t * (1.432788 + t * (0.189269 + t * 0.001308)));
+    if (tail < LEAST_TAIL) {
+        const double ln_tail = log(tail);
+        return normal_far_step(normal_far_step(z, ln_tail), ln_tail);
+    }
     for (int i = 0; i < 3; i++) {
         const double excess = tail > 0.25 ? 0.5 * erf(z * SQRT_HALF) - center : tail - 0.5 * erfc(z * SQRT_HALF);
         const double step = excess * SQRT_2PI * exp(0.5 * z * z);
@@ -77,24 +93,32 @@ static double beta_fraction(double a, double b, double x, double y)
 typedef struct halves {
     double outside, inside;
     double slope; // t times the density of |T| at t, for Newton's method
+    // Of `outside`, also where that is no number any more: its logarithm, and what it is in units of the slope.
+    double ln_outside, outside_slopes;
 } halves;
 
 static halves student_halves(double t, double df)
 {
     const double s = t / sqrt(df);
-    const double ln = s > 1e150 ? 2.0 * log(s) : log1p(s * s); // ln(1 + t^2 / df)
+    const double ln = s > 1e150 ? 2.0 * log(t) - log(df) : log1p(s * s); // ln(1 + t^2 / df)
     const double a = 0.5 * df;
     const double x = s > 1e150 ? 0.0 : 1.0 / (1.0 + s * s); // df / (df + t^2)
     const double y = s > 1e150 ? 1.0 : s * s / (1.0 + s * s);
     // x^a y^(1/2) / B(a, 1/2)
-    const double front = exp(-a * ln) * sqrt(y) * gamma_ratio(a) / SQRT_PI;
+    const double ratio = gamma_ratio(a);
+    const double front = exp(-a * ln) * sqrt(y) * ratio / SQRT_PI;
     halves result = {.slope = 2.0 * front};
     if (x < (a + 1.0) / (a + 2.5)) {
-        result.outside = front * beta_fraction(a, 0.5, x, y);
+        const double fraction = beta_fraction(a, 0.5, x, y);
+        result.outside = front * fraction;
         result.inside = 1.0 - result.outside;
+        result.ln_outside = log(sqrt(y) * ratio * fraction) - a * ln - LN_SQRT_PI;
+        result.outside_slopes = 0.5 * fraction;
     } else {
         result.inside = front * beta_fraction(0.5, a, y, x);
         result.outside = 1.0 - result.inside;
+        result.ln_outside = log(result.outside);
+        result.outside_slopes = result.outside / result.slope;
     }
     return result;
 }
@@ -129,12 +153,11 @@ static double student_upper(double tail, double center, double df)
     double u = log(normal_upper(tail, center));
     for (int i = 0; i < 200; i++) {
         const halves now = student_halves(exp(u), df);
-        // An underflown tail says no more than that t is far too large.
         double step;
         if (tail > 0.25)
             step = log(now.inside / (2.0 * center)) * now.inside / now.slope;
         else
-            step = now.outside < DBL_MIN ? 1.0 : -log(now.outside / (2.0 * tail)) * now.outside / now.slope;
+            step = (log(2.0 * tail) - now.ln_outside) * now.outside_slopes;
         u -= step;
         if (u > 709.7)
             return INFINITY;

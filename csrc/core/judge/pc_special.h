@@ -6,7 +6,8 @@
 // continued fraction (the even part of NIST DLMF 8.17.22, evaluated as W. J. Lentz, Applied Optics 15 (1976), 668-671),
 // with the ratio of gamma functions taken as one (DLMF 5.11.13), so that it does not cancel for many degrees of
 // freedom. Quantiles are found by Newton's method (Halley's for the normal one) on the tail, or on the part around the
-// middle, whichever is known better. Thread contract: any thread; nothing fails, impossible arguments give NaN.
+// middle, whichever is known better. A tail that leaves the range of double is taken by its logarithm: quantiles are
+// good down to the least p there is. Thread contract: any thread; nothing fails, impossible arguments give NaN.
 #ifndef PC_SPECIAL_H
 #define PC_SPECIAL_H
 
