@@ -7,6 +7,7 @@
 
 #include "base/pc_alloc.h"
 #include "judge/pc_keys.h"
+#include "judge/pc_lesser.h"
 #include "judge/pc_order.h"
 #include "judge/pc_partition.h"
 #include "judge/pc_rank_test.h"
@@ -30,21 +31,12 @@ typedef struct work {
     size_t cut_count;
 } work;
 
-static inline double lesser(double a, double b)
-{
-    return a < b ? a : b;
-}
-static inline double greater(double a, double b)
-{
-    return a > b ? a : b;
-}
-
 // The median of five, without branches: of the fifth and the two of the others that are neither least nor greatest.
 static inline double median_of_five(const double *v)
 {
-    const double low = greater(lesser(v[0], v[1]), lesser(v[2], v[3]));
-    const double high = lesser(greater(v[0], v[1]), greater(v[2], v[3]));
-    return greater(lesser(low, high), lesser(greater(low, high), v[4]));
+    const double low = pc_greater(pc_lesser(v[0], v[1]), pc_lesser(v[2], v[3]));
+    const double high = pc_lesser(pc_greater(v[0], v[1]), pc_greater(v[2], v[3]));
+    return pc_greater(pc_lesser(low, high), pc_lesser(pc_greater(low, high), v[4]));
 }
 
 // Copy the values into w->residuals with spikes replaced by the median of the five points around them. A spike lies
@@ -189,11 +181,6 @@ static int find_levels(work *w, double false_alarm, pc_shuffle *shuffle, double 
     return 0;
 }
 
-static double relative(double from, double to)
-{
-    return from == 0.0 ? 0.0 : fabs(to / from - 1.0);
-}
-
 // Test the change between the levels start to middle and middle to end.
 static int test_change(const work *w, size_t start, size_t middle, size_t end, double factor, pc_level_change *change)
 {
@@ -208,7 +195,7 @@ static int test_change(const work *w, size_t start, size_t middle, size_t end, d
     if (status < 0)
         return status;
     found.pvalue = 2.0 * pc_normal_cdf(-fabs(test.z) / sqrt(factor));
-    found.magnitude = fmax(relative(found.before, found.after), relative(found.after, found.before));
+    found.magnitude = pc_relative_change(found.before, found.after);
     *change = found;
     return 0;
 }

@@ -5,6 +5,8 @@
 #include <float.h>
 #include <math.h>
 
+#include "judge/pc_lesser.h"
+
 // The arrays of a loop do not overlap.
 #if defined(__GNUC__) && !defined(__clang__)
 #define PC_INDEPENDENT _Pragma("GCC ivdep")
@@ -31,16 +33,6 @@ typedef struct partition {
     uint32_t *previous; // where its last level begins
     candidates from;
 } partition;
-
-// Unlike fmin() and fmax(), which mind NaN, these are single instructions.
-static inline double lesser(double a, double b)
-{
-    return a < b ? a : b;
-}
-static inline double greater(double a, double b)
-{
-    return a > b ? a : b;
-}
 
 // Compute for each candidate the means for which a level from there on costs no more than one from `later` on,
 // whatever follows: those within sqrt(square) of `mean`, none where the square is negative. Both costs are quadratic in
@@ -79,7 +71,7 @@ static void add_candidate(partition *p, size_t length, size_t later, bool look)
             continue;
         const double half = from->third[i] + slack;
         const double least = from->first[i] - half, greatest = from->first[i] + half;
-        const double from_low = greater(from->lows[i], least), to_high = lesser(from->highs[i], greatest);
+        const double from_low = pc_greater(from->lows[i], least), to_high = pc_lesser(from->highs[i], greatest);
         if (from_low <= to_high) {
             if (kept != i) {
                 from->starts[kept] = from->starts[i];
@@ -126,11 +118,11 @@ static void close_level(partition *p, size_t end, double penalty)
     size_t at = 0;
     for (; at + 4 <= from->count; at += 4) {
         for (size_t i = 0; i < 4; i++)
-            least[i] = lesser(totals[at + i], least[i]);
+            least[i] = pc_lesser(totals[at + i], least[i]);
     }
     for (; at < from->count; at++)
-        least[0] = lesser(totals[at], least[0]);
-    const double best = lesser(lesser(least[0], least[1]), lesser(least[2], least[3]));
+        least[0] = pc_lesser(totals[at], least[0]);
+    const double best = pc_lesser(pc_lesser(least[0], least[1]), pc_lesser(least[2], least[3]));
     size_t chosen = 0;
     while (chosen + 1 < from->count && totals[chosen] != best)
         chosen++;

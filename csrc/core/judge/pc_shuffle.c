@@ -6,6 +6,7 @@
 
 #include "base/pc_alloc.h"
 #include "base/pc_rng.h"
+#include "judge/pc_lesser.h"
 
 enum { LANES = 4, GROUPS = (PC_SHUFFLE_COUNT + LANES - 1) / LANES };
 
@@ -27,11 +28,6 @@ static size_t group_size(const pc_shuffle *self)
     return LANES * (self->length - self->least);
 }
 
-static inline double greater(double a, double b)
-{
-    return a > b ? a : b;
-}
-
 // Draw which value comes to `at`: one of those from there on.
 static inline size_t draw(pc_rng *rng, size_t at, size_t count)
 {
@@ -48,7 +44,7 @@ static void draw_gains(pc_shuffle *self, const double *weights, double gains[PC_
         double sum = 0.0, best = 0.0;
         for (size_t i = 0; i < last; i++) {
             if (i >= first)
-                best = greater(sum * sum * weights[i], best);
+                best = pc_greater(sum * sum * weights[i], best);
             const size_t other = draw(&rng, i, count);
             const double value = values[other];
             values[other] = values[i];
@@ -89,10 +85,10 @@ static void group_gains(const pc_shuffle *self, const uint32_t *group, const dou
     for (size_t i = 0; i < last; i++) {
         const uint32_t *which = group + LANES * i;
         if (i >= first) {
-            b0 = greater(s0 * s0 * weights[i], b0);
-            b1 = greater(s1 * s1 * weights[i], b1);
-            b2 = greater(s2 * s2 * weights[i], b2);
-            b3 = greater(s3 * s3 * weights[i], b3);
+            b0 = pc_greater(s0 * s0 * weights[i], b0);
+            b1 = pc_greater(s1 * s1 * weights[i], b1);
+            b2 = pc_greater(s2 * s2 * weights[i], b2);
+            b3 = pc_greater(s3 * s3 * weights[i], b3);
         }
         s0 += values[which[0]];
         s1 += values[which[1]];

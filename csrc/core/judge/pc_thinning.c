@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/pc_alloc.h"
+#include "judge/pc_lesser.h"
 #include "judge/pc_special.h"
 
 // Kept results per weak point, and beyond that, from which all are given up.
@@ -63,11 +64,6 @@ double pc_thinning_pvalue(const pc_prefix *prefixes, size_t start, size_t middle
     return t_test(&left, &right);
 }
 
-static double relative(double from, double to)
-{
-    return from == 0.0 ? 0.0 : fabs(to / from - 1.0);
-}
-
 static pc_change test(const pc_thinning_series *series, size_t start, size_t middle, size_t end)
 {
     const pc_prefix *prefixes = series->prefixes;
@@ -81,9 +77,7 @@ static pc_change test(const pc_thinning_series *series, size_t start, size_t mid
         .stddev_before = sqrt(left.variance),
         .stddev_after = sqrt(right.variance),
     };
-    const double forward = relative(change.mean_before, change.mean_after);
-    const double backward = relative(change.mean_after, change.mean_before);
-    change.magnitude = forward > backward ? forward : backward;
+    change.magnitude = pc_relative_change(change.mean_before, change.mean_after);
     return change;
 }
 
