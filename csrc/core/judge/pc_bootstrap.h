@@ -6,7 +6,8 @@
 // those for bias and for acceleration, the latter from leaving out each value of either sample once (chapter 14;
 // Efron, J. Amer. Statist. Assoc. 82 (1987), 171-185). A resample of a sorted sample is only counted, not stored: its
 // median is read off the counts. The same seed gives the same interval everywhere.
-// Values are finite. Memory: 8 bytes a resample, 16 a value. Thread contract: any thread.
+// Values are finite. Memory: 8 bytes a resample, 8 a value and 4 for each of the larger sample; and 32 for each of the
+// resamples, or of the values of one sample, while these are put in order. Thread contract: any thread.
 #ifndef PC_BOOTSTRAP_H
 #define PC_BOOTSTRAP_H
 

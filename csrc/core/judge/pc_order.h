@@ -20,7 +20,7 @@ pc_ordered *pc_order_sort(pc_ordered *items, pc_ordered *scratch, size_t count) 
 // number. Returns the sum over groups of t^3 - t for t equal values.
 double pc_order_ranks(const pc_ordered *items, size_t count, uint32_t *doubled_ranks);
 
-// Copy `values` in ascending order into `sorted`. -ENOMEM.
+// Copy `values` in ascending order into `sorted`; that takes 32 bytes a value meanwhile. -ENOMEM.
 int pc_order_values(const double *values, size_t count, double *sorted) PC_NODISCARD;
 
 #endif

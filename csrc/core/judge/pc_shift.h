@@ -7,8 +7,9 @@
 // judge/pc_rank_null.h has it, else from the normal approximation. The n m differences are never stored: with both
 // samples sorted, one pass counts how many are at most some v, and bisecting on the bits of v finds any order
 // statistic, exactly, in at most 64 passes.
-// Memory: two sorted copies. Values are finite; a difference past the greatest double counts as infinite.
-// Thread contract: any thread.
+// Memory: 8 bytes a value, and 32 for each of the sample that is being put in order; for an exact interval 8 for each
+// combination, of which there are a million at most then. Values are finite; a difference past the greatest double
+// counts as infinite. Thread contract: any thread.
 #ifndef PC_SHIFT_H
 #define PC_SHIFT_H
 

@@ -8,7 +8,7 @@ static const struct {
     {"rss_bytes", "Resident memory."},
     {"vms_bytes", "Virtual memory: addresses in use, resident or not."},
     {"shared_bytes", "Resident memory that files or other processes share."},
-    {"peak_rss_bytes", "The most that was resident since the process began."},
+    {"peak_rss_bytes", "The most that was resident since the process began or its peak was reset."},
     {"swap_bytes", "Memory that is swapped out."},
     {"cpu_ns", "CPU time of all threads, user and system."},
     {"user_ns", "CPU time in user mode, in ticks of 10 ms."},

@@ -4,9 +4,10 @@
 // text first, puts every number into a table, the large arrays straight into doubles, and hands cJSON a skeleton in
 // which each number and array is only its index in the table. What cJSON then refuses can only be want of memory.
 //
-// Two steps, because only the first is free of shared state: pc_json_scan touches nothing but its arguments (any
-// thread, no GIL needed); pc_json_build calls cJSON, whose parser writes a global of its own (the position of the last
-// error, which nothing here reads), so that calls should not run at the same time.
+// Two steps, because only the first is free of shared state: pc_json_scan touches nothing but its arguments;
+// pc_json_build calls cJSON, whose parser writes a global of its own, the position of the last error. Calls may run at
+// the same time all the same, as those of two interpreters with a GIL each do: they store two words that nothing here
+// reads, neither cJSON's parser nor we. Thread contract: any thread, each with a pc_json of its own.
 // cJSON allocates with malloc, outside pc_alloc: its hooks are process-wide state that other libraries may use too.
 // When it has no memory it frees what it made and returns NULL, which is -ENOMEM here.
 #ifndef PC_JSON_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Control groups, pressure and network counters: read_cgroup, read_pressure and read_net, whose tuples
-// perfcore/measure/groups.py names. None stands for what the kernel did not give. Both read some twenty small files,
-// with the GIL released.
+// perfcore/measure/groups.py names. None stands for what the kernel did not give. The first two read many small files,
+// with the GIL released; the last one reads one, in some 10 us, and keeps it.
 #include "ext.h"
 #include "measure/pc_cgroup.h"
 #include "measure/pc_net.h"

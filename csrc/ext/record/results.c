@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // load_results: the bytes of a results file to Python objects, the samples of each benchmark as a Samples. The input is
-// bytes and nothing else, because only they cannot change while the GIL is released. The tree is made with the GIL held
-// (see pc_json.h); it is small, since the samples are not in it.
+// bytes and nothing else, because only they cannot change while the GIL is released. The tree is made with the GIL
+// held: it is small, since the samples are not in it.
 #include "ext.h"
 
 #include <string.h>
