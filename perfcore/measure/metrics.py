@@ -63,9 +63,9 @@ class MetricsCollector:
 
     Args:
         pid: the process; None is this one.
-        tree: its descendants too, as they come and go; the metrics are sums. One that the kernel does not give for each of
-            them is absent meanwhile: context switches unless every other process has a single thread, disk figures
-            where one belongs to another user.
+        tree: its descendants too, as they come and go; the metrics are sums. One that the kernel does not give for
+            each of them is absent meanwhile: context switches unless every other process has a single thread, disk
+            figures where one belongs to another user.
         interval: between two samples, 0.001 to 10 seconds.
         slots: what memory the series takes (about 0.5 KB each). When all are full, neighbours are merged, so a run of
             any length stays within it and no peak is lost.

@@ -229,6 +229,26 @@ static void test_no_rate_over_a_sliver_at_the_end(void)
     pc_probe_close(&probe);
 }
 
+// CPU time of which a part is not known is not told, also not later.
+static void test_cpu_that_is_not_known(void)
+{
+    static pc_probe probe;
+    double values[PC_SAMPLER_COLUMNS], weights[PC_SAMPLER_COLUMNS];
+    int64_t time_ns;
+    CHECK(pc_probe_open(&probe, 0, false, true, PC_SAMPLER_MAX_INTERVAL_NS) == 0);
+    CHECK(pc_probe_sample(&probe, false, values, weights, &time_ns) == 0);
+    probe.cpu_since_ns -= PC_NS_PER_S;
+    probe.cpu_ns = 1;
+    probe.members.data[0].before.present &= ~PC_METRIC_BIT(PC_METRIC_CPU_NS);
+    CHECK(pc_probe_sample(&probe, false, values, weights, &time_ns) == 0);
+    CHECK(isnan(values[PC_SAMPLER_CPU_PERCENT]) && !isnan(values[PC_SAMPLER_MINOR_FAULTS_PER_S]));
+    CHECK(probe.cpu_ns == 0 && probe.cpu_since_ns == probe.started_ns + time_ns);
+    probe.cpu_since_ns -= PC_NS_PER_S;
+    CHECK(pc_probe_sample(&probe, false, values, weights, &time_ns) == 0);
+    CHECK(!isnan(values[PC_SAMPLER_CPU_PERCENT]));
+    pc_probe_close(&probe);
+}
+
 static void test_options(void)
 {
     pc_sampler *sampler = NULL;
@@ -272,6 +292,7 @@ int main(void)
 {
     test_options();
     test_no_rate_over_a_sliver_at_the_end();
+    test_cpu_that_is_not_known();
     test_readers_beside_the_sampler();
     test_a_tree_without_its_root();
     test_a_tree_that_changes();
