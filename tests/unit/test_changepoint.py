@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Windowed change points against a plain transcription of the published method, and against Otava where it is there."""
+"""Windowed change points against a plain transcription of the published method, and against what Otava found."""
 
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import sys
 import threading
@@ -13,30 +14,13 @@ from array import array
 
 import numpy as np
 import pytest
+from otava_figures import FIGURES, SETTINGS, steps
 from scipy import stats
 
 from perfcore import _core
 from perfcore.judge.changepoint import WindowedSeries, find_windowed
 
-SETTINGS = [(50, 0.001, 0.0), (30, 0.05, 0.05), (10, 0.3, 0.0), (75, 0.001, 0.05), (3, 0.05, 0.0), (2, 0.6, 0.0)]
-
-
-def steps(seed: int) -> list[float]:
-    """Return a series with changes of its level: noisy, rounded, with spikes, or with two modes."""
-    source = np.random.default_rng(seed)
-    count, level, parts = int(source.integers(2, 300)), 100.0, []
-    while sum(map(len, parts)) < count:
-        noise = source.choice([0.3, 1.0, 5.0]) * source.standard_normal(int(source.integers(3, 80)))
-        parts.append(level + noise)
-        level *= source.choice([1, 1.01, 1.05, 1.3, 0.7])
-    series = np.concatenate(parts)[:count]
-    if seed % 4 == 1:
-        series = np.round(series * 8)
-    elif seed % 4 == 2:
-        series = series * np.where(source.random(count) < 0.03, 1000, 1)
-    elif seed % 4 == 3:
-        series = np.where(source.random(count) < 0.3, series * 1.1, series)
-    return [float(value) for value in series]
+OTAVA = json.loads(FIGURES.read_text(encoding="utf-8"))
 
 
 def t_test(left: np.ndarray, right: np.ndarray) -> float:
@@ -119,22 +103,16 @@ def test_windowed_is_the_published_method(seed):
         assert found == plain_windowed(values, min(window, 30), pvalue, magnitude)
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_windowed_equals_otava(seed):
-    analysis = pytest.importorskip("otava.analysis")
-    values = steps(1000 + seed)
-    for window, pvalue, magnitude in SETTINGS:
-        theirs, _ = analysis.compute_change_points(
-            list(values), window_len=window, max_pvalue=pvalue, min_magnitude=magnitude
-        )
-        ours = find_windowed(values, window, pvalue, magnitude)
-        assert [change.position for change in ours] == [change.index for change in theirs]
-        for mine, other in zip(ours, theirs, strict=True):
-            statistics = (other.stats.mean_1, other.stats.mean_2, other.stats.std_1, other.stats.std_2)
+@pytest.mark.parametrize("series", OTAVA["series"], ids=itertools.count())
+def test_windowed_equals_otava(series):
+    for setting, theirs in zip(OTAVA["settings"], series["changes"], strict=True):
+        ours = find_windowed(series["values"], *setting)
+        assert [change.position for change in ours] == [position for position, *_ in theirs]
+        for mine, (_, *statistics, magnitude, pvalue) in zip(ours, theirs, strict=True):
             assert mine[2:6] == pytest.approx(statistics, rel=1e-9, abs=1e-9)
-            assert mine.magnitude == pytest.approx(other.stats.change_magnitude(), rel=1e-9, abs=1e-12)
+            assert mine.magnitude == pytest.approx(magnitude, rel=1e-9, abs=1e-12)
             if min(mine.stddev_before, mine.stddev_after) > 1e-6:
-                assert mine.pvalue == pytest.approx(other.stats.pvalue, rel=1e-8, abs=1e-290)
+                assert mine.pvalue == pytest.approx(pvalue, rel=1e-8, abs=1e-290)
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -23,13 +23,13 @@ AGENTS = ["test_agent_spawning.py", "test_memory_usage.py"]
 needs_pymdp = pytest.mark.skipif("not __import__('importlib.util').util.find_spec('pymdp')", reason="needs pymdp")
 
 
-def run(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
+def run(*arguments: object, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run Python from an empty folder, so that the installed package is the one that is used."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "PERFCORE_LLM"))}
     return subprocess.run(
         [sys.executable, "-P", *map(str, arguments)],
         cwd=folder,
-        env=kept | {"NO_COLOR": "1"},
+        env=kept | {"NO_COLOR": "1"} | variables,
         capture_output=True,
         encoding="utf-8",
         check=False,
@@ -37,9 +37,9 @@ def run(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def pytest_run(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+def pytest_run(folder: Path, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
     options = ["-p", "no:cacheprovider", "-q", "-c", ROOT / "pyproject.toml", "--rootdir", ROOT]
-    return run("-m", "pytest", *options, *arguments, folder=folder)
+    return run("-m", "pytest", *options, *arguments, folder=folder, **variables)
 
 
 @pytest.mark.parametrize("options", [[], ["--perfcore=off", "-k", "async"]], ids=["perfcore", "stock"])
@@ -57,10 +57,12 @@ def test_the_agents_without_timing(tmp_path: Path) -> None:
     assert "skipped" not in done.stdout
 
 
-@pytest.mark.skipif("__import__('importlib.util').util.find_spec('pymdp')", reason="pymdp is there")
 def test_without_pymdp_the_agents_are_skipped_with_advice(tmp_path: Path) -> None:
-    done = pytest_run(tmp_path, *(BENCHMARKS / name for name in AGENTS))
-    assert done.returncode == 5
+    missing = "raise ModuleNotFoundError(\"No module named 'pymdp'\", name='pymdp')\n"
+    (tmp_path / "pymdp.py").write_text(missing, encoding="utf-8")  # before the one that is installed
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = pytest_run(tmp_path, *(BENCHMARKS / name for name in AGENTS), PYTHONPATH=path)
+    assert done.returncode == 5, done.stdout + done.stderr
     assert "pip install 'perfcore[suites]'" in done.stdout
 
 
