@@ -175,7 +175,7 @@ def test_a_bad_text_has_its_place(tmp_path: Path, data: bytes, message: str) -> 
     assert "\n" not in str(caught.value)
 
 
-def test_every_truncation_is_refused(tmp_path: Path) -> None:
+def test_every_truncation_is_refused() -> None:
     whole = json.dumps(document(benchmark(stats={"data": [1e-6, 2.5e-7]}))).encode()
     for length in range(len(whole)):
         with pytest.raises(ResultsError):

@@ -27,7 +27,9 @@ def test_facts(runs, mode):
     assert differences(runs["off"].facts(), runs[mode].facts()) == {}
 
 
+@pytest.mark.parametrize("runs", ["errors", "timers"], indirect=True)  # all that `uses` notes holds without strict
 def test_counts_under_strict(runs):
+    assert runs["off"].facts("strict")
     assert differences(runs["off"].facts("strict"), runs["strict"].facts("strict")) == {}
 
 

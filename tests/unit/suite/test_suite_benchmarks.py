@@ -214,8 +214,20 @@ def test_consolidation_beside_steps() -> None:
     assert result.steps_completed == 600
 
     class Losing(Walker):
+        def step(self) -> None:
+            super().step()
+            if len(self.memories) > 5:
+                folded.wait(LONG)  # so that a pass comes in between
+
         def consolidate(self, keep: int) -> int:
-            return super().consolidate(keep) // 2
+            if super().consolidate(keep):
+                folded.set()
+            return 0
+
+    folded = threading.Event()
+    result = perfcore.ParallelBenchmark(Roster(Losing)).benchmark_memory_consolidation_parallel(2, steps=20, keep=5)
+    assert result.parallel_metrics["consistent"] is False
+    assert result.parallel_metrics["folded"] == 0
 
     class Broken(Walker):
         def consolidate(self, keep: int) -> int:
