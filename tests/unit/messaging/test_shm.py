@@ -1,21 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""ShmRing: queue.Queue's manners between processes, names, codecs, multiprocessing, threads, damage."""
+"""ShmRing within one process: queue.Queue's manners, codecs, items that cannot be encoded or decoded, threads."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import itertools
-import multiprocessing
-import os
 import pickle
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import pytest
@@ -23,26 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perfcore import _core
-from perfcore.messaging import Closed, Empty, Full, SegmentError, ShmRing
-
-PATIENCE_S = 30
+from perfcore.messaging import Closed, Empty, Full, ShmRing
 
 
 @pytest.fixture
 def ring() -> Iterator[ShmRing[Any]]:
     with ShmRing[Any]() as one:
         yield one
-
-
-@pytest.fixture
-def name() -> Iterator[str]:
-    text = f"test.unit-{os.getpid()}"
-    yield text
-    assert not path_of(text).exists()
-
-
-def path_of(name: str) -> Path:
-    return Path(f"/dev/shm/perfcore-ring-{name}")
 
 
 def fill(ring: ShmRing[Any]) -> int:
@@ -53,9 +32,6 @@ def fill(ring: ShmRing[Any]) -> int:
         except Full:
             return count
         count += 1
-
-
-# --- one process ---
 
 
 def test_items_come_out_as_they_went_in(ring: ShmRing[Any]) -> None:
@@ -229,66 +205,7 @@ def test_the_base_type_refuses_objects_without_a_codec() -> None:
     base.detach()
 
 
-# --- names ---
-
-
-def test_a_name_is_one_ring(name: str) -> None:
-    with ShmRing[Any](name, size=5000, codec="msgpack") as one, ShmRing[Any](name, size=1 << 24) as other:
-        assert (other.size, other.codec, other.name) == (8192, "msgpack", name)
-        assert repr(one) == f"<ShmRing '{name}': 0 items, 8192 bytes>"
-        one.put("x")
-        assert other.get() == "x"
-        assert one.users() == [os.getpid()]
-        with pytest.raises(ValueError, match="exists with the codec msgpack"):
-            ShmRing(name, codec="json")
-        one.detach()
-        assert path_of(name).stat().st_mode & 0o777 == 0o600
-        other.close()
-        assert repr(other) == f"<ShmRing '{name}': 0 items, 8192 bytes, closed>"
-    with ShmRing[Any](name) as new:
-        assert not new.closed
-
-
-def test_a_damaged_segment_is_said_to_be_one(name: str) -> None:
-    path = path_of(name)
-    path.write_bytes(b"no ring")
-    with path.open("r+b") as file:
-        fcntl.flock(file, fcntl.LOCK_SH)  # somebody uses it, or it would be taken for a leftover
-        with pytest.raises(SegmentError, match=f"{name}: what is there is no ring"):
-            ShmRing(name)
-    ShmRing(name).detach()
-
-    with ShmRing[Any](name) as ring:
-        ring.put(1)
-        with path.open("r+b") as file:
-            file.seek(-ring.size, os.SEEK_END)
-            file.write(b"\xff" * 8)  # the length of the item
-        with pytest.raises(SegmentError, match=f"'{name}' is damaged"):
-            ring.get()
-        with path.open("r+b") as file:
-            file.write(bytes(8))
-        with pytest.raises(SegmentError, match="no ring"):
-            ShmRing(name)
-
-
-def test_a_descriptor_that_is_no_ring() -> None:
-    descriptor = os.open("/dev/null", os.O_RDWR)
-    with pytest.raises(SegmentError):
-        _core.ShmRing(fd=descriptor)
-    os.close(descriptor)
-    with pytest.raises(OSError, match="descriptor") as caught:
-        _core.ShmRing(fd=descriptor)
-    assert caught.value.errno == errno.EBADF
-
-
 # --- threads ---
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
 
 
 def test_threads_put_and_get_at_once() -> None:
@@ -345,95 +262,7 @@ def test_threads_that_wait_come_out(how: str) -> None:
         started.acquire()
     getattr(ring, how)()
     for thread in threads:
-        thread.join(PATIENCE_S)
+        thread.join(30)
     assert errors == [Closed if how == "close" else ValueError] * 3
     ring.detach()
     assert ring.detached
-
-
-# --- multiprocessing ---
-
-
-def echo(there: ShmRing[Any], back: ShmRing[Any]) -> None:
-    while (item := there.get()) is not None:
-        back.put((os.getpid(), item))
-
-
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_children_of_multiprocessing(method: str, name: str) -> None:
-    context: Any = multiprocessing.get_context(method)
-    with ShmRing[Any]() as there, ShmRing[Any](name) as back:
-        there.put("early")
-        child = context.Process(target=echo, args=(there, back))
-        child.start()
-        there.put(b"late")
-        assert [back.get(timeout=PATIENCE_S) for _ in range(2)] == [(child.pid, "early"), (child.pid, b"late")]
-        assert there.users() == back.users() == sorted([os.getpid(), child.pid])
-        there.put(None)
-        child.join(PATIENCE_S)
-        assert child.exitcode == 0
-        assert there.users() == [os.getpid()]
-
-
-def test_the_last_user_removes_the_name_though_it_is_a_child(name: str) -> None:
-    context = multiprocessing.get_context("spawn")
-    with ShmRing[Any]() as there:
-        back = ShmRing[Any](name)
-        child = context.Process(target=echo, args=(there, back))
-        child.start()
-        there.put(1)
-        assert back.get(timeout=PATIENCE_S) == (child.pid, 1)
-        back.detach()
-        assert path_of(name).exists()
-        there.put(None)
-        child.join(PATIENCE_S)
-        assert child.exitcode == 0
-        assert not path_of(name).exists()
-
-
-FORK = """
-import os, threading
-from perfcore.messaging import ShmRing
-class Twice:
-    failed = []
-    def __reduce__(self):
-        return Twice.load, ()
-    @staticmethod
-    def load():
-        if not Twice.failed:
-            Twice.failed.append(1)
-            raise MemoryError
-        return "kept"
-ring = ShmRing()
-ring.put(Twice())
-try:
-    ring.get()
-except MemoryError:
-    pass
-inside = threading.Event()
-other = ShmRing()
-thread = threading.Thread(target=lambda: (inside.set(), other.get()))
-thread.start()
-inside.wait()
-import warnings
-warnings.simplefilter("ignore")
-if (pid := os.fork()) == 0:
-    ok = ring.empty() and ring.users() == [os.getppid(), os.getpid()]
-    try:
-        ring.get_nowait()   # what the parent has in hand is the parent's
-        ok = False
-    except Exception:
-        pass
-    other.put("from the child")
-    other.detach()          # though a thread of the parent was in it
-    os._exit(0 if ok and other.detached else 1)
-print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), ring.get())
-thread.join(30)
-print(thread.is_alive(), ring.users() == [os.getpid()])
-"""
-
-
-def test_fork_in_the_middle() -> None:
-    done = subprocess.run([sys.executable, "-P", "-c", FORK], capture_output=True, text=True, check=False, timeout=60)
-    assert (done.stdout, done.stderr) == ("0 kept\nFalse True\n", "")
