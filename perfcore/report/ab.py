@@ -57,7 +57,6 @@ def _benchmark(one: dict[str, Any]) -> dict[str, Any]:
             "high": _number(one.get("high")),
             "baseline_median": _number(one.get("base_s")),
             "reason": reason,
-            "comparable": status != "undecided",
             "failed": failed,
         },
         "metrics": [],

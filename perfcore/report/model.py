@@ -96,7 +96,6 @@ def _verdict(verdict: Verdict | None) -> dict[str, Any] | None:
         "high": _number(verdict.high),
         "baseline_median": _number(verdict.baseline_median),
         "reason": verdict.reason,
-        "comparable": verdict.comparable,
         "failed": [],
     }
 
