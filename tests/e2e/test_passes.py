@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from results_files import benchmark, write
 
+from perfcore.suite import passes
 from perfcore.suite.passes import _main
 
 SECONDS = 120.0
@@ -106,6 +108,23 @@ def test_passes_for_which_there_is_no_time_are_left_out(folder: Path) -> None:
     assert "left out: passes 2 to 3, as what is left of 0.001 s would not do\nof 3 passes, 1 has figures\n" in out
     assert {name: extra["passes"] for name, extra in measured(folder).items()} == {"test_a": 1, "test_b": 1}
     assert files(folder) == {"out.json"}
+
+
+def test_a_pass_that_would_take_longer_than_what_is_left_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [0.0]
+
+    def run(_: object, command: list[str]) -> int:
+        now[0] += 4.0
+        write(Path(command[-1].removeprefix("--benchmark-json=")), benchmark())
+        return 0
+
+    monkeypatch.setattr(passes, "monotonic", lambda: now[0])
+    monkeypatch.setattr(passes._Runs, "run", run)
+    assert passes.run_passes(5, tmp_path / "out.json", [], max_time=15.0) == 0
+    assert "left out: passes 4 to 5, as what is left of 15 s would not do\n" in capsys.readouterr().out
+    assert files(tmp_path) == {"out.json"}
 
 
 def test_a_benchmark_that_fails_in_one_pass_fails_the_run(folder: Path) -> None:

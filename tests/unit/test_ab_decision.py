@@ -208,6 +208,9 @@ def test_common_shift() -> None:
     ratio, low, high = found
     assert low < ratio < high
     assert ratio == pytest.approx(1.04, abs=0.005)
+    faster = common_shift(suite(-0.04))
+    assert faster is not None
+    assert faster[2] < 1
     assert common_shift(suite(0.0)) is None
     assert common_shift(suite(0.04)[:7]) is None
 

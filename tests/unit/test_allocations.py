@@ -130,6 +130,19 @@ def test_a_leak_without_a_python_frame_is_named_by_its_function():
         perfcore.assert_no_leaks([].append, None)
 
 
+def test_blocks_that_stay_are_a_leak_although_bytes_go():
+    large, small = [], []
+
+    def change():
+        if not large:
+            large.extend(bytes(2000) for _ in range(5000))
+        large.pop()
+        small.append((bytes(50), bytes(60)))
+
+    with pytest.raises(perfcore.LeakError, match=r"in [23](\.\d+)? blocks per call"):
+        perfcore.assert_no_leaks(change)
+
+
 def test_growth_that_is_allowed():
     kept = []
     perfcore.assert_no_leaks(leak_blocks, kept, max_growth="2 kB")

@@ -15,6 +15,7 @@ from results_files import MACHINE, benchmark, write
 import perfcore
 from perfcore.cli import main
 from perfcore.errors import ConfigError, HistoryError, ResultsError
+from perfcore.judge.thresholds import Rule
 from perfcore.record.history import History, make_run
 from perfcore.record.results import load_results
 
@@ -243,3 +244,12 @@ def test_the_detector(folder: Path) -> None:
         perfcore.RegressionDetector().check("other.json", "old.json")
     with pytest.raises(ConfigError, match="give 0 < warning <= critical"):
         perfcore.RegressionDetector.configured(warning=0.5, critical=0.1)
+
+
+def test_what_cannot_be_compared_may_be_over_a_limit_all_the_same(folder: Path) -> None:
+    write(folder / "old.json", benchmark("a"))
+    write(folder / "new.json", benchmark("a", options={"timer": "process_time"}))
+    with pytest.raises(ResultsError, match="nothing could be compared: measured with the timer process_time"):
+        perfcore.RegressionDetector().check("new.json", "old.json")
+    check = perfcore.RegressionDetector(rules=[Rule("*", maximum=1e-7)]).check("new.json", "old.json")
+    assert (check.passed, check.compared, check.verdicts[0].over_limit) == (False, 0, True)

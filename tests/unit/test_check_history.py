@@ -47,6 +47,14 @@ def test_check_by_history(project: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert (report["baseline"], report["counts"]["critical"]) == (str(project / "h.db"), 1)
     assert main(["history", "add", "new.json"]) == 0  # in the history already, it is not judged by itself
     assert main(["check", "new.json", "--history", "--fail-on-regression"]) == 1
+    for number in range(9):
+        saved(project / "few.json", number - 20, benchmark("few"))
+        assert main(["history", "add", "few.json"]) == 0
+    saved(project / "few.json", 0, benchmark("few"))
+    assert main(["history", "add", "few.json"]) == 0
+    capsys.readouterr()
+    assert main(["check", "few.json", "--history"]) == 0
+    assert "9 runs of this environment in the history; 1 more is needed" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

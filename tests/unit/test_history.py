@@ -106,8 +106,9 @@ def exercise(where: str) -> None:
     assert len(history.runs()) == 2
     assert history.prune(94.5, now=now) == 1
     assert len(history.names()) == 1
-    with pytest.raises(HistoryError, match="no run has a key that begins with 0000000000"):
-        history.find("0000000000")
+    for key in ("0000000000", odd.key[1:]):
+        with pytest.raises(HistoryError, match=f"no run has a key that begins with {key}"):
+            history.find(key)
     with pytest.raises(HistoryError, match="is no run's key"):
         history.find("%")
     history.prune(1e-9, now=START + 1000 * DAY)
@@ -260,6 +261,16 @@ def test_what_has_no_place_in_a_history() -> None:
     assert naive.key != made(machine_info=MACHINE | {"python_version": "3.11.7"}).key
 
 
+def test_a_moment_without_a_zone_is_utc_wherever_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    try:
+        with monkeypatch.context() as patch:
+            patch.setenv("TZ", "JST-9")
+            time.tzset()
+            assert made(datetime="2024-01-01T00:00:00").at == START
+    finally:
+        time.tzset()
+
+
 def test_without_sqlalchemy() -> None:
     code = "import sys; sys.modules['sqlalchemy'] = None\n"
     code += "from perfcore.cli import main\nsys.exit(main(['history', 'list']))"
@@ -341,14 +352,19 @@ def test_what_is_kept_beside_the_columns(tmp_path: Path) -> None:
             "text": "no",
             "yes": True,
             "latency_ns": {"p99": 7, "p99.9": 9, "unit": "ns"},
-            "table": {str(number): number for number in range(60)},
+            "table": {str(number): number for number in range(51)},
+            "full": {str(number): number for number in range(50)},
         },
     ) | {"perfcore": {"metrics": {"allocations": 3}, "percentiles": {"p99": 2e-6, "p50": None}}}
     (row,) = made(0, item).figures
     assert json.loads(row["metrics_json"]) == {
         "allocations": 3,
         "percentiles": {"p99": 2e-6},
-        "extra_info": {"rate": 5, "latency_ns": {"p99": 7, "p99.9": 9}},
+        "extra_info": {
+            "rate": 5,
+            "latency_ns": {"p99": 7, "p99.9": 9},
+            "full": {str(number): number for number in range(50)},
+        },
     }
     history = History(tmp_path / "h.db", create=True)
     assert history.add([made(0, item)]) == 1
@@ -357,6 +373,15 @@ def test_what_is_kept_beside_the_columns(tmp_path: Path) -> None:
         assert [point.median for point in history.series([name], metric=metric)[name]] == [value]
     for metric in ("text", "table.5", "latency_ns", "latency_ns.", ".p99", "rate.p99"):
         assert history.series([name], metric=metric)[name] == []
+
+
+def test_of_what_is_kept_the_last_runs_are_read(tmp_path: Path) -> None:
+    history = History(tmp_path / "h.db", create=True)
+    runs = [made(day, benchmark("a") | {"perfcore": {"metrics": {"allocations": day}}}) for day in (3, 0, 1, 2)]
+    assert history.add(runs) == 4
+    (name,) = history.names()
+    found = read_kept(history, [name], before=START + 9 * DAY, environment=runs[0].environment, limit=2)
+    assert [kept.figures["allocations"] for kept in found[name]] == [2, 3]
 
 
 def test_a_run_is_known_by_what_was_kept_from_the_start(tmp_path: Path) -> None:

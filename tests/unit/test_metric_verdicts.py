@@ -136,6 +136,16 @@ def test_a_spread_that_nobody_tells() -> None:
     }
 
 
+def test_half_the_iqr_stands_for_a_mad_that_the_file_lacks() -> None:
+    told: list[float] = []
+    for changes, own in (({}, {"mad": 5e-8}), ({"iqr": 1e-7}, {})):
+        item = benchmark("a", **changes) | {"perfcore": own | {"metrics": {"cpu_s": 1.0}}}
+        (found,) = judge_metrics(results(item).benchmarks[0], made({"cpu_s": 1.5}), LIMITS, MetricRules())
+        told.append(found.allowance)
+    assert told[0] == pytest.approx(told[1])
+    assert told[0] > 0.05
+
+
 def test_figures_that_are_none() -> None:
     for odd in (True, "5", None, [1]):
         assert figure(made({"allocations": odd}), "allocations") is None

@@ -100,9 +100,12 @@ def test_a_metric_fails_its_case_of_junit(tmp_path: Path) -> None:
     junitparser = pytest.importorskip("junitparser")
     old = [measured("a", allocations=1), measured("b", allocations=2), measured("c", 1e-6, {"<b>|x`\n": 1})]
     new = [measured("a", allocations=2), measured("b", allocations=2), measured("c", 1e-6, {"<b>|x`\n": 2})]
+    old.append(measured("d", allocations=1))
+    new.append(measured("d", 3e-6, allocations=2))
     path = tmp_path / "junit.xml"
     path.write_text(render_junit(judged(tmp_path, old, new)), encoding="utf-8")
     (suite,) = junitparser.JUnitXml.fromfile(str(path))
-    assert (suite.tests, suite.failures) == (3, 2)
+    assert (suite.tests, suite.failures) == (4, 3)
     found = {case.name: [one.message for one in case.result] for case in suite}
+    assert found.pop("d")[0].startswith("+200.0 % (")  # its time counts first
     assert found == {"a": ["allocations +100.0 %: 2"], "b": [], "c": ["<b>|x`\n +100.0 %: 2"]}

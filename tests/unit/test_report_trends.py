@@ -166,9 +166,27 @@ def test_what_would_not_fit_is_left_out_and_counted(
     made = reported(tmp_path, history, benchmark("a", 1.5e-6), benchmark("b", 2e-6))
     own, other = made["history"]["groups"]
     assert ([commit for _, commit in own["runs"]], own["earlier"]) == ([*(f"c{n}" for n in range(20, 30)), "now"], 20)
-    assert len(made["benchmarks"][0]["trends"][0]["values"]) == 11
+    for one in made["benchmarks"]:
+        assert len(one["trends"][0]["values"]) == 11
+        assert None not in one["trends"][0]["values"]
     # The newest of the others is too large for the room that is left, the one before it is not.
     assert (other["python"], made["history"]["left_out"]) == ("CPython 3.11.7", 1)
+
+
+def test_of_other_environments_those_with_the_newest_runs_are_chosen(
+    tmp_path: Path, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for python, first in (("3.10.0", 22), ("3.11.7", 23), ("3.9.0", 21)):
+        for number in range(6):
+            remember(history, first + number + 0.5, benchmark("a"), machine_info=MACHINE | {"python_version": python})
+    monkeypatch.setattr(trends, "MOST_POINTS", 21)
+    monkeypatch.setattr(trends, "_LEAST_RUNS", 5)
+    made = reported(tmp_path, history, benchmark("a"), benchmark("none", 0.0))  # of which there are no points
+    assert [(one["python"], len(one["runs"])) for one in made["history"]["groups"]] == [
+        ("CPython 3.12.1", 10),
+        ("CPython 3.11.7", 6),
+    ]
+    assert made["history"]["left_out"] == 2
 
 
 def unpacked(trend: dict[str, Any]) -> list[float | None]:

@@ -128,6 +128,15 @@ def test_a_thousand_benchmarks(tmp_path: Path) -> None:
     assert max(len(one["quantiles_ns"]) for one in document["benchmarks"]) <= MOST_POINTS
 
 
+def test_what_there_is_no_room_for_is_not_begun(tmp_path: Path) -> None:
+    names = [f"test_{'long_' * 20}{number}" for number in range(600)]
+    old = (*map(benchmark, names), benchmark("calm"))
+    text = render_comment(documented(tmp_path, *(benchmark(one, 2e-6) for one in names), benchmark("calm"), old=old))
+    assert "more lines were left out" in text
+    assert "<details>" not in text
+    assert "</details>" not in text
+
+
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", " =1", "\t=1", "\r=1"])
 def test_csv_guards_against_formulas(tmp_path: Path, name: str) -> None:
     text = render_csv(documented(tmp_path, benchmark(name, fullname=name)))

@@ -195,6 +195,13 @@ def test_one_iteration_decides_nothing_for_sure(tmp_path: Path) -> None:
     assert judged(one, "mean", 2.0) == ("met", "")
 
 
+def test_a_mean_that_may_be_nothing_leaves_the_rate_without_an_upper_end(tmp_path: Path) -> None:
+    verdict = judge_target(lane(tmp_path, [0.1, 0.1, 0.1, 50.0]), Target("*", "throughput_min", 1.0))
+    assert (verdict.status, verdict.high) == ("possibly", math.inf)
+    assert 0 < verdict.low < verdict.value < 1
+    assert verdict.reason == "the interval reaches the target; more iterations would decide"
+
+
 def test_a_lane_with_failures_is_never_compliant(tmp_path: Path) -> None:
     one = lane(tmp_path, [1.0] * 8, status="failed", counts={"completed": 8, "timed_out": 2})
     for key, limit in (("mean", 2.0), ("p95", 2.0), ("memory_max", 1e9), ("cpu_average", 90.0)):

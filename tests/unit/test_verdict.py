@@ -16,7 +16,7 @@ from results_files import MACHINE, benchmark, write
 from perfcore._core import judge_medians
 from perfcore.errors import ConfigError
 from perfcore.judge.thresholds import Thresholds, parse_fraction
-from perfcore.judge.verdict import STATUSES, check_results, judge_benchmark, unfit
+from perfcore.judge.verdict import STATUSES, check_results, judge_benchmark, unfit, with_limit
 from perfcore.record.results import Benchmark, load_results, parse_results
 
 NAN = math.nan
@@ -193,6 +193,13 @@ def test_a_function_that_outgrows_rounds_of_many_calls(median: float, status: st
     assert back.allowance == pytest.approx(50e-9 / median)
     same = judge_benchmark(base, one(median=median, stats={"iqr": 0.0}, perfcore={"kernel": "unrolled"}), Thresholds())
     assert same.allowance == 0
+
+
+def test_a_limit_may_be_reached_and_not_passed() -> None:
+    found = judge_benchmark(one(), one(), Thresholds())
+    assert with_limit(found, found.median) is found
+    over = with_limit(found, math.nextafter(found.median, 0))
+    assert (over.status, over.over_limit) == ("critical", True)
 
 
 def test_unfit_says_why() -> None:

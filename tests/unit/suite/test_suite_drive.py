@@ -152,6 +152,25 @@ def test_a_thread_that_does_not_listen_is_stuck_and_replaced() -> None:
     assert (calls.calls, other.calls, run.lost) == (1, 3, 3)
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_what_was_too_slow_is_attempted_again(asynchronous: bool) -> None:
+    calls: list[int] = []
+
+    def waits() -> None:
+        calls.append(len(calls))
+        if calls[-1] == 0:
+            current().wait(LONG)
+
+    async def sleeps() -> None:
+        calls.append(len(calls))
+        if calls[-1] == 0:
+            await asyncio.sleep(LONG)
+
+    run = drive(agents_of(sleeps if asynchronous else waits), 1, timeout=SHORT, retries=1, grace=LONG)
+    assert [one.outcome for one in run.attempts] == ["timed_out", "done"]
+    assert (run.recovered, run.lost) == (1, 0)
+
+
 def test_a_slow_coroutine_is_cancelled() -> None:
     cancelled = []
 
