@@ -129,12 +129,16 @@ def test_a_thousand_benchmarks(tmp_path: Path) -> None:
 
 
 def test_what_there_is_no_room_for_is_not_begun(tmp_path: Path) -> None:
-    names = [f"test_{'long_' * 20}{number}" for number in range(600)]
-    old = (*map(benchmark, names), benchmark("calm"))
-    text = render_comment(documented(tmp_path, *(benchmark(one, 2e-6) for one in names), benchmark("calm"), old=old))
-    assert "more lines were left out" in text
-    assert "<details>" not in text
-    assert "</details>" not in text
+    names = [f"test_{'long_' * 26}{number}" for number in range(400)]
+    calm = benchmark("calm" * 40)
+    new = (*(benchmark(one, 2e-6) for one in names), calm)
+    document = documented(tmp_path, *new, old=(*map(benchmark, names), calm))
+    first, second, *_ = document["benchmarks"]
+    for size in range(1, 160, 4):  # all that may be left behind the last line that there is room for
+        first["fullname"] = second["fullname"] = "x" * size
+        text = render_comment(document)
+        assert "more lines were left out" in text
+        assert "details>" not in text
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", " =1", "\t=1", "\r=1"])
