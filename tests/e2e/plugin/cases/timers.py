@@ -55,11 +55,19 @@ def test_steps(benchmark, note, step):
     observe(benchmark, note, clock, lambda: benchmark(clock.work))
 
 
+@pytest.mark.parametrize("step", [1e-3, 0.1])  # more rounds than the warm-up asks for, and fewer
 @pytest.mark.benchmark(warmup=True, warmup_iterations=50, max_time=0.5)
-def test_warm_up(benchmark, note):
+def test_warm_up(benchmark, note, step):
     # Warm-up is bounded by the wall clock too: by so much of it that a busy machine changes no count.
-    clock = Clock(step=1e-3)
+    clock = Clock(step=step)
     observe(benchmark, note, clock, lambda: benchmark(clock.work))
+
+
+@pytest.mark.benchmark(max_time=0, min_rounds=0)
+def test_no_rounds(benchmark, note):
+    clock = Clock(step=2.0)
+    observe(benchmark, note, clock, lambda: benchmark(clock.work))
+    note(rounds=len(benchmark.stats.stats.data))
 
 
 @pytest.mark.benchmark(max_time=1e-3, min_rounds=7, min_time=1e-6, calibration_precision=3)
