@@ -16,7 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from perfcore.suite.ab import Blocks
+from perfcore.judge.pairs import PairRule
+from perfcore.suite import ab
+from perfcore.suite.ab import Blocks, Plan, compare_sides
 from perfcore.suite.interrupts import orderly_end, put_off
 from perfcore.suite.process import Ended, Side, Worker, WorkerLostError, last_lines, run_program
 
@@ -255,3 +257,37 @@ def ready(duration: float, iterations: int = 1, capacity: int | None = None) -> 
 )
 def test_blocks(base: dict[str, object], head: dict[str, object], expected: Blocks) -> None:
     assert Blocks.of(base, head) == expected
+
+
+def test_each_side_is_first_in_every_other_block_and_pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks: list[list[str]] = []
+
+    class Scripted:
+        """A worker whose one benchmark takes as long on both sides."""
+
+        def __init__(self, side: Side, _: list[str], **__: object) -> None:
+            self.side = side
+            if side.name == "base":
+                blocks.append([])
+
+        def ask(self, command: dict[str, object] | None) -> dict[str, object]:
+            match command and command["do"]:
+                case None:
+                    return {"event": "collected", "ids": ["a"], "errors": {}, "reason": None}
+                case "select":
+                    return {"event": "ready"} | ready(1e-3)
+                case "block":
+                    blocks[-1].append(self.side.name)
+                    return {"event": "block", "quartile": 1e-3}
+                case "next":
+                    return {"event": "done", "id": "a", "outcome": "passed"}
+            return {"event": "finished"}
+
+        def close(self, *, kill: bool = False) -> None: ...
+
+    monkeypatch.setattr(ab, "Worker", Scripted)
+    sides = [Side(name, name, tmp_path, tmp_path, "python") for name in ("base", "head")]
+    report = compare_sides(sides, Plan(PairRule(max_pairs=4), pin=False, to_the_end=True))
+    assert [track.pairs for track in report.tracks] == [4]
+    first, second = ["base", "head", "head", "base"] * 3, ["head", "base", "base", "head"] * 3
+    assert blocks == [first, second, first, second]

@@ -73,6 +73,8 @@ def test_merge(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert [one.name for one in made.benchmarks] == ["x", "gone", "more"]
     assert list(made.benchmarks[2].data or ()) == [1e-6, 2e-6]
     assert made.machine_info["python_version"] == "3.12.1"
+    write(folder / "later.json", benchmark("later"), commit_info={"id": "fedcba9"})
+    assert main(["merge", "a.json", "later.json", "-o", "all.json"]) == 0  # parts may be of several commits
 
 
 def test_merge_of_files_that_contradict(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,7 +32,7 @@ def test_everything_that_a_lane_may_say(tmp_path: Path) -> None:
         warmup = 2
         timeout = "20 min"
         grace = 2
-        interval = "50 ms"
+        interval = "1 ms"
         cwd = "sub"
         output_limit = "1 MB"
         env = { A = "1", B = "" }
@@ -54,7 +54,7 @@ def test_everything_that_a_lane_may_say(tmp_path: Path) -> None:
         grace=2.0,
         env={"A": "1", "B": ""},
         cwd=tmp_path / "sub",
-        interval=0.05,
+        interval=0.001,
         output_limit=1_000_000,
     )
     assert (lanes["shell"].command, lanes["shell"].words) == (("echo $HOME | wc",), "echo $HOME | wc")

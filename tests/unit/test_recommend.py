@@ -112,6 +112,7 @@ def test_a_crowded_machine_explains_the_waiting(tmp_path: Path) -> None:
         assert set(found) == {"crowded"}
         assert f"{3.9 - used:.2f} of 4 processors" in found["crowded"].finding
     assert advice(lane(tmp_path, used=4.0, resources={"others_busy": 1.0})) == {}
+    assert set(advice(lane(tmp_path, used=0.2, resources={"others_busy": 1.2}))) == {"waiting"}  # there was room
 
 
 def test_time_in_the_kernel(tmp_path: Path) -> None:
@@ -147,6 +148,7 @@ def test_a_slow_start(tmp_path: Path) -> None:
     assert "warmup = 1" in found["slow-start"].steps[1]
     assert "more warm-up" in advice(lane(tmp_path, [20.0, *STEADY], warmup=1))["slow-start"].steps[1]
     assert advice(lane(tmp_path, [20.0, 10.0, 10.0])) == {}  # too few to tell
+    assert "slow-start" not in advice(lane(tmp_path, [13.0, *STEADY, 13.5]))  # so slow is a later one, too
 
 
 def test_spread(tmp_path: Path) -> None:
@@ -154,6 +156,8 @@ def test_spread(tmp_path: Path) -> None:
     found = advice(lane(tmp_path, times))
     assert set(found) == {"spread"}
     assert "preemptions_per_cpu_s" not in found["spread"].evidence
+    assert found["spread"].priority == 2
+    assert advice(lane(tmp_path, [2 * time - 10.0 for time in times]))["spread"].priority == 3
     crowded = advice(lane(tmp_path, times, resources={"involuntary_switches": 40_000}))
     assert crowded["spread"].evidence["preemptions_per_cpu_s"] == pytest.approx(1000)
 

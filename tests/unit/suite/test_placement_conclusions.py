@@ -61,12 +61,16 @@ def test_expectations_are_held_against_the_better_processes() -> None:
         "messages between threads are cheaper": (pytest.approx(36.0), True),
     }
     assert expectations([spawn, fork]) == []
+    threads.steady[1] = steady("coordination", 500)  # nothing is added by its messages, so they have no price
+    assert "messages between threads are cheaper" not in {one.what for one in expectations([threads, spawn, fork])}
 
 
 def test_efficiency_is_told_against_one_agent_alone() -> None:
     alone = outcome("spawn", 1, 1.0, steady("learning", 100))
     many = outcome("spawn", 8, 1.0, steady("learning", 150))
-    assert scaling_efficiency([alone, many], many, "learning") == 0.75
+    elsewhere = outcome("threads", 1, 1.0, steady("learning", 75))
+    assert scaling_efficiency([elsewhere, alone, many], many, "learning") == 0.75
+    assert scaling_efficiency([elsewhere, many], many, "learning") is None
     assert scaling_efficiency([many], many, "learning") is None
     assert scaling_efficiency([alone, many], many, "exploration") is None
 
