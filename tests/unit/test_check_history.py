@@ -54,7 +54,7 @@ def test_check_by_history(project: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert main(["history", "add", "few.json"]) == 0
     capsys.readouterr()
     assert main(["check", "few.json", "--history"]) == 0
-    assert "9 runs of this environment in the history; 1 more is needed" in capsys.readouterr().out
+    assert "9 runs of this environment measured this way in the history; 1 more is needed" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
