@@ -11,34 +11,19 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 from perfcore.errors import ResultsError
-from perfcore.suite.store import RESULTS, RUN
+from perfcore.suite.store import RESULTS, RUN, began
 
 DAY = 86400.0
-_NAME = re.compile(r"(\d{8}T\d{6}Z)(?:-(\d+))?")
-
-
-def _began(path: Path) -> tuple[float, int] | None:
-    """Return when a run began and which of that second it is; None for what is no run's folder."""
-    found = _NAME.fullmatch(path.name)
-    if found is None or path.is_symlink() or not (path / RUN).is_file():
-        return None
-    try:
-        moment = datetime.strptime(found[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    except ValueError:  # a thirteenth month
-        return None
-    return moment.timestamp(), int(found[2] or 1)
 
 
 def _old(lane: Path, limit: float) -> Iterator[Path]:
     """Give the runs of a lane that began before a moment and need not stay, the oldest first."""
-    runs = sorted((began, path) for path in lane.iterdir() if (began := _began(path)) is not None)
+    runs = sorted((when, path) for path in lane.iterdir() if (when := began(path)) is not None)
     with_results = [path for _, path in runs if (path / RESULTS).is_file()]
     stay = {*with_results[-1:], *(path for _, path in runs[-1:])}
     for (at, _), path in runs:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +30,7 @@ SCHEMA = 1
 FOLDER = "benchmarks/results/lanes"
 RUN, RESULTS = "run.json", "results.json"
 _ANEW = "start anew, without --resume"
+_NAME = re.compile(r"(\d{8}T\d{6}Z)(?:-(\d+))?")
 
 _REAL = (int, float, type(None))
 _MOST = 1e300  # with larger figures, sums and squares are infinite
@@ -94,11 +96,24 @@ def _read(path: Path, shape: Mapping[str, Any]) -> dict[str, Any]:
     return document
 
 
+def began(path: Path) -> tuple[float, int] | None:
+    """Return when a run began and which of that second it is; None for what is no run's folder."""
+    found = _NAME.fullmatch(path.name)
+    if found is None or path.is_symlink() or not (path / RUN).is_file():
+        return None
+    try:
+        moment = datetime.strptime(found[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:  # a thirteenth month
+        return None
+    return moment.timestamp(), int(found[2] or 1)
+
+
 def _runs(folder: Path) -> list[Path]:
     """Return the folders of a lane's runs, the oldest first."""
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if (path / RUN).is_file())
+    found = sorted((at, path) for path in folder.iterdir() if (at := began(path)) is not None)
+    return [path for _, path in found]
 
 
 def latest_results(root: Path, lane: str) -> Path | None:

@@ -53,6 +53,7 @@ def test_a_lane_keeps_its_last_results_and_its_last_run(tmp_path: Path) -> None:
 
 def test_the_tenth_run_of_a_second_is_newer_than_the_second(tmp_path: Path) -> None:
     runs = [run(tmp_path, "standard", 300, ending=ending) for ending in ("", "-2", "-10")]
+    assert latest_results(tmp_path, "standard") == runs[2] / "results.json"
     assert prune_lanes(tmp_path, 1, now=NOW) == runs[:2]
 
 
