@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from perfcore.suite import load
 from perfcore.suite.arrivals import Phase, Shape, burst, constant, ramp
 from perfcore.suite.latencies import Latencies
-from perfcore.suite.load import LoadResult, find_saturation, run_load, run_load_async
+from perfcore.suite.load import LoadResult, Record, find_saturation, run_load, run_load_async
 
 # --- latencies ---
 
@@ -85,6 +86,12 @@ def test_even_arrivals_follow_the_integral_of_the_rate(shape: Shape) -> None:
     assert list(moments) == sorted(moments)
     for number in range(0, len(moments), 7):
         assert expected(shape, moments[number] * 1e-9) == pytest.approx(number, abs=1e-4)
+
+
+def test_a_rate_that_is_no_sum_of_halves_brings_no_call_too_many() -> None:
+    shape = constant(100, 0.07)
+    assert shape.calls > 7  # in binary
+    assert len(shape.arrivals(poisson=False)) == 7
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -203,6 +210,15 @@ def test_failures_are_counted_and_are_no_latency() -> None:
     assert done.served == len(done.latency) == 14
     assert isinstance(done.first_error, (KeyError, OSError))
     assert "failed: 5 KeyError, 1 OSError; the first: " in str(done)
+
+
+def test_a_load_lasts_until_what_was_not_served_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = Record([0, 0], drain_seconds=0.5)
+    record.began[0], record.ended[0] = record.origin, record.origin + 1000
+    monkeypatch.setattr(load, "_clock", lambda: record.deadline + 1000)
+    found = record.result(0.1)
+    assert (found.served, found.unserved, found.seconds) == (1, 1, pytest.approx(0.5))
+    assert list(found.latency) == [1000, 500_000_000]
 
 
 def test_what_is_not_served_in_time_is_in_the_percentiles() -> None:

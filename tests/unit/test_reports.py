@@ -18,6 +18,7 @@ from results_files import benchmark, write
 from perfcore.cli import main
 from perfcore.judge.verdict import check_results
 from perfcore.record.results import load_results
+from perfcore.report import model
 from perfcore.report.comment import LIMIT, MARKER, escaped, render_comment
 from perfcore.report.model import MOST_POINTS, describe, quantiles
 from perfcore.report.page import render_html
@@ -47,6 +48,16 @@ def test_quantiles_are_the_samples_where_they_are_few(tmp_path: Path) -> None:
 def test_quantiles_of_many_samples_are_evenly_spaced(tmp_path: Path) -> None:
     path = write(tmp_path / "r.json", benchmark(stats={"data": [number * 1e-6 for number in range(1001, 0, -1)]}))
     assert quantiles(load_results(path).benchmarks[0], 5) == [1000, 251000, 501000, 751000, 1001000]
+
+
+def test_all_distributions_share_the_room_that_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "ALL_POINTS", 400)
+    item = benchmark("a", stats={"data": [1e-6 + number * 1e-9 for number in range(1000)]})
+    items = [item | {"fullname": name} for name in "abcd"]
+    for old, points in (((), 100), (tuple(items), 50)):
+        for one in documented(tmp_path, *items, old=old)["benchmarks"]:
+            assert len(one["quantiles_ns"]) == points
+            assert len(one["baseline_quantiles_ns"]) == (points if old else 0)
 
 
 def test_without_samples_the_quartiles_are_drawn(tmp_path: Path) -> None:
