@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import mmap
 import os
 import signal
 import subprocess
@@ -44,10 +45,11 @@ def child(code: str) -> subprocess.Popen[bytes]:
 def test_sees_memory_and_its_own_absence() -> None:
     threads = len(os.listdir("/proc/self/task"))  # a library that another test has loaded may keep its own
     with MetricsCollector(interval=0.001) as collector:
-        kept = bytearray(b"x") * (50 * MIB)
-        before = collector.info.samples
-        until(lambda: collector.info.samples > before + 2)
-        del kept
+        with mmap.mmap(-1, 50 * MIB) as kept:  # not from malloc, which may have had that much in hand
+            for page in range(0, len(kept), mmap.PAGESIZE):
+                kept[page] = 1
+            before = collector.info.samples
+            until(lambda: collector.info.samples > before + 2)
     found = collector.aggregate()
     memory = found["rss_bytes"]
     assert memory.max - memory.min >= 49 * MIB
