@@ -166,7 +166,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             code = _dispatch(sys.argv[1:] if argv is None else argv)
         except SystemExit as done:  # argparse, after --help or --version
             code = done.code if isinstance(done.code, int) else 0
-        sys.stdout.flush()
+        if not sys.stdout.closed:  # by a script that perfcore heap ran
+            sys.stdout.flush()
         return code
     except PerfcoreError as error:
         complain(f"error: {error}")

@@ -137,20 +137,23 @@ def _load(words: list[str], *, is_module: bool) -> tuple[CodeType, ModuleType]:
 
 def _run_as_main(code: CodeType, main: ModuleType, words: list[str]) -> bool:
     """Run a script as Python itself would; return whether it failed."""
-    argv, before = sys.argv, sys.modules["__main__"]
+    argv, before, out, err = sys.argv, sys.modules["__main__"], sys.stdout, sys.stderr
     sys.argv, sys.modules["__main__"] = list(words), main
     try:
         exec(code, main.__dict__)  # noqa: S102 - that is what the command is for
     except SystemExit as end:
-        if end.code is not None and not isinstance(end.code, int):
-            print(end.code, file=sys.stderr)
-        return end.code not in {None, 0}
+        if end.code is None or isinstance(end.code, int):
+            return bool(end.code)
+        print(end.code, file=sys.stderr)
+        return True
     except Exception:  # noqa: BLE001 - whatever the script raises is the script's, and is shown as Python shows it
         traceback.print_exc()
         return True
     finally:
         sys.argv, sys.modules["__main__"] = argv, before
-        sys.stdout.flush()
+        with contextlib.suppress(AttributeError, ValueError):  # the script may have closed it, or put anything there
+            sys.stdout.flush()
+        sys.stdout, sys.stderr = out, err
     return False
 
 
@@ -176,6 +179,8 @@ def _by_tracemalloc(target: Path) -> Iterator[object]:
     with HeapStacks(below=__file__) as stacks:
         yield stacks
     found = stacks.largest
+    if not found and not stacks.whole:
+        raise MeasureError(f"{printable(str(target))}: nothing to draw: the program has stopped tracemalloc")
     title = f"the heap at its largest: {format_bytes(sum(found.values()))}"
     if target.suffix == ".txt":
         text = render_folded(found)
@@ -187,7 +192,8 @@ def _by_tracemalloc(target: Path) -> Iterator[object]:
         head = '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>heap</title></head>'
         text = f"{head}<body>\n{text}</body></html>\n"
     write_atomic(target, text.encode())
-    print(f"perfcore: {printable(str(target))}: flame graph by tracemalloc, Python frames", file=sys.stderr)
+    until = "" if stacks.whole else ", until the program stopped it"
+    print(f"perfcore: {printable(str(target))}: flame graph by tracemalloc, Python frames{until}", file=sys.stderr)
 
 
 @contextlib.contextmanager

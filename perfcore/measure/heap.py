@@ -130,9 +130,12 @@ _OWN_FILES = frozenset({__file__, allocations.__file__})
 
 
 def _name(kind: type) -> str:
-    module = type.__dict__["__module__"].__get__(kind)  # not the class's own attribute, which may be anything
-    name = type.__dict__["__qualname__"].__get__(kind)
-    return name if module == "builtins" or not isinstance(module, str) else f"{module}.{name}"
+    name = type.__dict__["__qualname__"].__get__(kind)  # not the class's own attribute, which may be anything
+    try:
+        module = type.__dict__["__module__"].__get__(kind)
+    except AttributeError:  # it was made where no __name__ is, or in C without one
+        return name
+    return f"{module}.{name}" if isinstance(module, str) and module != "builtins" else name
 
 
 def _sites(tracker: AllocationTracker) -> tuple[SiteUse, ...]:

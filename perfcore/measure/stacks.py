@@ -26,6 +26,8 @@ _GROWTH = 1.1
 class HeapStacks:
     """Watch the heap in a ``with`` block; afterwards `largest` maps call stacks, outermost first, to live bytes.
 
+    `whole` is then False when the program has stopped tracemalloc: what came later was not seen.
+
     Args:
         frames: how many frames of a stack are kept, the innermost.
         below: a file whose frames, and those that called them, are left out of the stacks.
@@ -40,6 +42,7 @@ class HeapStacks:
         self._below = below
         self._snapshot: tracemalloc.Snapshot | None = None
         self._size = 0
+        self.whole = False
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="perfcore-heap", daemon=True)
 
@@ -56,6 +59,7 @@ class HeapStacks:
         self._end.set()
         self._thread.join()
         if tracemalloc.is_tracing():  # the program may have stopped it
+            self.whole = True
             gc.collect()
             if self._snapshot is None or tracemalloc.get_traced_memory()[0] > self._size:
                 self._take()
@@ -88,5 +92,6 @@ class HeapStacks:
             frames = list(trace.traceback)
             last = max((at for at, frame in enumerate(frames) if frame.filename == self._below), default=-1)
             stack = tuple(f"{frame.filename}:{frame.lineno}" for frame in frames[last + 1 :])
-            found[stack] = found.get(stack, 0) + trace.size
+            if stack:  # else it was allocated in `below` itself
+                found[stack] = found.get(stack, 0) + trace.size
         return found

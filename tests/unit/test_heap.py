@@ -36,6 +36,15 @@ class Broken:
         raise LookupError("mine")
 
 
+class Unequal:
+    """Cannot be compared."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        raise LookupError("mine")
+
+
 class Meddler:
     """Changes the heap while it is looked at."""
 
@@ -77,9 +86,11 @@ def test_hostile_objects() -> None:
     assert found[Meddler] == (1, sys.getsizeof(Meddler()))
     with pytest.raises(TypeError, match="takes a list, not tuple"):
         heap_types(())  # type: ignore[arg-type]
-    name = type("Odd", (), {"__module__": 3})()
-    assert use_of(heap_snapshot(), "Odd")[0] == 1
-    del name
+    names = [type("Odd", (), {"__module__": 3})(), type("Elsewhere", (), {"__module__": Unequal()})()]
+    names.append(eval("type('Nowhere', (), {})()", {}))  # noqa: S307 - where there is no __name__ a class has no __module__
+    found = heap_snapshot()
+    assert [use_of(found, name)[0] for name in ("Odd", "Elsewhere", "Nowhere")] == [1, 1, 1]
+    del names
 
 
 def test_differences_by_type_and_site() -> None:
@@ -134,7 +145,17 @@ def test_stacks_of_the_largest_heap() -> None:
 def test_the_program_may_stop_tracemalloc() -> None:
     with HeapStacks() as stacks:
         tracemalloc.stop()
-    assert stacks.largest == {}
+    assert (stacks.largest, stacks.whole) == ({}, False)
+    with HeapStacks() as stacks:
+        pass
+    assert stacks.whole
+
+
+def test_what_the_caller_below_the_program_holds_has_no_stack() -> None:
+    with HeapStacks(below=__file__) as stacks:
+        kept = bytearray(1 << 20)
+    assert kept
+    assert () not in stacks.largest
 
 
 HOSTILE = '</title><script>alert(1)</script>&"\x1b[31m\udc80'

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""perfcore heap and scripts that do what scripts do: exit with anything, close streams, stop tracemalloc."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from perfcore.cli import main
+from perfcore.report.flames import read_profile
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "said"), [("[1, 2]", 1, "[1, 2]\n"), ("0.0", 1, "0.0\n"), ("False", 0, ""), ("True", 1, "")]
+)
+def test_what_a_script_exits_with(
+    tmp_path: Path, value: str, code: int, said: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "script.py"
+    path.write_text(f"raise SystemExit({value})\n", encoding="utf-8")
+    assert main(["heap", str(path)]) == code
+    assert capfd.readouterr().err.startswith(f"{said}at the end, since before the script:\n")
+
+
+@pytest.mark.parametrize("code", ["sys.stdout.close()", "sys.stdout = None", "sys.stdout = sys.stderr = io.StringIO()"])
+def test_a_script_leaves_its_streams_as_it_likes(tmp_path: Path, code: str) -> None:
+    path = tmp_path / "script.py"
+    path.write_text(f"import io, sys\n{code}\n", encoding="utf-8")
+    command = [sys.executable, "-P", "-m", "perfcore", "heap", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.startswith("at the end, since before the script:\n")
+
+
+def test_stacks_that_a_report_reads_while_the_script_runs(tmp_path: Path) -> None:
+    path, out = tmp_path / "script.py", tmp_path / "heap.txt"
+    path.write_text(
+        textwrap.dedent(
+            """
+            import threading, time
+            kept = bytearray(5_000_000)
+            looks = next(one for one in threading.enumerate() if one.name == "perfcore-heap")._target.__self__
+            while looks._snapshot is None:
+                time.sleep(0.01)
+            """
+        ),
+        encoding="utf-8",
+    )
+    assert main(["heap", "--flamegraph", str(out), str(path)]) == 0
+    assert read_profile(out)["total"][0] >= 5_000_000
+
+
+@pytest.mark.parametrize(("code", "expected"), [("stop()", 2), ("start()", 0)])
+def test_a_script_that_stops_tracemalloc(
+    tmp_path: Path, code: str, expected: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path, out = tmp_path / "script.py", tmp_path / "heap.svg"
+    path.write_text(f"import tracemalloc\ntracemalloc.{code}\n", encoding="utf-8")
+    assert main(["heap", "--flamegraph", str(out), str(path)]) == expected
+    assert ("nothing to draw" in capfd.readouterr().err) == (expected == 2)
+    assert out.exists() == (expected == 0)
