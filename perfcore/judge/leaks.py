@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from perfcore.errors import LeakError
-from perfcore.measure.allocations import CALLED_FROM, CallSite, Growth, grow, track_allocations
+from perfcore.errors import LeakError, MeasureError
+from perfcore.measure.allocations import CALLED_FROM, REPLACED, CallSite, Growth, grow, track_allocations
+from perfcore.measure.callables import is_coroutine_function
 from perfcore.units import format_bytes, parse_bytes
 
 # Rounds in a row without growth, and then a long one: a list that leaks grows in steps. When even that one grows, the
@@ -34,7 +35,8 @@ def assert_no_leaks(
     then as many calls at once as half of all rounds have, are a pass. What other threads allocate meanwhile counts too.
 
     Args:
-        function: called as ``function(*args, **kwargs)``; what it returns is dropped.
+        function: called as ``function(*args, **kwargs)``; what it returns is dropped. A coroutine function is awaited
+            on an event loop of its own.
         *args: its positional arguments.
         calls: how often it is called in a round.
         rounds: how many rounds it has to become steady.
@@ -44,24 +46,50 @@ def assert_no_leaks(
 
     Raises:
         LeakError: an AssertionError; its text names the call sites that grow.
+        MeasureError: the function replaces Python's allocators (tracemalloc that was running is stopped), so that
+            nothing can be said; or it is a coroutine function, and an event loop is running in this thread.
         ValueError: a count is too small.
 
     """
     if calls < 1 or warmup < 0 or rounds < _STEADY:
         raise ValueError(f"calls must be at least 1, warmup at least 0 and rounds at least {_STEADY}")
     allowed = parse_bytes(max_growth)
-    with track_allocations():
-        done = _calls_until_steady(function, args, kwargs, (calls, rounds, warmup), allowed)
-    if done is None:
+    name = getattr(function, "__qualname__", None) or repr(function)
+    if not is_coroutine_function(function):
+        _check(function, args, kwargs, (calls, rounds, warmup), allowed, name=name)
         return
-    many = calls * rounds // 2
+    from perfcore.measure.runner import make_runner
+
+    runner = make_runner(function, args, kwargs)
+    try:
+        _check(runner.time, (1,), {}, (calls, rounds, warmup), allowed, name=name)
+    finally:
+        runner.close()
+
+
+def _check(
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    counts: tuple[int, int, int],
+    allowed: int,
+    *,
+    name: str,
+) -> None:
+    with track_allocations() as tracker:
+        done = _calls_until_steady(function, args, kwargs, counts, allowed)
+    if done is None:
+        if not tracker.complete:
+            raise MeasureError(f"whether {name} keeps memory is not known: {REPLACED}")
+        return
+    many = counts[0] * counts[1] // 2
     with track_allocations(sites=True):
         grow(function, args, kwargs, many)  # so that the sites of what the next calls free are known
         for _ in range(_LOOKS):
             growth = grow(function, args, kwargs, many, sites=True)
             if growth.sites:
                 break
-    raise LeakError(_text(function, growth, many, done))
+    raise LeakError(_text(name, growth, many, done))
 
 
 def _calls_until_steady(
@@ -93,8 +121,7 @@ def _within(growth: Growth, allowed: int) -> bool:
     return growth.bytes <= allowed and (allowed > 0 or growth.blocks <= 0)
 
 
-def _text(function: Callable[..., Any], growth: Growth, calls: int, before: int) -> str:
-    name = getattr(function, "__qualname__", None) or repr(function)
+def _text(name: str, growth: Growth, calls: int, before: int) -> str:
     line = (
         f"{name} keeps {format_bytes(growth.bytes / calls)} in {growth.blocks / calls:.3g} blocks per call, "
         f"still after {before} calls"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
@@ -92,6 +93,10 @@ def track_allocations(*, sites: bool = False) -> AllocationTracker:
     return AllocationTracker(sites=sites)
 
 
+REPLACED = "another tool (tracemalloc, memray) took the place of the allocation hooks meanwhile; stop it before"
+"""Why figures of a tracker that is not `complete` say nothing."""
+
+
 class Growth(NamedTuple):
     """By how much memory has grown over calls that should leave none behind."""
 
@@ -111,10 +116,23 @@ def net_growth(tracker: AllocationTracker) -> tuple[int, int]:
     return blocks, min(tracker.live, 0) if replaced else tracker.live
 
 
+_forget = getattr(sys, "_clear_internal_caches", None) or sys._clear_type_cache  # 3.13 has the first
+
+
+def collect() -> None:
+    """Collect garbage, and let go of what the interpreter keeps of lookups.
+
+    By the address of its name an attribute's lookup is found again: where names are put together at each call, as
+    visitors do (``getattr(self, "visit_" + kind)``), some thousand of them stay.
+    """
+    gc.collect()
+    _forget()
+
+
 def _repeat(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], calls: int) -> None:
     for _ in range(calls):
         function(*args, **kwargs)
-    gc.collect()
+    collect()
 
 
 CALLED_FROM = (__file__, _repeat.__code__.co_firstlineno + 2)
@@ -151,7 +169,7 @@ def _window(
 ) -> tuple[AllocationTracker, list[CallSite]]:
     """Return the tracker of a window around the calls, and the sites that hold more memory after it."""
     tracker = track_allocations(sites=sites)
-    gc.collect()
+    collect()
     tracker.run(_repeat, (function, args, kwargs, calls))
     found = tracker.top(1000, by="live") if sites else []
     return tracker, [site for site in found if site.live > 0 or site.live_blocks > 0]

@@ -22,7 +22,7 @@ _GROWTH_ROUNDS = 4
 
 @dataclass(frozen=True, slots=True)
 class CallMetrics:
-    """Figures of one call; None where they were not asked for.
+    """Figures of one call; None where they were not asked for, or another tool replaced the allocators.
 
     Attributes:
         cpu: processor time of all threads of the process, in seconds.
@@ -82,16 +82,16 @@ def measure_calls(
     allocations = requested = peak = growth = None
     if "alloc" in wanted or "peak" in wanted:
         calls = _counted(function, args, kwargs, few)
-        if "alloc" in wanted:
+        if "alloc" in wanted and calls:
             allocations = statistics.median_low(call["allocations"] for call in calls)
             requested = statistics.median_low(call["bytes"] for call in calls)
-        if "peak" in wanted:
+        if "peak" in wanted and calls:
             peak = max(call["peak"] for call in calls)
     if "growth" in wanted:
         # What fills a cache grows once; what leaks grows in every round.
-        with track_allocations():
+        with track_allocations() as tracker:
             least = min(grow(function, args, kwargs, few).bytes for _ in range(_GROWTH_ROUNDS))
-        growth = max(0, math.ceil(least / few))
+        growth = max(0, math.ceil(least / few)) if tracker.complete else None
     instructions = None
     if "instructions" in wanted:
         from perfcore.measure.counters import count_instructions
@@ -110,7 +110,10 @@ def _cpu(runner: Runner, seconds: float) -> float:
 def _counted(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], calls: int
 ) -> list[dict[str, int]]:
-    """Count each of a few calls, after one to warm up, without the garbage collector in between."""
+    """Count each of a few calls, after one to warm up, without the garbage collector in between.
+
+    Nothing where calls were missed.
+    """
     function(*args, **kwargs)
     gc.collect()
     collecting = gc.isenabled()
@@ -120,6 +123,8 @@ def _counted(
         for _ in range(calls):
             tracker = track_allocations()
             tracker.run(function, args, kwargs)
+            if not tracker.complete:
+                return []
             counts.append(tracker.counts())
         return counts
     finally:

@@ -130,7 +130,7 @@ _OWN_FILES = frozenset({__file__, allocations.__file__})
 
 
 def _name(kind: type) -> str:
-    name = type.__dict__["__qualname__"].__get__(kind)  # not the class's own attribute, which may be anything
+    name: str = type.__dict__["__qualname__"].__get__(kind)  # not the class's own attribute, which may be anything
     try:
         module = type.__dict__["__module__"].__get__(kind)
     except AttributeError:  # it was made where no __name__ is, or in C without one

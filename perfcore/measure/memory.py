@@ -12,13 +12,14 @@ import functools
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import ParamSpec, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar, cast
 
 from perfcore.errors import MeasureError
+from perfcore.measure.callables import is_coroutine_function
 from perfcore.measure.process import own_process
 from perfcore.units import format_bytes
 
@@ -131,8 +132,9 @@ def _high_water() -> _HighWater:
 class MemoryTracker:
     """Track the resident memory of this process: current, peak and growth since `start`, and by named phases.
 
-    Use it as a context manager, as a decorator (every call is tracked by itself; the last call's `MemoryUsage` is the
-    function's attribute ``memory_usage``), or with `start` and `stop`. After `stop` its figures stand still.
+    Use it as a context manager, as a decorator (every call is tracked by itself, of a coroutine function until it has
+    been awaited; the last call's `MemoryUsage` is the function's attribute ``memory_usage``), or with `start` and
+    `stop`. After `stop` its figures stand still.
 
         with perfcore.MemoryTracker("import") as tracker:
             with tracker.phase("read"):
@@ -231,6 +233,18 @@ class MemoryTracker:
     def __call__(self, function: Callable[P, T]) -> Callable[P, T]:
         """Return ``function`` with each call tracked."""
         name = self.name or function.__qualname__
+
+        if is_coroutine_function(function):
+
+            @functools.wraps(function)
+            async def awaited(*args: P.args, **kwargs: P.kwargs) -> Any:
+                tracker = MemoryTracker(name).start()
+                try:
+                    return await cast("Awaitable[Any]", function(*args, **kwargs))
+                finally:
+                    awaited.memory_usage = tracker.stop()  # type: ignore[attr-defined]
+
+            return cast("Callable[P, T]", awaited)
 
         @functools.wraps(function)
         def tracked(*args: P.args, **kwargs: P.kwargs) -> T:

@@ -11,7 +11,6 @@ awaits (what its event loop allocates meanwhile counts). `max_growth` is what is
 from __future__ import annotations
 
 import functools
-import gc
 import inspect
 import sys
 from collections.abc import Callable, Iterator
@@ -53,14 +52,18 @@ class Limits:
         return {name for name, limit in needed.items() if limit is not None}
 
     def check(self, metrics: CallMetrics) -> None:
-        """Fail the test if a limit is exceeded, naming all that are."""
+        """Fail the test if a limit is exceeded, naming all that are, or if that cannot be told."""
+        from perfcore.measure.allocations import REPLACED
+
         exceeded = []
         for name, limit, figure, form in (
             ("max_peak", self.max_peak, metrics.peak, format_bytes),
             ("max_allocations", self.max_allocations, metrics.allocations, _form_count),
             ("max_growth", self.max_growth, metrics.growth, format_bytes),
         ):
-            if limit is not None and figure is not None and figure > limit:
+            if limit is not None and figure is None:
+                exceeded.append(f"{name[4:]} is not known, for {REPLACED} ({name}={form(limit)})")
+            elif limit is not None and figure is not None and figure > limit:
                 exceeded.append(f"{name[4:]} {form(figure)} is more than {name}={form(limit)}")
         if exceeded:
             pytest.fail(f"perfcore limits: {'; '.join(exceeded)}", pytrace=False)
@@ -94,33 +97,33 @@ def limits_of(item: pytest.Item) -> Limits | None:
 
 def _limited(function: Callable[..., Any], limits: Limits) -> Callable[..., Any]:
     """Return a function like `function`, which calls it, or awaits it, and fails where that exceeds a limit."""
-    from perfcore.measure.allocations import net_growth, track_allocations
+    from perfcore.measure.allocations import collect, net_growth, track_allocations
     from perfcore.measure.call_metrics import CallMetrics
 
     whole, test = track_allocations(), track_allocations()
 
     def check() -> None:
-        growth = max(0, net_growth(whole)[1])
-        limits.check(CallMetrics(None, test.allocations, test.bytes, test.peak, growth))
+        figures = [test.allocations, test.bytes, test.peak, max(0, net_growth(whole)[1])]
+        limits.check(CallMetrics(None, *figures) if whole.complete else CallMetrics())
 
     @functools.wraps(function)
     async def awaited(**arguments: Any) -> None:
         with track_allocations():  # so that no free of what is made from here on is unknown
-            gc.collect()
+            collect()
             with whole:
                 with test:
                     await function(**arguments)
-                gc.collect()
+                collect()
         check()
 
     @functools.wraps(function)
     def called(**arguments: Any) -> None:
         def run() -> None:
             test.run(function, (), arguments)
-            gc.collect()
+            collect()
 
         with track_allocations():  # as above
-            gc.collect()
+            collect()
             whole.run(run)
         check()
 

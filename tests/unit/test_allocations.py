@@ -3,15 +3,20 @@
 
 from __future__ import annotations
 
+import ast
+import asyncio
 import functools
 import gc
+import re
+import sys
 import threading
+import tracemalloc
 from dataclasses import replace
 
 import pytest
 
 import perfcore
-from perfcore.measure.allocations import grow
+from perfcore.measure.allocations import collect, grow
 from perfcore.measure.call_metrics import CallMetrics, measure_calls
 from perfcore.measure.runner import make_runner
 from perfcore.units import format_bytes, parse_bytes
@@ -86,6 +91,17 @@ def test_a_cache_that_fills_is_no_leak():
         perfcore.assert_no_leaks(lambda cached=cached: cached(next(counter)))
 
 
+def test_what_lookups_keep_is_no_growth():
+    tree = ast.parse("def f(a):\n  return [x + 1 for x in a]\n" * 3)
+    perfcore.assert_no_leaks(lambda: ast.NodeVisitor().visit(tree))
+    name = "".join(["visit_", "nothing"])  # put together at each call, as visitors do
+    references = sys.getrefcount(name)
+    getattr(tree, name, None)
+    kept = sys.getrefcount(name) - references
+    collect()
+    assert (kept, sys.getrefcount(name)) == (1, references)
+
+
 def leak_blocks(kept):
     kept.append(bytearray(1000))
 
@@ -141,6 +157,46 @@ def test_blocks_that_stay_are_a_leak_although_bytes_go():
 
     with pytest.raises(perfcore.LeakError, match=r"in [23](\.\d+)? blocks per call"):
         perfcore.assert_no_leaks(change)
+
+
+def test_a_coroutine_function_is_awaited():
+    kept = []
+
+    async def work(size, *, keep):
+        await asyncio.sleep(0)
+        made = bytearray(size)
+        if keep:
+            kept.append(made)
+
+    perfcore.assert_no_leaks(work, 1000, keep=False)
+    with pytest.raises(perfcore.LeakError, match=rf"work keeps .* per call.* allocated at {re.escape(__file__)}:\d+ "):
+        perfcore.assert_no_leaks(work, 1000, keep=True)
+    assert kept
+
+    async def within():
+        perfcore.assert_no_leaks(work, 1000, keep=True)
+
+    with pytest.raises(perfcore.MeasureError, match="event loop is running"):
+        asyncio.run(within())
+
+
+def restart_tracemalloc(kept):
+    """Take the hooks out, as what stops a tracemalloc that was there before them does."""
+    tracemalloc.stop()
+    tracemalloc.start()
+    kept.append(bytearray(1000))
+
+
+def test_nothing_is_said_of_what_was_not_seen():
+    kept = []
+    tracemalloc.start()
+    try:
+        with pytest.raises(perfcore.MeasureError, match=r"restart_tracemalloc keeps memory is not known: another tool"):
+            perfcore.assert_no_leaks(restart_tracemalloc, kept)
+        assert metrics(restart_tracemalloc, kept, wanted=("alloc", "peak", "growth")) == CallMetrics()
+    finally:
+        tracemalloc.stop()
+    assert metrics(leak_blocks, kept).growth > 1000
 
 
 def test_growth_that_is_allowed():

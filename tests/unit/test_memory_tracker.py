@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import mmap
 import os
 import threading
@@ -144,6 +145,20 @@ def test_decorator_tracks_each_call() -> None:
     with pytest.raises(ValueError, match=str(2 * SPIKE)):
         work(2 * SPIKE)
     assert work.memory_usage is not usage  # type: ignore[attr-defined]
+
+
+def test_decorator_tracks_a_coroutine_to_its_end() -> None:
+    @MemoryTracker()
+    async def work(size: int) -> int:
+        await asyncio.sleep(0)
+        fail_after_a_spike(size) if size > SPIKE else spike(size)
+        return size
+
+    assert asyncio.run(work(SPIKE)) == SPIKE
+    assert grown(work.memory_usage) == pytest.approx(SPIKE, abs=SLACK)  # type: ignore[attr-defined]
+    with pytest.raises(KeyError):
+        asyncio.run(work(2 * SPIKE))
+    assert grown(work.memory_usage) == pytest.approx(2 * SPIKE, abs=SLACK)  # type: ignore[attr-defined]
 
 
 def test_wrong_use() -> None:

@@ -46,6 +46,8 @@ def test_pedantic_once(benchmark):
 """
 
 LIMITS = """
+import tracemalloc
+
 import pytest
 
 def objects(count):
@@ -84,6 +86,21 @@ def test_wrong_name(benchmark):
 @pytest.mark.perfcore(max_peak="much")
 def test_wrong_value():
     pass
+
+@pytest.fixture
+def tracing():
+    tracemalloc.start()
+    yield
+    tracemalloc.stop()
+
+@pytest.mark.perfcore(max_peak="1 MB")
+def test_unseen(tracing):
+    tracemalloc.stop()  # and with it the hooks
+    bytearray(1_100_000)
+
+@pytest.mark.perfcore(max_growth=0)
+def test_unseen_benchmark(tracing, benchmark):
+    benchmark(lambda: tracemalloc.stop() or tracemalloc.start())
 
 def test_fixtures(allocation_tracker, assert_no_leaks):
     allocation_tracker.reset()
@@ -157,6 +174,8 @@ def test_limits(tmp_path):
         "test_error_is_passed_on": "FAILED",
         "test_wrong_name": "ERROR",
         "test_wrong_value": "FAILED",
+        "test_unseen": "FAILED",
+        "test_unseen_benchmark": "FAILED",
         "test_fixtures": "PASSED",
     }, done.out
     assert re.search(r"allocations 20\d is more than max_allocations=200", done.out)
@@ -164,6 +183,8 @@ def test_limits(tmp_path):
     assert re.search(r"growth \d+ B is more than max_growth=10 B", done.out)
     assert "peak 1.10 MB is more than max_peak=1.00 MB" in done.out
     assert "LookupError: mine" in done.out
+    assert "limits: peak is not known, for another tool (tracemalloc, memray) took the place of" in done.out
+    assert "limits: growth is not known, for another tool" in done.out
     assert "does not take max_speed; it takes max_peak, max_allocations, max_growth, warning, critical" in done.out
     assert "'much' is not a size in bytes" in done.out
 
