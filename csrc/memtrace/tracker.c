@@ -265,7 +265,7 @@ static int append_new(PyObject *list, PyObject *item)
 static const thread_mark *mark_of(const marks *at, const thread_mark *wanted)
 {
     for (size_t i = 0; i < at->thread_count; i++) {
-        if (at->threads[i].thread == wanted->thread && at->threads[i].id == wanted->id)
+        if (at->threads[i].thread == wanted->thread && at->threads[i].turn == wanted->turn)
             return &at->threads[i];
     }
     return NULL;

@@ -13,6 +13,7 @@
 
 typedef struct thread_mark {
     const pc_alloc_thread *thread;
+    uint64_t turn; // with `thread` it names the thread for good; the id changes in the child of a fork
     int64_t id;
     uint64_t counts[PC_ALLOC_KINDS];
 } thread_mark;

@@ -33,6 +33,7 @@ int marks_take(marks *at, bool sites)
             made.threads = more;
         }
         mark.thread = thread;
+        mark.turn = atomic_load_explicit(&thread->turn, memory_order_relaxed);
         mark.id = atomic_load_explicit(&thread->id, memory_order_relaxed);
         made.threads[made.thread_count++] = mark;
     }

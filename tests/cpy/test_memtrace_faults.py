@@ -64,6 +64,45 @@ def test_fork():
     tracker.stop()
 
 
+def test_threads_in_the_child_of_a_fork_count_from_the_start_of_the_window():
+    earlier, tracker = Tracker(), Tracker()
+    earlier.run(lambda: [object() for _ in range(10_000)])  # of this thread, and not of the next window
+    tracker.start()
+    child = os.fork()
+    if child == 0:
+        tracker.stop()
+        entries = tracker.threads()
+        good = len(entries) == 1 and entries[0][0] == threading.get_native_id() and entries[0][1] < 5000
+        os._exit(0 if good else 1)
+    tracker.stop()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_memory_that_is_locked_is_forgotten_too():
+    if "LD_PRELOAD" in os.environ:
+        pytest.skip("the sanitizer's shadow would be locked as well")
+    done = python("""
+import ctypes
+tracker = Tracker()
+tracker.run(list)
+if ctypes.CDLL(None).mlockall(1) != 0:
+    print("not allowed")
+    raise SystemExit
+tracker.start()
+kept = [bytearray(100) for _ in range(1000)]
+tracker.stop()
+tracker.reset()
+tracker.start()
+del kept
+tracker.stop()
+print(tracker.live, tracker.frees, tracker.unknown_frees >= 2000)
+""")
+    assert (done.returncode, done.stderr) == (0, "")
+    if done.stdout == "not allowed\n":
+        pytest.skip("this user may not lock so much memory")
+    assert done.stdout == "0 0 True\n"
+
+
 @pytest.mark.parametrize("sites", [False, True])
 def test_left_open_at_exit(sites):
     done = python(f"tracker = Tracker(sites={sites})\ntracker.start()\nkept = [[i] for i in range(1000)]\n")

@@ -23,6 +23,7 @@ static pc_alloc_thread *record_reuse(pc_alloccount *count, int64_t id)
         for (size_t kind = 0; kind < PC_ALLOC_KINDS; kind++)
             atomic_store_explicit(&thread->base[kind], load(&thread->counts[kind]), memory_order_relaxed);
         atomic_store_explicit(&thread->id, id, memory_order_relaxed);
+        atomic_fetch_add_explicit(&thread->turn, 1, memory_order_relaxed);
         thread->inside = 0;
         return thread;
     }
@@ -39,6 +40,7 @@ pc_alloc_thread *pc_alloccount_join(pc_alloccount *count, int64_t id)
         return NULL;
     atomic_init(&thread->owned, true);
     atomic_init(&thread->id, id);
+    atomic_init(&thread->turn, 0);
     thread->next = atomic_load_explicit(&count->threads, memory_order_relaxed);
     // Release: pairs with the acquires of those who walk the list.
     while (!atomic_compare_exchange_weak_explicit(&count->threads, &thread->next, thread, memory_order_release,

@@ -31,6 +31,7 @@ typedef struct pc_alloc_thread {
     unsigned inside;                        // in a hook: what is called from there is not counted. The owner's alone
     _Atomic(bool) owned;                    // by a thread that has not ended
     _Atomic(int64_t) id;                    // the owner's, as the caller of pc_alloccount_join names it
+    _Atomic(uint64_t) turn;                 // which owner it is: an id may come again
     _Atomic(uint64_t) base[PC_ALLOC_KINDS]; // what earlier owners had counted
     struct pc_alloc_thread *next;
 } pc_alloc_thread;

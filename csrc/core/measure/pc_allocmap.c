@@ -3,6 +3,7 @@
 // and the map is used inside the hooks of allocators.
 #include "measure/pc_allocmap.h"
 
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -87,6 +88,13 @@ static void remember(pc_allocmap *map, char *leaf, size_t *pages_left)
     }
 }
 
+static void leaf_empty(void *leaf)
+{
+    // Anonymous pages read as zeros from now on; but pages that are locked, as by mlockall, are not given back.
+    if (madvise(leaf, LEAF_BYTES, MADV_DONTNEED) != 0)
+        memset(leaf, 0, LEAF_BYTES);
+}
+
 void pc_allocmap_clear(pc_allocmap *map)
 {
     size_t pages_left = KEPT_BYTES / (size_t)sysconf(_SC_PAGESIZE);
@@ -97,7 +105,7 @@ void pc_allocmap_clear(pc_allocmap *map)
             continue;
         if (pages_left > 0)
             remember(map, leaf, &pages_left);
-        (void)madvise(leaf, LEAF_BYTES, MADV_DONTNEED); // anonymous pages read as zeros from now on
+        leaf_empty(leaf);
     }
 }
 
@@ -106,7 +114,7 @@ void pc_allocmap_begin(pc_allocmap *map)
     for (size_t i = 0; i < leaf_count(map); i++) {
         void *leaf = leaf_at(map, i);
         if (leaf != NULL)
-            (void)madvise(leaf, LEAF_BYTES, MADV_DONTNEED);
+            leaf_empty(leaf);
     }
     for (size_t i = 0; i < map->run_count; i++)
         (void)madvise(map->runs[i].start, map->runs[i].bytes, POPULATE_WRITE); // -EINVAL before Linux 5.14
