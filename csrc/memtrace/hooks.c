@@ -108,14 +108,19 @@ static inline void block_came(int domain, pc_alloc_thread *thread, const void *b
     thread->inside = 0;
 }
 
+static inline bool site_goes(const void *block, size_t size, size_t *site)
+{
+    return PC_UNLIKELY(atomic_load_explicit(&mode, memory_order_acquire) == SITES) && sites_take(block, size, site);
+}
+
 // A block is about to go.
 static inline bool block_goes(int domain, const void *block, size_t *size)
 {
     if (!pc_allocmap_take(&sizes, block, size))
         return false;
     pc_alloccount_live(&count, is_locked(domain), -(int64_t)*size);
-    if (PC_UNLIKELY(atomic_load_explicit(&mode, memory_order_acquire) == SITES))
-        sites_freed(block, *size);
+    size_t site;
+    (void)site_goes(block, *size, &site);
     return true;
 }
 
@@ -198,20 +203,20 @@ static inline void *hook_realloc(int domain, void *block, size_t size)
     }
     // The entry goes first, as in hook_free; the live bytes change only once, so that a failure and a growth in place
     // leave no dent and the peak holds the new size without the old.
-    size_t old = 0;
-    bool known = pc_allocmap_take(&sizes, block, &old);
+    size_t old = 0, site;
+    bool known = pc_allocmap_take(&sizes, block, &old), sited = known && site_goes(block, old, &site);
     void *moved = next->realloc(next->ctx, block, size);
     if (PC_UNLIKELY(moved == NULL)) {
         if (known && !pc_allocmap_put(&sizes, block, old)) { // its leaf is there, so it does not fail
             pc_alloc_thread_add(thread, PC_ALLOC_UNTRACKED, 1);
             pc_alloccount_live(&count, is_locked(domain), -(int64_t)old);
         }
+        if (sited)
+            sites_put(block, old, site);
         thread->inside = 0;
         return NULL;
     }
     if (known) {
-        if (PC_UNLIKELY(atomic_load_explicit(&mode, memory_order_acquire) == SITES))
-            sites_freed(block, old);
         pc_alloccount_live(&count, is_locked(domain), -(int64_t)old);
     } else {
         pc_alloc_thread_add(thread, PC_ALLOC_UNKNOWN_FREES, 1);

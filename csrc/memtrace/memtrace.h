@@ -46,7 +46,10 @@ void sites_clear_blocks(void);
 
 // Called from the hooks. `locked`: the GIL is held, so that the frame may be asked for.
 void sites_allocated(const void *block, size_t bytes, bool locked);
-void sites_freed(const void *block, size_t bytes);
+
+// Take a block from its site before it goes, and put it back where it has not gone. False: it is older than the sites.
+bool sites_take(const void *block, size_t bytes, size_t *number);
+void sites_put(const void *block, size_t bytes, size_t number);
 
 // Copy the totals of all sites. A new array for pc_free, or NULL with MemoryError.
 site_totals *sites_snapshot(size_t *length) PC_NODISCARD;

@@ -2,9 +2,9 @@
 // Call sites: the file and line of the innermost Python frame of each allocation, where a tracker asks for them.
 //
 // A site has a number for the life of the process; a second shadow map holds the number of each block's site, so that
-// its free is counted there too. Site 0 stands for all that has no Python frame to name: allocations without the GIL or
-// before a frame is there, of sub-interpreters, and those beyond SITES_MAX sites. Totals only grow together with the
-// blocks of one window; trackers take differences.
+// its free is counted there too. NO_FRAME stands for all that has no Python frame to name: allocations without the GIL
+// or before a frame is there, and of sub-interpreters; NO_ROOM for the lines beyond SITES_MAX sites. Totals only grow
+// together with the blocks of one window; trackers take differences.
 //
 // Threads: sites are found and added with the main interpreter's GIL; totals are atomic, since RAW blocks come and go
 // without it. The table never moves, so it is read without a lock.
@@ -14,39 +14,45 @@
 
 typedef struct site {
     PyObject *file; // a reference for ever
+    Py_hash_t hash; // of the file's name
     int line;
-    size_t next; // in the chain of its bucket; 0 ends it, for site 0 is in none
+    uint32_t next; // in the chain of its bucket; 0 ends it, for site 0 is in none
     _Atomic(int64_t) allocations;
     _Atomic(int64_t) bytes;
     _Atomic(int64_t) live_blocks;
     _Atomic(int64_t) live_bytes;
 } site;
 
+enum { NO_FRAME, NO_ROOM, FIRST };
 enum { BUCKETS = 1 << 13 };
 
 static pc_allocmap blocks;
 static site *table; // SITES_MAX + 1 entries, pages that are untouched until a site needs them
-static size_t *buckets;
-static size_t used;
+static uint32_t *buckets;
+static uint32_t used;
 
-static PyObject *unknown_file;
+static PyObject *names_of_none[FIRST];
 
 int sites_init(void)
 {
     if (table != NULL)
         return 0;
-    if (unknown_file == NULL && (unknown_file = PyUnicode_InternFromString("<no Python frame>")) == NULL)
-        return -1;
+    static const char *const texts[FIRST] = {"<no Python frame>", "<more call sites>"};
+    for (size_t i = 0; i < FIRST; i++) {
+        if (names_of_none[i] == NULL && (names_of_none[i] = PyUnicode_InternFromString(texts[i])) == NULL)
+            return -1;
+    }
     site *sites = pc_alloc_zero(SITES_MAX + 1, sizeof *sites);
-    size_t *heads = pc_alloc_zero(BUCKETS, sizeof *heads);
+    uint32_t *heads = pc_alloc_zero(BUCKETS, sizeof *heads);
     if (sites == NULL || heads == NULL || pc_allocmap_init(&blocks) < 0) {
         pc_free(sites);
         pc_free(heads);
         PyErr_NoMemory();
         return -1;
     }
-    sites[0].file = Py_NewRef(unknown_file);
-    used = 1;
+    for (size_t i = 0; i < FIRST; i++)
+        sites[i].file = Py_NewRef(names_of_none[i]);
+    used = FIRST;
     buckets = heads;
     table = sites;
     return 0;
@@ -57,19 +63,24 @@ void sites_clear_blocks(void)
     pc_allocmap_clear(&blocks);
 }
 
-// The number of a site, new or known; 0 when the table is full.
+// The number of a site, new or known; NO_ROOM when the table is full. By the name's text: whoever makes code from
+// templates names a file anew each time. Neither function that is called here for a str runs any other code.
 static size_t site_find(PyObject *file, int line)
 {
-    uintptr_t hash = ((uintptr_t)file >> 4) * 31 + (uintptr_t)line;
-    size_t *head = &buckets[(hash ^ (hash >> 13)) % BUCKETS];
-    for (size_t number = *head; number != 0; number = table[number].next) {
-        if (table[number].file == file && table[number].line == line)
+    Py_hash_t hash = PyUnicode_Type.tp_hash(file);
+    size_t spread = (size_t)hash * 31 + (size_t)line;
+    uint32_t *head = &buckets[(spread ^ (spread >> 13)) % BUCKETS];
+    for (uint32_t number = *head; number != 0; number = table[number].next) {
+        const site *known = &table[number];
+        if (known->line == line && known->hash == hash &&
+            (known->file == file || PyUnicode_Compare(known->file, file) == 0))
             return number;
     }
     if (used > SITES_MAX)
-        return 0;
-    size_t number = used++;
+        return NO_ROOM;
+    uint32_t number = used++;
     table[number].file = Py_NewRef(file);
+    table[number].hash = hash;
     table[number].line = line;
     table[number].next = *head;
     *head = number;
@@ -82,11 +93,11 @@ static size_t site_now(void)
     // Without a thread state (early, late, a thread that has none) and outside of the main interpreter: no frame.
     PyThreadState *thread = _PyThreadState_UncheckedGet();
     if (thread == NULL || PyThreadState_GetInterpreter(thread) != PyInterpreterState_Main() || _Py_IsFinalizing())
-        return 0;
+        return NO_FRAME;
     // Making the frame object may allocate a container, which may start a collection, which runs any code. An allocator
     // must not do that.
     int collecting = PyGC_Disable();
-    size_t number = 0;
+    size_t number = NO_FRAME;
     PyFrameObject *frame = PyThreadState_GetFrame(thread);
     if (frame != NULL) {
         PyCodeObject *code = PyFrame_GetCode(frame);
@@ -107,23 +118,27 @@ static void add(_Atomic(int64_t) *total, int64_t amount)
 
 void sites_allocated(const void *block, size_t bytes, bool locked)
 {
-    size_t number = locked ? site_now() : 0;
-    site *at = &table[number];
-    add(&at->allocations, 1);
-    add(&at->bytes, (int64_t)bytes);
-    if (pc_allocmap_put(&blocks, block, number)) {
-        add(&at->live_blocks, 1);
-        add(&at->live_bytes, (int64_t)bytes);
-    }
+    size_t number = locked ? site_now() : NO_FRAME;
+    add(&table[number].allocations, 1);
+    add(&table[number].bytes, (int64_t)bytes);
+    sites_put(block, bytes, number);
 }
 
-void sites_freed(const void *block, size_t bytes)
+void sites_put(const void *block, size_t bytes, size_t number)
 {
-    size_t number;
-    if (!pc_allocmap_take(&blocks, block, &number))
-        return; // older than the sites
-    add(&table[number].live_blocks, -1);
-    add(&table[number].live_bytes, -(int64_t)bytes);
+    if (!pc_allocmap_put(&blocks, block, number))
+        return;
+    add(&table[number].live_blocks, 1);
+    add(&table[number].live_bytes, (int64_t)bytes);
+}
+
+bool sites_take(const void *block, size_t bytes, size_t *number)
+{
+    if (!pc_allocmap_take(&blocks, block, number))
+        return false; // older than the sites
+    add(&table[*number].live_blocks, -1);
+    add(&table[*number].live_bytes, -(int64_t)bytes);
+    return true;
 }
 
 static int64_t load(_Atomic(int64_t) *total)

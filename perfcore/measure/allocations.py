@@ -16,7 +16,7 @@ class CallSite(NamedTuple):
     """What the lines of Python code that were innermost when memory was allocated have allocated.
 
     Attributes:
-        file: the file of the code, or "<no Python frame>".
+        file: the file of the code, or "<no Python frame>", or "<more call sites>" for all beyond some 32,000.
         line: its line.
         allocations: blocks allocated and reallocated there.
         bytes: what they asked for.
@@ -57,14 +57,8 @@ class AllocationTracker(Tracker):
             RuntimeError: the tracker was not made with ``sites=True``, or has not been started.
 
         """
-        merged: dict[tuple[str, int], CallSite] = {}
-        for entry in self.sites():
-            site = CallSite(*entry)
-            known = merged.get(site[:2])  # the same file may have been compiled twice
-            merged[site[:2]] = (
-                site if known is None else CallSite(*site[:2], *map(sum, zip(site[2:], known[2:], strict=True)))
-            )
-        return sorted(merged.values(), key=lambda site: (-int(getattr(site, by)), site[:2]))[:limit]
+        sites = [CallSite(*entry) for entry in self.sites()]
+        return sorted(sites, key=lambda site: (-int(getattr(site, by)), site[:2]))[:limit]
 
     def by_thread(self) -> list[ThreadAllocations]:
         """Return the figures of each thread that lives at the end of the latest window, the busiest first."""

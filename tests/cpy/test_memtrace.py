@@ -269,6 +269,43 @@ def test_sites_within_a_longer_recording_see_blocks_go():
     assert site[4] == -201
 
 
+def test_code_from_a_template_is_one_site_however_often_it_is_compiled():
+    tracker = Tracker(sites=True)
+    with tracker:
+        for _ in range(50):
+            exec(compile("made = [1]", f"<template {os.getpid()}>", "exec"))  # noqa: S102
+    (site,) = (entry for entry in tracker.sites() if entry[0] == f"<template {os.getpid()}>")
+    assert site[1] == 1
+    assert site[2] >= 50
+
+
+def test_what_has_no_room_is_not_said_to_have_no_frame():
+    done = python("""
+tracker = Tracker(sites=True)
+lines = compile("\\n".join(["made = [1]"] * 40_000), "<many lines>", "exec")
+tracker.start()
+exec(lines)
+tracker.stop()
+tracker.start()
+kept = bytearray(1_000_000)
+tracker.stop()
+print(*max(tracker.sites(), key=lambda site: site[5])[:2])
+""")
+    assert (done.stdout, done.stderr) == ("<more call sites> 0\n", "")
+
+
+@pytest.mark.skipif("LD_PRELOAD" in os.environ, reason="the sanitizer ends a program that asks for so much")
+def test_a_block_that_could_not_grow_stays_its_sites():
+    tracker = Tracker(sites=True)
+    with tracker:
+        data = bytearray(1000)
+        here = sys._getframe().f_lineno - 1
+        with pytest.raises(MemoryError):
+            data *= 1 << 50
+    (site,) = (entry for entry in tracker.sites() if entry[:2] == (__file__, here))
+    assert site[4:] == (2, sys.getsizeof(data))
+
+
 def test_sites_must_be_asked_for():
     with pytest.raises(RuntimeError, match="sites=True"):
         counted(strings).sites()

@@ -36,6 +36,11 @@ class Broken:
         raise LookupError("mine")
 
 
+class Liar:
+    def __sizeof__(self) -> int:
+        return sys.maxsize - 100
+
+
 class Unequal:
     """Cannot be compared."""
 
@@ -84,6 +89,7 @@ def test_hostile_objects() -> None:
     found = {kind: (count, size) for kind, count, size in heap_types([Broken(), Meddler(), Broken()])}
     assert found[Broken] == (2, 2 * Broken.__basicsize__)
     assert found[Meddler] == (1, sys.getsizeof(Meddler()))
+    assert (Liar, 3, sys.maxsize) in heap_types([Liar(), Liar(), Liar()])
     with pytest.raises(TypeError, match="takes a list, not tuple"):
         heap_types(())  # type: ignore[arg-type]
     names = [type("Odd", (), {"__module__": 3})(), type("Elsewhere", (), {"__module__": Unequal()})()]

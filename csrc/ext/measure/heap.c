@@ -127,7 +127,8 @@ static int look_at(walk *self, PyObject *object)
         return -1;
     }
     use->count++;
-    use->bytes += bytes;
+    if (__builtin_add_overflow(use->bytes, bytes, &use->bytes)) // a __sizeof__ may say what it likes
+        use->bytes = PY_SSIZE_T_MAX;
     traverseproc traverse = Py_TYPE(object)->tp_traverse;
     if ((PyObject_IS_GC(object) && traverse != NULL && traverse(object, visit, self) != 0) ||
         (PyDict_Check(object) && visit_keys(self, object) < 0)) {
