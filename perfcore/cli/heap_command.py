@@ -218,7 +218,8 @@ def _by_memray(target: Path) -> Iterator[object]:
 def _write(output: Path | None, text: str) -> None:
     from perfcore.record.atomic import write_atomic
 
+    text = "\n".join(printable(line) for line in text.splitlines())
     if output is None:
-        print("\n".join(printable(line) for line in text.splitlines()), file=sys.stderr)
+        print(text, file=sys.stderr)
     else:
-        write_atomic(output, (text + "\n").encode("utf-8", "surrogateescape"))
+        write_atomic(output, (text + "\n").encode())

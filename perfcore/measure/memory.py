@@ -124,9 +124,7 @@ def _larger(one: int | None, other: int | None) -> int | None:
     return other if one is None else one if other is None else max(one, other)
 
 
-@functools.cache
-def _high_water() -> _HighWater:
-    return _HighWater()
+_high_water = _HighWater()  # with the module: two threads that begin at once must not make two
 
 
 class MemoryTracker:
@@ -163,7 +161,7 @@ class MemoryTracker:
             raise MeasureError("this MemoryTracker runs already; stop it first, or use another one inside it")
         self.phases = {}
         self._result = None
-        self._mark = _high_water().begin()
+        self._mark = _high_water.begin()
         self._baseline = own_process().rss()
         return self
 
@@ -171,7 +169,7 @@ class MemoryTracker:
         """End, and return what was found."""
         if self._mark is None:
             raise MeasureError("this MemoryTracker does not run; call start() first")
-        self._result = self._usage(self._mark, _high_water().end)
+        self._result = self._usage(self._mark, _high_water.end)
         self._mark = None
         return self._result
 
@@ -182,7 +180,7 @@ class MemoryTracker:
     def usage(self) -> MemoryUsage:
         """The figures now, or as they were when the tracker was stopped."""
         if self._mark is not None:
-            return self._usage(self._mark, _high_water().read)
+            return self._usage(self._mark, _high_water.read)
         if self._result is None:
             raise MeasureError("this MemoryTracker was never started; call start() or use it in a with statement")
         return self._result
@@ -210,12 +208,12 @@ class MemoryTracker:
         """
         if self._mark is None:
             raise MeasureError(f"phase {name!r}: this MemoryTracker does not run; call start() first")
-        mark = _high_water().begin()
+        mark = _high_water.begin()
         baseline = own_process().rss()
         try:
             yield
         finally:
-            usage = _usage_of(name, baseline, mark, _high_water().end)
+            usage = _usage_of(name, baseline, mark, _high_water.end)
             if (earlier := self.phases.get(name)) is not None:
                 peak = _larger(earlier.peak_bytes, usage.peak_bytes)
                 usage = MemoryUsage(name, earlier.baseline_bytes, usage.current_bytes, peak)

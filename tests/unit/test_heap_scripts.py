@@ -26,6 +26,15 @@ def test_what_a_script_exits_with(
     assert capfd.readouterr().err.startswith(f"{said}at the end, since before the script:\n")
 
 
+def test_names_that_no_file_can_hold(tmp_path: Path) -> None:
+    path, out = tmp_path / "script.py", tmp_path / "heap.txt"
+    path.write_text(
+        "class Odd: pass\nOdd.__qualname__ = '\\ud800\\x1b'\nkept = [Odd() for _ in range(9000)]\n", encoding="utf-8"
+    )
+    assert main(["heap", "--top", "1000", "--output", str(out), str(path)]) == 0
+    assert "__main__.\\ud800\\x1b " in out.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("code", ["sys.stdout.close()", "sys.stdout = None", "sys.stdout = sys.stderr = io.StringIO()"])
 def test_a_script_leaves_its_streams_as_it_likes(tmp_path: Path, code: str) -> None:
     path = tmp_path / "script.py"

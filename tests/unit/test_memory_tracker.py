@@ -6,6 +6,9 @@ from __future__ import annotations
 import asyncio
 import mmap
 import os
+import subprocess
+import sys
+import textwrap
 import threading
 
 import pytest
@@ -174,9 +177,9 @@ def test_wrong_use() -> None:
 
 
 def test_an_abandoned_tracker_is_forgotten() -> None:
-    before = len(memory._high_water().marks)
+    before = len(memory._high_water.marks)
     MemoryTracker().start()
-    assert len(memory._high_water().marks) == before
+    assert len(memory._high_water.marks) == before
 
 
 def test_threads_share_the_mark() -> None:
@@ -194,6 +197,29 @@ def test_threads_share_the_mark() -> None:
         for thread in threads:
             thread.join()
     assert grown(outer.usage) >= SPIKE - MIB
+
+
+def test_trackers_that_are_the_first_at_once_share_the_mark() -> None:
+    code = """
+        import mmap, os, threading, time
+        real = os.register_at_fork
+        os.register_at_fork = lambda **hooks: real(**hooks) or time.sleep(0.1)  # long enough for all to be there
+        from perfcore import MemoryTracker
+        ready, trackers = threading.Barrier(8), []
+        def begin():
+            ready.wait()
+            trackers.append(MemoryTracker().start())
+        threads = [threading.Thread(target=begin) for _ in range(8)]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join()
+        with mmap.mmap(-1, 50 << 20) as spike:
+            for offset in range(0, 50 << 20, mmap.PAGESIZE): spike[offset] = 1
+        MemoryTracker().start()
+        assert all(tracker.usage.peak_growth_bytes > 45 << 20 for tracker in trackers)
+    """
+    command = [sys.executable, "-P", "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_forked_child_goes_on() -> None:
@@ -240,7 +266,6 @@ class Refusing:
 def test_without_permission_the_peak_is_exact_or_none(
     monkeypatch: pytest.MonkeyPatch, rss: int | None, peaks: list[int | None], expected: int | None
 ) -> None:
-    memory._high_water()
     kernel = Refusing(rss, peaks)
     monkeypatch.setattr(memory, "own_process", lambda: kernel)
     with MemoryTracker() as tracker:
