@@ -13,7 +13,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import traceback
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -146,8 +145,10 @@ def _run_as_main(code: CodeType, main: ModuleType, words: list[str]) -> bool:
             return bool(end.code)
         print(end.code, file=sys.stderr)
         return True
-    except Exception:  # noqa: BLE001 - whatever the script raises is the script's, and is shown as Python shows it
-        traceback.print_exc()
+    except Exception as error:  # noqa: BLE001 - whatever the script raises is the script's
+        # As Python shows it: by the script's own hook, and from the script's own lines on.
+        error = error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
+        sys.excepthook(type(error), error, error.__traceback__)
         return True
     finally:
         sys.argv, sys.modules["__main__"] = argv, before

@@ -35,6 +35,15 @@ def test_names_that_no_file_can_hold(tmp_path: Path) -> None:
     assert "__main__.\\ud800\\x1b " in out.read_text(encoding="utf-8")
 
 
+def test_an_exception_is_shown_as_python_shows_it(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "script.py"
+    path.write_text("def work():\n    raise LookupError('mine')\nwork()\n", encoding="utf-8")
+    alone = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, check=False, timeout=60)
+    assert main(["heap", str(path)]) == 1
+    assert alone.stderr.startswith("Traceback ")
+    assert capfd.readouterr().err.startswith(alone.stderr)
+
+
 @pytest.mark.parametrize("code", ["sys.stdout.close()", "sys.stdout = None", "sys.stdout = sys.stderr = io.StringIO()"])
 def test_a_script_leaves_its_streams_as_it_likes(tmp_path: Path, code: str) -> None:
     path = tmp_path / "script.py"
