@@ -270,12 +270,11 @@ def test_sites_within_a_longer_recording_see_blocks_go():
 
 
 def test_code_from_a_template_is_one_site_however_often_it_is_compiled():
-    tracker = Tracker(sites=True)
+    tracker, file = Tracker(sites=True), f"<template {os.getpid()}>"
     with tracker:
         for _ in range(50):
             exec(compile("made = [1]", f"<template {os.getpid()}>", "exec"))  # noqa: S102
-    (site,) = (entry for entry in tracker.sites() if entry[0] == f"<template {os.getpid()}>")
-    assert site[1] == 1
+    (site,) = (entry for entry in tracker.sites() if entry[:2] == (file, 1))  # a collection may begin in line 0
     assert site[2] >= 50
 
 
