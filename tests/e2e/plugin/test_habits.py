@@ -107,3 +107,25 @@ def test_arguments_of_coroutine_functions(tmp_path):
     write_suite(tmp_path, test_it=SETUP)
     seen = run(tmp_path, "on")
     assert seen.code == 0, seen.out
+
+
+REPLACED = """
+from pytest_benchmark.stats import Stats
+
+
+def test_it(benchmark):
+    benchmark.pedantic(len, ((),), rounds=3)
+    benchmark.stats.stats = Stats()
+    for seconds in (1.0, 2.0):  # of a device's own clock
+        benchmark.stats.update(seconds)
+"""
+
+
+def test_statistics_that_a_test_replaces(tmp_path):
+    write_suite(tmp_path, test_it=REPLACED + "\n\n" + FIVE)
+    seen = run(tmp_path, "on", "--benchmark-json=out.json", "--perfcore-columns=ci,flags")
+    assert seen.code == 0, seen.out
+    replaced, other = seen.json()["benchmarks"]
+    assert (replaced["stats"]["max"], replaced["stats"]["rounds"]) == (2.0, 2)
+    assert "percentiles" not in replaced["perfcore"]
+    assert "percentiles" in other["perfcore"]
