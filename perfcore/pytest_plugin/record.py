@@ -37,7 +37,10 @@ class Record:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
+        if kind is not None and not self.metadata:
+            # Interrupted in its first round: pytest-benchmark cannot write the file of all others if this is in it.
+            self.metadata.fixture.has_error = True
         # However the rounds ended, take over what disturbed them and let the runner go.
         if self._runner is not None:
             self.flags, self._runner = self._runner.flags, None

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import pytest
 from harness import QUICK, run, run_modes, write_suite
 
 FIELDS = """
@@ -129,3 +130,21 @@ def test_statistics_that_a_test_replaces(tmp_path):
     assert (replaced["stats"]["max"], replaced["stats"]["rounds"]) == (2.0, 2)
     assert "percentiles" not in replaced["perfcore"]
     assert "percentiles" in other["perfcore"]
+
+
+INTERRUPTED = """
+def interrupt():
+    raise KeyboardInterrupt
+
+
+def test_interrupted(benchmark):
+    benchmark.pedantic(interrupt, rounds=3, setup=SETUP)
+"""
+
+
+@pytest.mark.parametrize("setup", ["None", "tuple"])
+def test_an_interrupt_in_the_first_round_leaves_the_results_of_the_others(tmp_path, setup):
+    write_suite(tmp_path, test_it=FIVE + "\n" + INTERRUPTED.replace("SETUP", setup))
+    seen = run(tmp_path, "on", "--benchmark-json=out.json", "--perfcore-columns=ci")
+    assert seen.code == pytest.ExitCode.INTERRUPTED, seen.out
+    assert [entry["name"] for entry in seen.json()["benchmarks"]] == ["test_five"]
