@@ -7,7 +7,7 @@
 
 #include <math.h>
 
-// How long short rounds may follow each other without a look at signals and other pending work.
+// How long short rounds may follow each other without a look at signals.
 enum { LOOK_NS = 5000 };
 
 static inline PyObject *target_call(const call_target *target)
