@@ -63,7 +63,7 @@ def _confirm(runner: Rounds, iterations: int, duration: float, max_time: float) 
     spent = 0.0
     while True:
         again = runner.time(iterations)
-        if again >= duration * _AGREEMENT or spent > max_time:
+        if again >= duration * _AGREEMENT or again <= 0 or spent > max_time:  # or the timer runs backwards
             return min(duration, again), again
         duration = again
         spent += again

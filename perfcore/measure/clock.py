@@ -6,28 +6,29 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import cache
+from types import BuiltinFunctionType
 from typing import Any
 
 from perfcore import _core
 
 Timer = Callable[[], Any]
 
-# Captured at import: a test that patches time.perf_counter later has a timer of its own, and that one is called.
-_CLOCKS: dict[Timer, int] = {
-    time.perf_counter: time.CLOCK_MONOTONIC,
-    time.monotonic: time.CLOCK_MONOTONIC,
-    time.process_time: time.CLOCK_PROCESS_CPUTIME_ID,
-    time.thread_time: time.CLOCK_THREAD_CPUTIME_ID,
-    time.time: time.CLOCK_REALTIME,
+# By the names that the functions bear themselves, whenever this is imported: what a test has put in their place in the
+# module is a timer of its own, and that one is called.
+_CLOCKS = {
+    "perf_counter": time.CLOCK_MONOTONIC,
+    "monotonic": time.CLOCK_MONOTONIC,
+    "process_time": time.CLOCK_PROCESS_CPUTIME_ID,
+    "thread_time": time.CLOCK_THREAD_CPUTIME_ID,
+    "time": time.CLOCK_REALTIME,
 }
 
 
 def clock_id(timer: Timer) -> int | None:
     """Return the POSIX clock that `timer` reads, or None if it is not one of the standard library's float timers."""
-    try:
-        return _CLOCKS.get(timer)
-    except TypeError:  # an unhashable callable
+    if type(timer) is not BuiltinFunctionType or timer.__self__ is not time:
         return None
+    return _CLOCKS.get(timer.__name__)
 
 
 def known_timer(timer: Timer) -> bool:

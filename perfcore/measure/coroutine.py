@@ -44,7 +44,8 @@ class CoroutineRunner:
         self._disturbance = Disturbance()
         self._disturbance.exact = False
         self._kernel, self._kernel_args = make_kernel(function, args, kwargs, coroutine=True)
-        self._runner = asyncio.Runner()
+        # With a factory of ours the thread keeps the event loop that it has as its current one.
+        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._cancelled = False
         self.result: Any = None

@@ -9,6 +9,7 @@ row, 1.5-2 with 16, and little better with 128. ``range`` is specialised by the 
 
 from __future__ import annotations
 
+import builtins
 import keyword
 from collections.abc import Callable
 from functools import lru_cache
@@ -81,4 +82,5 @@ def make_kernel(
         arguments = (function, *args, *kwargs.values())
     code = _compile(len(args) if names is not None else 0, names, coroutine)
     # A code object of its own: the interpreter specialises call sites in place, for the callable that they meet.
-    return FunctionType(code.replace(), {"__builtins__": {"range": range}}), arguments
+    # `eval` and `exec` see their caller's globals, which are these: all builtins are there, and `range` is our own.
+    return FunctionType(code.replace(), {"__builtins__": builtins, "__name__": __name__, "range": range}), arguments

@@ -67,6 +67,7 @@ def make_runner(
     timer: Timer | None = None,
     disable_gc: bool = False,
     correct: bool = False,
+    keep: bool = True,
 ) -> Runner:
     """Return the runner for ``function(*args, **kwargs)``.
 
@@ -77,6 +78,8 @@ def make_runner(
         timer: returns a reading in seconds; the standard library's timers are read in C. Default: time.perf_counter.
         disable_gc: turn the garbage collector off around each round.
         correct: subtract what the measuring itself costs (see perfcore.measure.bias).
+        keep: keep what the call of a round returns, the last one as `result`; else it is dropped inside the clock, as
+            in rounds of many calls. A coroutine function's is kept.
 
     Raises:
         MeasureError: a coroutine function while an event loop is running in this thread.
@@ -87,7 +90,7 @@ def make_runner(
         from perfcore.measure.coroutine import CoroutineRunner
 
         return CoroutineRunner(function, args, kwargs or {}, timer=timer, disable_gc=disable_gc)
-    return CallRunner(function, args, kwargs or {}, timer=timer, disable_gc=disable_gc, correct=correct)
+    return CallRunner(function, args, kwargs or {}, timer=timer, disable_gc=disable_gc, correct=correct, keep=keep)
 
 
 def run_until(run: Callable[[int], None], samples: _core.Samples, rounds: int, stop: Stop | None) -> int:
@@ -163,6 +166,7 @@ class CallRunner:
         timer: Timer,
         disable_gc: bool,
         correct: bool,
+        keep: bool,
     ) -> None:
         self._function, self._args, self._kwargs = function, args, kwargs
         self._timer = timer
@@ -180,6 +184,7 @@ class CallRunner:
             kernel_args=kernel_args,
             unroll=UNROLL,
             disable_gc=disable_gc,
+            keep=keep,
             **clock,
         )
         self.time = self._loop.time
@@ -243,8 +248,11 @@ class CallRunner:
 def pause_tracers() -> Callable[[], None]:
     """Turn this thread's trace and profile functions off; return what turns them on again."""
     trace, profile = sys.gettrace(), sys.getprofile()
-    sys.settrace(None)
-    sys.setprofile(None)
+    # Where Python sees none there may be one in C, which could not be put back.
+    if trace:
+        sys.settrace(None)
+    if profile:
+        sys.setprofile(None)
 
     def resume() -> None:
         if trace:

@@ -63,9 +63,7 @@ class AbBackend(Backend):
 
     def run_plan(self, plan: pedantic.Plan) -> Any:
         """Run ``benchmark.pedantic``: warm-up, rounds in blocks up to what the test asked for, the result."""
-        if plan.kwargs is None:
-            plan.kwargs = {}
-        with closing(self.make_runner(plan.target, tuple(plan.args), dict(plan.kwargs))) as runner:
+        with closing(plan.make_runner(self)) as runner:
             record, samples = self.begin(runner, plan.iterations, calibrated=False)
 
             def run(into: _core.Samples, rounds: int, _iterations: int) -> None:

@@ -24,7 +24,7 @@ from perfcore.measure import clock
 from perfcore.measure.calibration import calibrate
 from perfcore.measure.callables import is_coroutine_function
 from perfcore.measure.runner import Runner, make_runner
-from perfcore.pytest_plugin import pedantic
+from perfcore.pytest_plugin import disabled, pedantic
 from perfcore.pytest_plugin.compat import Stock
 from perfcore.pytest_plugin.options import Options
 from perfcore.pytest_plugin.pause import Paused
@@ -66,7 +66,7 @@ class Backend:
         """Stand in for ``BenchmarkFixture._raw``: calibrate, run the rounds, call once more for the result."""
         fixture = self.fixture
         if not fixture.enabled:
-            return self._stock_raw(function_to_benchmark, args, kwargs)
+            return disabled.raw(fixture, function_to_benchmark, *args, **kwargs)
         if self._loop_is_running(function_to_benchmark):
             return self._leave(self._stock_raw, function_to_benchmark, args, kwargs)
         with Paused():
@@ -74,7 +74,7 @@ class Backend:
         if not isinstance(step, int | float):
             # A timer of Decimal, of timedelta, of nothing: its differences are not seconds that a double can hold.
             return self._leave(self._stock_raw, function_to_benchmark, args, kwargs)
-        runner = self.make_runner(function_to_benchmark, args, kwargs)
+        runner = self.make_runner(function_to_benchmark, args, kwargs, keep=False)
         with closing(runner):
             record, iterations = self._measure(runner, float(step))
             if not self.options.strict:
@@ -101,9 +101,11 @@ class Backend:
         """Stand in for ``BenchmarkFixture._raw_pedantic``: the rounds and iterations that the test asks for."""
         plan = pedantic.Plan(target, args, kwargs, setup, teardown, rounds, warmup_rounds, iterations)
         fixture = self.fixture
+        if not fixture.enabled:
+            return disabled.raw_pedantic(fixture, target, **plan.stock_arguments())
         # A timer of the user's own may not return numbers, and unlike in `raw` nothing has shown it yet.
         ours = plan.valid() and clock.known_timer(fixture._timer)
-        if not fixture.enabled or not ours or self._loop_is_running(target):
+        if not ours or self._loop_is_running(target):
             stock = type(fixture)._raw_pedantic
             return self._leave(stock, fixture, target, **plan.stock_arguments())
         return self.run_plan(plan)
@@ -112,7 +114,9 @@ class Backend:
         """Run a plan that is valid and whose timer is known."""
         return pedantic.run(self, plan)
 
-    def make_runner(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Runner:
+    def make_runner(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *, keep: bool = True
+    ) -> Runner:
         """Return the runner for one call, with the fixture's timer and options as they are now."""
         return make_runner(
             function,
@@ -121,6 +125,7 @@ class Backend:
             timer=self.fixture._timer,
             disable_gc=bool(self.fixture._disable_gc),
             correct=self.options.correct,
+            keep=keep,
         )
 
     def begin(self, runner: Runner, iterations: int, *, calibrated: bool) -> tuple[Record, _core.Samples]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A disabled `benchmark` fixture (``--benchmark-disable``, pytest-xdist), which calls the function once.
+"""A disabled `benchmark` fixture (``--benchmark-disable``, pytest-xdist, by the test), which calls the function once.
 
 Where benchmarks run, a coroutine function is awaited and the test gets its result; so it is here, without the loops.
 All of one call (set-up, function, tear-down) runs on one event loop. Inside a running loop nothing can be awaited, and
@@ -9,6 +9,7 @@ the test gets the coroutine, as without perfcore.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -20,23 +21,25 @@ if TYPE_CHECKING:
 
 def adopt(fixture: Any) -> None:
     """Have the fixture, which is pytest-benchmark's own, await coroutine functions."""
-    kind = type(fixture)
+    fixture._raw = partial(raw, fixture)
+    fixture._raw_pedantic = partial(raw_pedantic, fixture)
 
-    def raw(function_to_benchmark: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        with _Loop() as loop:
-            return kind._raw(fixture, loop.plain(function_to_benchmark), *args, **kwargs)
 
-    def raw_pedantic(
-        target: Callable[..., Any], args: Any = (), kwargs: Any = None, setup: Any = None, **options: Any
-    ) -> Any:
-        with _Loop() as loop:
-            if options.get("teardown") is not None:
-                options["teardown"] = loop.plain(options["teardown"])
-            setup = loop.plain(setup) if setup else setup
-            return kind._raw_pedantic(fixture, loop.plain(target), args, kwargs, setup, **options)
+def raw(fixture: Any, function_to_benchmark: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """Stand in for ``BenchmarkFixture._raw`` of a disabled fixture."""
+    with _Loop() as loop:
+        return type(fixture)._raw(fixture, loop.plain(function_to_benchmark), *args, **kwargs)
 
-    fixture._raw = raw
-    fixture._raw_pedantic = raw_pedantic
+
+def raw_pedantic(
+    fixture: Any, target: Callable[..., Any], args: Any = (), kwargs: Any = None, setup: Any = None, **options: Any
+) -> Any:
+    """Stand in for ``BenchmarkFixture._raw_pedantic`` of a disabled fixture."""
+    with _Loop() as loop:
+        if options.get("teardown") is not None:
+            options["teardown"] = loop.plain(options["teardown"])
+        setup = loop.plain(setup) if setup else setup
+        return type(fixture)._raw_pedantic(fixture, loop.plain(target), args, kwargs, setup, **options)
 
 
 class _Loop:
@@ -62,5 +65,6 @@ class _Loop:
 
         if asyncio._get_running_loop() is not None:
             return function
-        runner = self._runner = self._runner or asyncio.Runner()
+        # The thread keeps the event loop that it has as its current one.
+        runner = self._runner = self._runner or asyncio.Runner(loop_factory=asyncio.new_event_loop)
         return lambda *args, **kwargs: runner.run(function(*args, **kwargs))

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from perfcore import _core
@@ -36,6 +37,12 @@ class Plan:
     rounds: int
     warmup_rounds: int
     iterations: int
+    has_arguments: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        if self.kwargs is None:
+            self.kwargs = {}
+        self.has_arguments = bool(self.args or self.kwargs)
 
     def valid(self) -> bool:
         """Whether stock accepts the counts; where it does not, stock is left to say so in its own words."""
@@ -59,20 +66,38 @@ class Plan:
 
     def make_arguments(self) -> tuple[Any, Any]:
         """Return the arguments of one call, from `setup` where it gives them."""
+        return self.arguments(self.setup() if self.setup else None)
+
+    def arguments(self, given: Any) -> tuple[Any, Any]:
+        """Return the arguments of one call: what `setup` gave, or the plan's own as they are by now."""
         args, kwargs = self.args, self.kwargs
-        maybe = self.setup() if self.setup else None
-        if maybe:
-            if args or kwargs:
+        if given:
+            if self.has_arguments:
                 raise TypeError("Can't use `args` or `kwargs` if `setup` returns the arguments.")
-            args, kwargs = maybe
+            args, kwargs = given
         return args, kwargs
+
+    def make_runner(self, backend: Backend) -> Runner:
+        """Return the runner; with a set-up, which may also change the plan's arguments in place, it has none itself."""
+        args, kwargs = ((), {}) if self.setup else (tuple(self.args), dict(self.kwargs))
+        return backend.make_runner(self.target, args, kwargs)
+
+    def set_up(self, runner: Runner) -> Callable[[], Any] | None:
+        """Return what the runner calls before each round for its arguments."""
+        if not self.setup or runner.kernel(1) != "coroutine":
+            return self.make_arguments if self.setup else None
+        setup = self.setup
+
+        async def awaited() -> tuple[Any, Any]:
+            given = setup()
+            return self.arguments(await given if inspect.isawaitable(given) else given)
+
+        return awaited
 
 
 def run(backend: Backend, plan: Plan) -> Any:
     """Run the plan; return what the test gets."""
-    if plan.kwargs is None:
-        plan.kwargs = {}
-    with closing(backend.make_runner(plan.target, tuple(plan.args), dict(plan.kwargs))) as runner:
+    with closing(plan.make_runner(backend)) as runner:
         record, samples = backend.begin(runner, plan.iterations, calibrated=False)
         with record:
             run_rounds(plan, runner, samples)
@@ -122,8 +147,9 @@ def _run_single(plan: Plan, runner: Runner, samples: _core.Samples) -> None:
     """Run rounds of one call."""
     if plan.setup or plan.teardown is not None:
         # The runner pauses tracers around the call alone: coverage sees set-up and tear-down.
-        runner.run_with_setup(None, plan.warmup_rounds, plan.setup or None, plan.teardown)
-        runner.run_with_setup(samples, plan.rounds, plan.setup or None, plan.teardown)
+        setup = plan.set_up(runner)
+        runner.run_with_setup(None, plan.warmup_rounds, setup, plan.teardown)
+        runner.run_with_setup(samples, plan.rounds, setup, plan.teardown)
         return
     with Paused():
         for _ in range(plan.warmup_rounds):
@@ -147,7 +173,7 @@ def _profile(backend: Backend, plan: Plan, runner: Runner) -> None:
     loops = backend.profile_loops(plan.iterations)
     if runner.kernel(1) == "coroutine":
         # Set-up and tear-down may be coroutine functions too; they run, and are profiled, on the runner's loop.
-        backend.profile(Call(runner.run_with_setup, (None, 1, plan.setup or None, plan.teardown), {}), loops)
+        backend.profile(Call(runner.run_with_setup, (None, 1, plan.set_up(runner), plan.teardown), {}), loops)
         return
     args, kwargs = plan.make_arguments()
     backend.profile(Call(plan.target, args, kwargs), loops, lambda: _tear_down(plan, args, kwargs))

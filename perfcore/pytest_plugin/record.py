@@ -37,7 +37,10 @@ class Record:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
+        if kind is not None and not self.metadata:
+            # Interrupted in its first round: pytest-benchmark cannot write the file of all others if this is in it.
+            self.metadata.fixture.has_error = True
         # However the rounds ended, take over what disturbed them and let the runner go.
         if self._runner is not None:
             self.flags, self._runner = self._runner.flags, None
@@ -46,12 +49,17 @@ class Record:
     def polluted(self) -> bool:
         """Whether too many rounds were interrupted for the figures to be trusted as they stand."""
         interrupted = self.flags.get("interrupted_rounds", 0)  # those of stock's own loops nobody has counted
-        return bool(interrupted) and is_polluted(interrupted, len(self.metadata.stats))
+        return bool(interrupted) and is_polluted(interrupted, self.metadata.stats.rounds)
+
+    @property
+    def ours(self) -> bool:
+        """Whether the statistics are ours: stock's loops make their own, and a test may put others in their place."""
+        return self.kernel != "stock" and hasattr(self.metadata.stats, "median_ci")
 
     def as_dict(self) -> dict[str, Any]:
         """Return the benchmark's own "perfcore" entry."""
         entry: dict[str, Any] = {"kernel": self.kernel, "calibrated": self.calibrated}
-        if self.kernel != "stock":
+        if self.ours:
             stats = self.metadata.stats
             interval = stats.median_ci  # None, as the others, where it is not defined: too few rounds, infinite samples
             entry |= {

@@ -68,9 +68,7 @@ def instructions_line(options: Options) -> str | None:
 
 def write_table(terminal: pytest.TerminalReporter, records: Iterable[Record], columns: Sequence[str]) -> None:
     """Print the second table."""
-    rows = [
-        record for record in records if record.kernel != "stock" and record.metadata and not record.metadata.has_error
-    ]
+    rows = [record for record in records if record.ours and record.metadata and not record.metadata.has_error]
     if not rows:
         return
     titles = ["Name", *columns]

@@ -44,7 +44,8 @@ class SampleStats(Stats):
         # Not Stats.__init__: it assigns `data`, which is computed here.
         self._samples = _core.Samples() if samples is None else samples
         self._objects: list[Any] | None = None  # all samples, once one of them is not a float
-        self._list: list[Any] = []
+        self._list: list[Any] = []  # what `data` gave; whoever has it may add to it and remove from it
+        self._listed = 0  # how many samples it was made of
         self._values: dict[str, Any] | None = None  # the summary, or None where stock arithmetic has to do
         self._stock: Stats | None = None
         self._summarized = -1  # how many samples those are of
@@ -52,9 +53,25 @@ class SampleStats(Stats):
     @property
     def samples(self) -> _core.Samples:
         """The samples as floats, without a copy. Samples that are no floats are only in ``data``."""
+        self._settle()
         return self._samples
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SampleStats._of, (self.data,)
+
+    @classmethod
+    def _of(cls, data: list[Any]) -> SampleStats:
+        made = cls()
+        made.data = data
+        return made
+
+    def _settle(self) -> None:
+        """Take over a list of samples that has grown or shrunk in the hands of whoever got it."""
+        if len(self._list) != self._listed:
+            self.data = self._list
+
     def __len__(self) -> int:
+        self._settle()
         return len(self._samples) if self._objects is None else len(self._objects)
 
     def __bool__(self) -> bool:
@@ -64,8 +81,12 @@ class SampleStats(Stats):
 
     def update(self, duration: Any) -> None:
         """Add one sample."""
+        self._settle()
         if self._objects is None:
             if type(duration) is float:
+                if self._listed and self._listed == len(self._samples):
+                    self._list.append(duration)
+                    self._listed += 1
                 self._samples.append(duration)
                 return
             # Another type of number, from a timer of the user's own: the results have that type too.
@@ -74,20 +95,23 @@ class SampleStats(Stats):
 
     @property
     def data(self) -> list[Any]:
-        """The samples as a list, made when asked for; the same one as long as no sample is added."""
+        """The samples as a list, made when asked for; what is added to it and removed from it counts."""
         if self._objects is not None:
             return self._objects
-        if len(self._list) != len(self._samples):
+        self._settle()
+        if self._listed != len(self._samples):
             self._list = self._samples.tolist()
+            self._listed = len(self._list)
         return self._list
 
     @data.setter
     def data(self, values: Iterable[Any]) -> None:
-        values = list(values)
+        values = values if type(values) is list else list(values)
         floats = all(type(value) is float for value in values)
         self._samples = _core.Samples(values if floats else ())
         self._objects = None if floats else values
-        self._list = []
+        self._list = values if floats else []
+        self._listed = len(self._list)
         self._summarized = -1
 
     def _summary(self) -> dict[str, Any] | None:
@@ -123,8 +147,7 @@ class SampleStats(Stats):
 
     def as_dict(self) -> dict[str, Any]:
         """Return all fields."""
-        values = self._summary() or {}
-        return {name: values[name] if name in values else getattr(self, name) for name in self.fields}
+        return {name: getattr(self, name) for name in self.fields}
 
     @property
     def sorted_data(self) -> list[Any]:
@@ -163,5 +186,9 @@ def _delegate(name: str) -> property:
     return property(field, doc=f"pytest-benchmark's ``{name}``.")
 
 
-for _name in Stats.fields:
+# Those that stock has; what a conftest has added to its class by now is computed from `data`, by its own property.
+for _name in (
+    *("min", "max", "mean", "stddev", "rounds", "median", "iqr", "q1", "q3", "iqr_outliers", "stddev_outliers"),
+    *("outliers", "ld15iqr", "hd15iqr", "ops", "total"),
+):
     setattr(SampleStats, _name, _delegate(_name))

@@ -34,9 +34,11 @@ def every_path():
     _ = loop.result, loop.rounds, loop.interrupted
     loop.run_setup(samples, 3, (), {}, lambda: ((1,), {"a": 2}), lambda *a, **k: None, lambda: lambda: None)
     RoundLoop(target, (), {}, timer=iter(range(100)).__next__).run(samples, 3, 1)
+    RoundLoop(target, (), {}, keep=False).run(samples, 3, 1)
     failing = RoundLoop(fail, (1,), {})
     for attempt in (
         lambda: failing.run(samples, 3, 1),
+        lambda: RoundLoop(fail, (), {}, keep=False).run(samples, 3, 1),
         lambda: failing.run_setup(samples, 1, (), {}, None, None, lambda: lambda: None),
         lambda: failing.run_setup(samples, 1, (), {}, lambda: 5, None, None),
         lambda: failing.run_setup(samples, 1, (), {}, lambda: ((), 5), None, None),

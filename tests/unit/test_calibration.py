@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from perfcore.errors import MeasureError
 from perfcore.measure.calibration import calibrate
 from perfcore.measure.kernel import UNROLL
 
@@ -111,3 +112,14 @@ def test_says_what_it_measured():
     lines = []
     run(Scripted(1e-3), log=lines.append)
     assert lines == ["Measured 1 iterations: 0.001000000s."]
+
+
+def test_a_timer_that_runs_backwards_is_refused():
+    """It did not end: each batch was faster than the one before."""
+
+    class Backwards:
+        def time(self, iterations):
+            return -1e-6 * iterations
+
+    with pytest.raises(MeasureError, match="the timer saw no time pass"):
+        run(Backwards())

@@ -53,9 +53,19 @@ def test_each_kernel_has_code_of_its_own_and_each_shape_is_compiled_once():
     assert _compile.cache_info().misses == 1
 
 
-def test_the_kernel_sees_no_names_but_its_own():
-    kernel, _ = make_kernel(int, (), {})
-    assert kernel.__globals__["__builtins__"] == {"range": range}
+def test_the_kernel_s_range_is_its_own(monkeypatch):
+    calls, target = record()
+    kernel, kernel_args = make_kernel(target, (), {})
+    with monkeypatch.context() as patch:  # for as short a time as can be: all of Python needs it
+        patch.setattr("builtins.range", None)
+        kernel(1, 9, *kernel_args)
+    assert len(calls) == UNROLL + 9
+
+
+@pytest.mark.parametrize("function", [eval, exec])
+def test_what_looks_at_its_caller_finds_the_builtins(function):
+    kernel, kernel_args = make_kernel(function, ("len(str(abs(-1))) + __import__('math').floor(0.5)",), {})
+    kernel(1, 9, *kernel_args)
 
 
 def test_coroutine_kernel_awaits_each_call():

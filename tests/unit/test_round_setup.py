@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import itertools
 import sys
 from types import MappingProxyType
@@ -110,3 +112,38 @@ def test_tracers_come_back_after_an_exception():
     finally:
         sys.settrace(before)
     assert after is mark
+
+
+def test_a_profiler_in_c_that_python_does_not_see_is_left_alone():
+    """As yappi's is: nobody could put it back."""
+    seen = []
+    kind = ctypes.PYFUNCTYPE(ctypes.c_int, *[ctypes.c_void_p] * 2, ctypes.c_int, ctypes.c_void_p)
+    profiler = kind(lambda *_event: seen.append(1) or 0)
+    set_profile = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(("PyEval_SetProfile", ctypes.pythonapi))
+    before = sys.getprofile()
+    set_profile(ctypes.cast(profiler, ctypes.c_void_p), None)
+    try:
+        assert sys.getprofile() is None
+        pause_tracers()()
+        del seen[:]
+        Recorder()()
+    finally:
+        set_profile(None, None)
+        sys.setprofile(before)
+    assert seen
+
+
+@pytest.mark.parametrize("where", ["setup", "teardown"])
+def test_a_collector_that_setup_or_teardown_turns_off_stays_off(where):
+    seen, once = [], [gc.disable]
+
+    def turn_off():
+        if once:
+            once.pop()()
+
+    try:
+        run(lambda: seen.append(gc.isenabled()), 3, **{where: turn_off})
+        seen.append(gc.isenabled())
+    finally:
+        gc.enable()
+    assert seen == [where == "teardown", False, False, False]

@@ -105,13 +105,13 @@ static PyObject *round_loop_run(round_loop *self, PyObject *const *args, Py_ssiz
 static PyObject *round_loop_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"function", "args",  "kwargs",     "kernel", "kernel_args", "unroll",
-                            "timer",    "clock", "disable_gc", "tsc",    NULL};
+                            "timer",    "clock", "disable_gc", "tsc",    "keep",        NULL};
     PyObject *function, *arguments, *keywords, *kernel = Py_None, *kernel_arguments = Py_None, *timer = Py_None;
     Py_ssize_t unroll = 1;
-    int clock = CLOCK_MONOTONIC, disable_gc = 0, tsc = 1;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO!O!|$OOnOipp:RoundLoop", names, &function, &PyTuple_Type,
+    int clock = CLOCK_MONOTONIC, disable_gc = 0, tsc = 1, keep = 1;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO!O!|$OOnOippp:RoundLoop", names, &function, &PyTuple_Type,
                                      &arguments, &PyDict_Type, &keywords, &kernel, &kernel_arguments, &unroll, &timer,
-                                     &clock, &disable_gc, &tsc))
+                                     &clock, &disable_gc, &tsc, &keep))
         return NULL;
     if (unroll < 1)
         return PyErr_Format(PyExc_ValueError, "unroll must be at least 1, not %zd", unroll);
@@ -127,6 +127,7 @@ static PyObject *round_loop_new(PyTypeObject *type, PyObject *args, PyObject *kw
     self->unroll = (size_t)unroll;
     self->clock = clock;
     self->disable_gc = disable_gc;
+    self->keep = keep;
     if (timer != Py_None)
         self->timer = Py_NewRef(timer);
     core_state *state = core_state_of_type(type);
@@ -234,11 +235,12 @@ static PyMethodDef round_loop_methods[] = {
 PyDoc_STRVAR(
     round_loop_doc,
     "RoundLoop(function, args, kwargs, *, kernel=None, kernel_args=None, unroll=1, timer=None, clock=1,\n"
-    "          disable_gc=False, tsc=True)\n--\n\n"
+    "          disable_gc=False, tsc=True, keep=True)\n--\n\n"
     "Rounds of function(*args, **kwargs) between two readings of a clock. `kernel(turns, rest, *kernel_args)`\n"
     "makes turns * unroll + rest calls; rounds of one call do without it. `clock` is a clock_id\n"
     "of the time module; a `timer` (a callable) is used in its place. CLOCK_MONOTONIC is read as the processor's\n"
-    "counter where the kernel keeps time by it, unless `tsc` is false.");
+    "counter where the kernel keeps time by it, unless `tsc` is false. What a call returns is dropped after its\n"
+    "round, the last one's kept as `result`; unless `keep`, inside the clock, as rounds of many calls do it.");
 
 static PyType_Slot round_loop_slots[] = {
     {Py_tp_doc, (void *)round_loop_doc}, {Py_tp_new, round_loop_new},

@@ -33,6 +33,7 @@ typedef struct round_loop {
     pc_tsc *tsc;           // of the module: read it for `clock`; NULL: clock_gettime
     pc_tsc_moment entered; // when the present run of rounds began, if by `tsc`
     bool disable_gc;
+    bool keep;        // what calls return lives past the clock, the last one as `result`
     bool collecting;  // the collector was on before this round
     bool busy;        // a round is running: no second one inside it
     PyObject *result; // of the last call, when rounds have one call each

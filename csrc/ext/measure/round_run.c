@@ -7,7 +7,7 @@
 
 #include <math.h>
 
-// How long short rounds may follow each other without a look at signals and other pending work.
+// How long short rounds may follow each other without a look at signals.
 enum { LOOK_NS = 5000 };
 
 static inline PyObject *target_call(const call_target *target)
@@ -17,6 +17,16 @@ static inline PyObject *target_call(const call_target *target)
     if (PC_LIKELY(target->vectorcall != NULL))
         return target->vectorcall(target->callable, target->slots + 1, count, target->keywords);
     return PyObject_Vectorcall(target->callable, target->slots + 1, count, target->keywords);
+}
+
+// The call of a round. Without `keep` what it returns is dropped here, inside the clock, as a loop of calls does.
+static inline PyObject *timed_call(const round_loop *self, const call_target *target)
+{
+    PyObject *value = target_call(target);
+    if (self->keep || PC_UNLIKELY(value == NULL))
+        return value;
+    Py_DECREF(value);
+    return Py_NewRef(Py_None);
 }
 
 // The difference of two readings of a user's timer, as stock computes it. -1 with an exception.
@@ -42,7 +52,7 @@ static int run_by_timer(round_loop *self, const call_target *target, round_outco
     PyObject *start = PyObject_CallNoArgs(self->timer);
     if (start == NULL)
         return -1;
-    PyObject *value = target_call(target);
+    PyObject *value = timed_call(self, target);
     if (value == NULL) {
         Py_DECREF(start);
         return -1;
@@ -65,7 +75,7 @@ static int run_by_clock(round_loop *self, const call_target *target, round_outco
 {
     clockid_t clock = self->clock;
     int64_t start = pc_clock_now_ns(clock);
-    PyObject *value = target_call(target);
+    PyObject *value = timed_call(self, target);
     int64_t end = pc_clock_now_ns(clock);
     if (PC_UNLIKELY(value == NULL))
         return -1;
@@ -79,7 +89,7 @@ static int run_by_clock(round_loop *self, const call_target *target, round_outco
 static int run_by_tsc(round_loop *self, const call_target *target, round_outcome *outcome, PyObject **result)
 {
     uint64_t start = pc_tsc_read();
-    PyObject *value = target_call(target);
+    PyObject *value = timed_call(self, target);
     uint64_t end = pc_tsc_read();
     if (PC_UNLIKELY(value == NULL))
         return -1;

@@ -133,6 +133,7 @@ static int one_round(round_loop *self, samples_object *samples, const round_hook
             target = &given;
         }
     }
+    self->collecting = PyGC_IsEnabled(); // set-up and tear-down may have changed that
     if (paused_round(self, target, hooks->pause, &outcome, &result) < 0)
         goto done;
     if (samples != NULL && round_store(self, samples, &outcome, 1.0, correction_s) < 0) {

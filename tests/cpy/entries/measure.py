@@ -44,7 +44,7 @@ def round_loop() -> Use:
     kernelled = _core.RoundLoop(work, (1,), {"k": 2}, kernel=kernel, kernel_args=kernel_args, unroll=UNROLL)
     loops = (
         lambda: _core.RoundLoop(work, (), {}, timer=iter(range(1000)).__next__, disable_gc=True),
-        lambda: _core.RoundLoop(work, (), {}, tsc=False, clock=2),
+        lambda: _core.RoundLoop(work, (), {}, tsc=False, clock=2, keep=False),
     )
 
     def pause() -> Any:

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: MIT
 """The ways in which suites use the fixture."""
 
+import asyncio
+import copy
 import functools
+import gc
 import math
 import operator
+import pickle
 import time
 import unittest
 
@@ -58,6 +62,8 @@ CALLS = {
     "cached": (functools.cache(free), (1,), {}),
     "many": (max, tuple(range(60)), {}),
     "none": (lambda: None, (), {}),
+    "eval": (eval, ("len('abc') + abs(-1)",), {}),
+    "exec": (exec, ("import math\nmade = [len(str(x)) for x in range(9)]",), {}),
 }
 
 
@@ -278,3 +284,102 @@ def test_stats_of_the_test(benchmark, note):
         order=sorted(stats.stats.data) == stats.stats.sorted_data,
         positive=stats.stats.min > 0 and stats["median"] > 0,
     )
+
+
+def test_no_arguments_but_those_of_set_up(benchmark, note):
+    note(result=benchmark.pedantic(max, args=None, kwargs=None, setup=lambda: ((1, 2), {}), rounds=3))
+
+
+@pytest.mark.parametrize("warmup_rounds", [0, 2])
+def test_set_up_that_changes_the_arguments_in_place(benchmark, note, warmup_rounds):
+    args, kwargs, seen = [], {}, []
+
+    def prepare():
+        args[:] = [len(seen)]
+        kwargs["b"] = -len(seen)
+
+    benchmark.pedantic(
+        lambda a, b: seen.append((a, b)), args, kwargs, setup=prepare, rounds=3, warmup_rounds=warmup_rounds
+    )
+    note(seen=seen)
+
+
+def test_set_up_that_turns_the_collector_off(benchmark, note):
+    seen, first = [], [gc.disable]
+
+    def prepare():
+        if first:
+            first.pop()()
+
+    try:
+        benchmark.pedantic(
+            lambda: seen.append(gc.isenabled()), setup=prepare, teardown=lambda: seen.append(gc.isenabled()), rounds=3
+        )
+        note(seen=seen, after=gc.isenabled())
+    finally:
+        gc.enable()
+
+
+class Heavy:
+    alive = most = 0
+
+    def __init__(self):
+        Heavy.alive += 1
+        Heavy.most = max(Heavy.alive, Heavy.most)
+        time.sleep(0.0002)  # one call is a round
+
+    def __del__(self):
+        Heavy.alive -= 1
+        time.sleep(0.001)
+
+
+@pytest.mark.parametrize("mode", ["call", "pedantic"])
+def test_results_are_dropped_where_stock_drops_them(benchmark, note, mode):
+    Heavy.alive = Heavy.most = 0
+    benchmark(Heavy) if mode == "call" else benchmark.pedantic(Heavy, rounds=3)
+    note(in_the_clock=benchmark.stats.stats.min >= 0.001)
+    if mode == "call":
+        note(most=Heavy.most)
+
+
+def test_the_test_s_own_event_loop_stays(benchmark, note):
+    async def ready():
+        return 1
+
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        made = benchmark.pedantic(ready)
+        if asyncio.iscoroutine(made):
+            made.close()
+        note(same=asyncio.get_event_loop() is loop)
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+def test_samples_that_a_test_takes_out_and_puts_in(benchmark, note):
+    benchmark.pedantic(len, ((),), rounds=5)
+    stats = benchmark.stats.stats
+    held = stats.data
+    del held[:3]
+    stats.update(5.0)
+    held.append(7.0)
+    note(
+        rounds=stats.rounds,
+        top=[stats.max, stats.sorted_data[-2]],
+        same=stats.data == held,
+        fields=stats.as_dict()["max"],
+    )
+
+
+def pickled(stats):
+    return pickle.loads(pickle.dumps(stats))  # noqa: S301
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, pickled])
+def test_statistics_are_copied(benchmark, note, again):
+    benchmark.pedantic(len, ((),), rounds=5)
+    stats = benchmark.stats.stats
+    made = again(stats)
+    note(same=made.as_dict() == stats.as_dict(), data=made.data == stats.data)
