@@ -38,7 +38,7 @@ endpoint_object *endpoint_create(core_state *state, PyObject *name, PyObject *ta
         return NULL;
     self->name = Py_NewRef(name);
     self->text_length = ENDPOINT_NO_TEXT;
-    if (PyUnicode_CheckExact(name) && PyUnicode_IS_COMPACT_ASCII(name) && PyUnicode_GET_LENGTH(name) <= ENDPOINT_TEXT) {
+    if (PyUnicode_IS_COMPACT_ASCII(name) && PyUnicode_GET_LENGTH(name) <= ENDPOINT_TEXT) {
         self->text_length = (uint8_t)PyUnicode_GET_LENGTH(name);
         memcpy(self->text, PyUnicode_1BYTE_DATA(name), self->text_length);
     }

@@ -22,7 +22,7 @@ typedef struct endpoint_object {
     PyObject_HEAD
     ring_object *sink;
     unsigned long long delivered;
-    uint8_t text_length; // ENDPOINT_NO_TEXT where the name is not ASCII, longer, or of a subclass of str
+    uint8_t text_length; // ENDPOINT_NO_TEXT where the name is not ASCII, or longer
     uint8_t policy;
     bool removed;
     bool registered;          // its router finds it by the hash of its name
@@ -42,7 +42,7 @@ _Static_assert(sizeof(PyObject) != 16 || (offsetof(endpoint_object, name) == 64 
 // What became of one delivery. DELIVERY_FULL: refused by POLICY_ERROR, no exception set yet.
 typedef enum { DELIVERY_ERROR = -1, DELIVERY_DROPPED = 0, DELIVERY_MADE = 1, DELIVERY_FULL = 2 } delivery;
 
-// Make an endpoint that delivers to `target`, a ring or a callable. NULL with an exception.
+// Make an endpoint, of an exact str, that delivers to `target`, a ring or a callable. NULL with an exception.
 endpoint_object *endpoint_create(core_state *state, PyObject *name, PyObject *target, PyObject *policy,
                                  uint64_t order) PC_NODISCARD;
 

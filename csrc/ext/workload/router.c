@@ -19,7 +19,14 @@ PyObject *router_raise(router_object *self, const char *format, PyObject *what)
 
 PyObject *router_find(router_object *self, PyObject *name)
 {
-    PyObject *found = PyDict_GetItemWithError(self->by_name, name);
+    PyObject *found = NULL;
+    if (PyUnicode_Check(name)) {
+        PyObject *exact = PyUnicode_FromObject(name);
+        if (exact == NULL)
+            return NULL;
+        found = PyDict_GetItemWithError(self->by_name, exact);
+        Py_DECREF(exact);
+    }
     if (found == NULL && !PyErr_Occurred())
         return router_raise(self, "no endpoint is called %R; add it first", name);
     return found;

@@ -15,8 +15,8 @@
 typedef struct router_object {
     PyObject_HEAD
     PyObject *by_name; // dict of name to endpoint, in the order of adding
-    // The same by the hashes of the names, for those that are exact strs: borrowed, and quicker than the dict, as it
-    // is compared with what a delivery touches anyway. What is not in it (for want of memory) is in the dict.
+    // The same by the hashes of the names: borrowed, and quicker than the dict, as it is compared with what a delivery
+    // touches anyway. What is not in it (for want of memory) is in the dict.
     pc_registry names;
     PyObject *all;   // tuple of its values; NULL when it has changed
     PyObject *cache; // dict of topic to the tuple of who is subscribed
@@ -29,7 +29,7 @@ typedef struct router_object {
 // subclass of str says of equality is no business of a router's.
 PyObject *router_exact(PyObject *text, const char *what);
 
-// The endpoint of a name, borrowed. NULL with RouteError.
+// The endpoint of a name, borrowed. NULL with RouteError. By the text alone: until there is an error it runs nothing.
 PyObject *router_find(router_object *self, PyObject *name);
 
 // The endpoint of this name in `names`, borrowed, or NULL: then router_find() has the answer. Runs and raises nothing.

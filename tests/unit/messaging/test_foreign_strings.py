@@ -66,17 +66,25 @@ def test_nothing_of_an_endpoint_stays_when_it_goes(got: list[Any]) -> None:
 
 
 def test_a_name_is_its_text(router: Router, got: list[Any]) -> None:
-    router.add(Caseless("A"), handler=got.append)
+    capital: list[Any] = []
+    router.add(Caseless("A"), handler=capital.append)
     assert [endpoint.name for endpoint in router.endpoints] == ["a", "A"]
     assert router.send(Caseless("A"), 1) + router.send("a", 2) == 2
+    assert router.send_many([Caseless("A"), Caseless("a")], [6, 7]) == 2
+    router.subscribe(Caseless("A"), "t")
+    assert (router.publish("t", 8), capital, got) == (1, [1, 6, 8], [2, 7])
+    router.unsubscribe(Caseless("A"), "t")
+    assert router[Caseless("A")] is router["A"] is router.remove(Caseless("A"))
+    assert len(router) == 1
     added = router.add(Colour.RED, handler=got.append)
     assert type(added.name) is str
     assert [router.send(name, 3) for name in ("red", Colour.RED)] == [1, 1]
     assert router.send_many([Colour.RED, "red"], [4, 5]) == 2
-    assert got == [1, 2, 3, 3, 4, 5]
+    assert got == [2, 7, 3, 3, 4, 5]
     assert router.remove(Colour.RED) is added
-    with pytest.raises(RouteError):
-        router.send("red", 1)
+    for missing in ("red", Colour.RED, Caseless("A")):
+        with pytest.raises(RouteError):
+            router.send(missing, 1)
 
 
 @pytest.mark.parametrize("change", ["subscribe", "remove"])
@@ -107,6 +115,24 @@ def test_an_equality_that_changes_the_router(router: Router, got: list[Any], cha
     assert got[:2] == [1, 2]
 
 
+def test_an_equality_that_publishes(router: Router, got: list[Any]) -> None:
+    """What is found for a topic while a subscription changes is not what is found from then on."""
+
+    class Publishes(str):
+        __slots__ = ()
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            router.publish("t", "in between")
+            return str.__eq__(self, other)
+
+    router.subscribe(Publishes("a"), "t")
+    assert router.publish("t", 1) == 1
+    router.unsubscribe(Publishes("a"), "t")
+    assert router.publish("t", 2) == 0
+    assert got == [1]
+
+
 @pytest.mark.parametrize("wrong", [3, b"t", None, ["t"]])
 def test_what_is_no_text(router: Router, wrong: Any) -> None:
     for use, what in (
@@ -117,9 +143,11 @@ def test_what_is_no_text(router: Router, wrong: Any) -> None:
     ):
         with pytest.raises(TypeError, match=what):
             use()
+    with pytest.raises(RouteError, match="no endpoint is called"):
+        router.send(wrong, 1)
 
 
-def test_an_equal_object_is_no_filter(router: Router) -> None:
+def test_an_equal_object_is_no_filter_or_name(router: Router) -> None:
     class Equal:
         def __eq__(self, other: object) -> bool:
             return other == "x/y"
@@ -131,6 +159,9 @@ def test_an_equal_object_is_no_filter(router: Router) -> None:
     with pytest.raises(TypeError, match="a topic filter is a str"):
         router.unsubscribe("a", Equal())  # type: ignore[arg-type]
     assert router["a"].filters == {"x/y"}
+    router.add("x/y")
+    with pytest.raises(RouteError, match="no endpoint is called"):
+        router.send(Equal(), 1)  # type: ignore[arg-type]
 
 
 def test_a_topic_that_is_no_filter_is_found() -> None:
