@@ -46,7 +46,7 @@ class Ring(_core.Ring[T], Awaited[T]):
         maxsize: items at most; 0 or less for no limit.
 
     Who waits is served in the order they came. A loop that stands still once it is woken holds up the loops behind it
-    until something more comes; a thread behind loops looks for itself after 0.1 s, and is first from then on.
+    until something more comes, and the threads for 0.1 s, after which the first of them takes what lies there.
     ``close()`` takes no more items, lets what is in be got, and then every method that gets raises `Closed`. Under a
     limit, ``put`` waits, as in `queue.Queue`.
 

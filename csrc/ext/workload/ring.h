@@ -41,6 +41,7 @@ typedef struct ring_object {
     bool sorted;  // the items are in `heap`, not in `ring`
     bool closed;
     bool is_mailbox; // of an endpoint; of one only
+    bool awaited;    // an event loop waits for it, or has
     waiters getters;
     size_t unfinished;
     waiters putters;
@@ -166,11 +167,11 @@ bool waiters_remove_callback(waiters *list, PyObject *callback);
 
 // Sleep in the list until served, the deadline or a signal. Returns the state; WAITING after a deadline or a signal,
 // with *interrupted telling them apart. `self` is out of the list afterwards in any case.
-waiter_state waiters_sleep(waiters *list, waiter *self, bool front, ring_deadline deadline, bool *interrupted);
-
-// Until when a thread that is about to join the end of the line sleeps before it looks for itself: until the deadline,
-// but a moment where event loops are before it. One of them may be woken for what came and stand still.
-ring_deadline waiters_patience(const waiters *list, ring_deadline deadline);
+//
+// An event loop that was woken for what came may stand still. So where there are loops, the first thread in the line
+// looks after that ten times a second, keeping its place, and finds it as if the deadline had come.
+waiter_state waiters_sleep(const ring_object *ring, waiters *list, waiter *self, bool front, ring_deadline deadline,
+                           bool *interrupted);
 
 // A waiter for the calling thread. NULL with MemoryError.
 waiter *waiter_new_thread(void);

@@ -81,7 +81,10 @@ static PyObject *try_now(await_object *self, ring_outcome *outcome)
         if (arguments_size(self->limit, "max_items", &limit) < 0) // before it waits, and has a turn to lose
             return NULL;
         if (ring_length(self->ring) > 0 || self->ring->closed)
-            return ring_get_items(self->ring, limit, RING_NOT_AT_ALL);
+            result = ring_get_items(self->ring, limit, RING_NOT_AT_ALL);
+        if (PC_LIKELY(result != NULL) || (PyErr_Occurred() && !PyErr_ExceptionMatches(self->ring->state->queue_empty)))
+            return result;
+        PyErr_Clear(); // Empty: a finalizer took all while the list was made
         *outcome = RING_NOT_NOW;
     }
     if (*outcome == RING_CLOSED) {

@@ -86,12 +86,13 @@ int ring_parse_deadline(PyObject *block, PyObject *timeout, ring_deadline *deadl
     return 0;
 }
 
-// Sleep once in a list. RING_DONE: look again, or self->state says what happened. RING_NOT_NOW: the deadline has
-// passed. A signal handler runs while the waiter is in no list, so nothing can be handed to it and lost.
-static ring_outcome sleep_once(waiters *list, waiter *self, bool *again, ring_deadline deadline)
+// Sleep once in a list. RING_DONE: look again, or the waiter's state says what happened. RING_NOT_NOW: the deadline has
+// passed, or a loop that was woken stands still: look a last time. A signal handler runs while the waiter is in no
+// list, so nothing can be handed to it and lost.
+static ring_outcome sleep_once(const ring_object *self, waiters *list, waiter *me, bool *again, ring_deadline deadline)
 {
     bool interrupted;
-    if (waiters_sleep(list, self, *again, deadline, &interrupted) != WAITING)
+    if (waiters_sleep(self, list, me, *again, deadline, &interrupted) != WAITING)
         return RING_DONE;
     *again = true;
     if (!interrupted)
@@ -107,17 +108,15 @@ static ring_outcome put_slowly(ring_object *self, PyObject *item, double priorit
     me->item = Py_NewRef(item);
     me->priority = priority;
     bool again = false;
-    ring_deadline until = waiters_patience(&self->putters, deadline);
     ring_outcome outcome;
     do {
-        outcome = sleep_once(&self->putters, me, &again, until);
-        bool look = outcome == RING_DONE || (outcome == RING_NOT_NOW && until < deadline);
-        until = deadline;
-        if (look && me->state == WAITING) {
-            outcome = ring_put(self, item, priority, RING_NOT_AT_ALL);
-            if (outcome != RING_NOT_NOW)
+        outcome = sleep_once(self, &self->putters, me, &again, deadline);
+        if (outcome != RING_ERROR && me->state == WAITING) {
+            ring_outcome now = ring_put(self, item, priority, RING_NOT_AT_ALL);
+            if (now != RING_NOT_NOW) {
+                outcome = now;
                 break;
-            outcome = RING_DONE;
+            }
         } else if (me->state == CLOSED) {
             outcome = RING_CLOSED;
         } else if (me->state == NO_MEMORY) {
@@ -175,10 +174,9 @@ static ring_outcome get_slowly(ring_object *self, ring_deadline deadline, PyObje
     if (me == NULL)
         return RING_ERROR;
     bool again = false;
-    ring_deadline until = waiters_patience(&self->getters, deadline);
     ring_outcome outcome;
     do {
-        outcome = sleep_once(&self->getters, me, &again, until);
+        outcome = sleep_once(self, &self->getters, me, &again, deadline);
         if (me->state == SERVED) {
             *item = me->item;
             me->item = NULL;
@@ -189,10 +187,7 @@ static ring_outcome get_slowly(ring_object *self, ring_deadline deadline, PyObje
                 outcome = now;
                 break;
             }
-            if (until < deadline)
-                outcome = RING_DONE; // from here on it is the first in the line
         }
-        until = deadline;
     } while (outcome == RING_DONE && me->state == WAITING);
     waiter_free(me);
     return outcome;
@@ -238,7 +233,7 @@ ring_outcome ring_join(ring_object *self)
         if (me == NULL)
             return RING_ERROR;
         bool again = false;
-        outcome = sleep_once(&self->joiners, me, &again, RING_FOREVER);
+        outcome = sleep_once(self, &self->joiners, me, &again, RING_FOREVER);
         bool served = me->state == SERVED;
         waiter_free(me);
         if (served) // at one moment all was done; what was put since is for the next join

@@ -88,25 +88,37 @@ static int64_t now_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-ring_deadline waiters_patience(const waiters *list, ring_deadline deadline)
+// Whether what a side waits for is there: it was promised to event loops, which were woken for it.
+static bool lies_there(const ring_object *ring, const waiters *list)
 {
-    for (const waiter *each = list->first; each != NULL; each = each->next) {
-        if (each->callback != NULL) {
-            ring_deadline soon = now_ns() + PATIENCE_NS;
-            return soon < deadline ? soon : deadline;
-        }
-    }
-    return deadline;
+    return list == &ring->getters ? ring_length(ring) > 0 : ring_length(ring) < ring->limit;
 }
 
-waiter_state waiters_sleep(waiters *list, waiter *self, bool front, ring_deadline deadline, bool *interrupted)
+static bool is_first_thread(const waiter *self)
+{
+    for (const waiter *each = self->previous; each != NULL; each = each->previous) {
+        if (each->callback == NULL && each->process == self->process)
+            return false;
+    }
+    return true;
+}
+
+waiter_state waiters_sleep(const ring_object *ring, waiters *list, waiter *self, bool front, ring_deadline deadline,
+                           bool *interrupted)
 {
     add(list, self, front);
+    // Who sleeps since before the first event loop came has none before it in the line until it is served.
+    const bool looks = ring->awaited && list != &ring->joiners;
     PyLockStatus status;
     do {
         PY_TIMEOUT_T wait_us = -1;
-        if (deadline != RING_FOREVER) {
-            int64_t left_ns = deadline - now_ns();
+        ring_deadline until = deadline;
+        if (looks) {
+            int64_t soon_ns = now_ns() + PATIENCE_NS;
+            until = soon_ns < deadline ? soon_ns : deadline;
+        }
+        if (until != RING_FOREVER) {
+            int64_t left_ns = until - now_ns();
             // Rounded up, so that the sleep never ends before the deadline; in parts where the lock cannot wait so
             // long.
             int64_t left_us = left_ns > 0 ? (left_ns - 1) / NS_PER_US + 1 : 0;
@@ -115,6 +127,8 @@ waiter_state waiters_sleep(waiters *list, waiter *self, bool front, ring_deadlin
         Py_BEGIN_ALLOW_THREADS
         status = PyThread_acquire_lock_timed(self->lock, wait_us, 1);
         Py_END_ALLOW_THREADS
+        if (looks && lies_there(ring, list) && is_first_thread(self))
+            break;
     } while (self->state == WAITING && status == PY_LOCK_FAILURE && now_ns() < deadline);
     if (self->state == WAITING)
         take_out(list, self);

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -54,6 +55,85 @@ def test_a_thread_puts_where_a_standing_loop_does_not() -> None:
     standing.end()
 
 
+def wait_in_turn(works: list[Callable[[], Any]]) -> list[threading.Thread]:
+    """Start a thread for each, one after the other; each has had a tenth of a second to wait."""
+    threads = []
+    for work in works:
+        threads.append(threading.Thread(target=work, daemon=True))
+        threads[-1].start()
+        time.sleep(0.1)
+    return threads
+
+
+def test_threads_behind_a_loop_keep_their_places() -> None:
+    ring: Ring[int] = Ring()
+    got: list[str] = []
+
+    def get(name: str) -> None:
+        ring.get()
+        got.append(name)
+
+    loop = lambda: asyncio.run(wait_for(ring.aget))  # noqa: E731
+    threads = wait_in_turn([loop, lambda: get("first"), lambda: get("second")])
+    time.sleep(0.15)  # both have looked
+    for number in range(3):
+        ring.put(number)
+        time.sleep(0.02)
+    for thread in threads:
+        thread.join(60)
+    assert got == ["first", "second"]
+
+
+def test_a_loop_has_its_turn_before_a_thread_that_came_later() -> None:
+    ring: Ring[int] = Ring()
+    got: list[str] = []
+
+    def get_all() -> None:
+        for _ in range(3):
+            ring.get()
+            got.append("thread")
+
+    async def get_one() -> None:
+        await ring.aget()
+        got.append("loop")
+
+    threads = wait_in_turn([lambda: asyncio.run(get_one()), get_all])
+    for number in range(3):
+        time.sleep(0.15)  # the thread has looked
+        ring.put(number)
+    while len(got) < 3:
+        time.sleep(0.01)
+    assert "loop" in got
+    ring.put(3)
+    for thread in threads:
+        thread.join(60)
+
+
+def test_threads_behind_a_standing_loop_get_in_their_order() -> None:
+    ring: Ring[int] = Ring()
+    standing = Standing(lambda: wait_for(ring.aget))
+    got: list[tuple[str, int]] = []
+    threads = wait_in_turn([lambda: got.append(("first", ring.get())), lambda: got.append(("second", ring.get()))])
+    ring.put(1)
+    threads[0].join(60)
+    ring.put(2)
+    threads[1].join(60)
+    assert got == [("first", 1), ("second", 2)]
+    standing.end()
+
+
+def test_threads_behind_a_standing_loop_put_in_their_order() -> None:
+    ring: Ring[str] = Ring(1)
+    ring.put("zeroth")
+    standing = Standing(lambda: wait_for(lambda: ring.aput("of the loop")))
+    threads = wait_in_turn([lambda: ring.put("first"), lambda: ring.put("second")])
+    assert ring.get() == "zeroth"
+    threads[0].join(60)
+    assert [ring.get(timeout=60), ring.get(timeout=60)] == ["first", "second"]
+    threads[1].join(60)
+    standing.end()
+
+
 def test_behind_a_loop_a_timeout_is_still_one() -> None:
     ring: Ring[str] = Ring()
     standing = Standing(lambda: wait_for(ring.aget))
@@ -66,8 +146,8 @@ def test_behind_a_loop_a_timeout_is_still_one() -> None:
     standing.end()
 
 
-async def wait_for(work: Callable[[], Any]) -> None:
-    await work()
+async def wait_for(work: Callable[[], Any]) -> Any:
+    return await work()
 
 
 def test_get_many_waits_although_a_finalizer_took_all() -> None:
@@ -99,3 +179,36 @@ def test_get_many_waits_although_a_finalizer_took_all() -> None:
         gc.set_threshold(*before)
         gc.enable()
     assert found in ([31], list(range(30)))
+
+
+def test_aget_many_waits_although_a_finalizer_took_all() -> None:
+    ring: Ring[int] = Ring()
+
+    class Takes:
+        def __del__(self) -> None:
+            while len(ring):
+                ring.get()
+
+    async def take() -> list[int]:
+        ring.put_many(range(30))
+        many = ring.aget_many()
+        asyncio.get_running_loop().call_later(0.05, ring.put, 31)
+        hold: list[Any] = [[] for _ in range(100)]  # none is left in the free list
+        end: Any = Takes()
+        end.itself = end
+        del end
+        gc.set_threshold(1, 1000, 1000)
+        gc.enable()
+        found = await many
+        gc.disable()
+        assert len(hold) == 100
+        return found
+
+    before = gc.get_threshold()
+    gc.collect()
+    gc.disable()
+    try:
+        assert asyncio.run(take()) in ([31], list(range(30)))
+    finally:
+        gc.set_threshold(*before)
+        gc.enable()
