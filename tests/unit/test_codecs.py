@@ -143,7 +143,7 @@ def test_integers_of_every_length() -> None:
     edges += [-edge for edge in edges] + [10**4299, 10**4300 - 1, -(10**4300) + 1]
     assert same(JSON.loads(JSON.dumps(edges)), edges)
     assert JSON.dumps(edges) == json.dumps(edges, separators=(",", ":")).encode()
-    with pytest.raises(EncodeError, match="an integer of more than 4300 digits, at \\[1\\]"):
+    with pytest.raises(EncodeError, match=r"an integer of more digits than are converted .*, at \[1\]"):
         JSON.dumps([1, 10**4300])
     with pytest.raises(DecodeError, match="line 1, column 2: an integer of more digits than are converted"):
         JSON.loads("[1" + "0" * 4300 + "]")

@@ -4,6 +4,9 @@
 
 #include "workload/arguments.h"
 
+// How many messages may be appended without a look at signals.
+enum { MESSAGES_TO_A_LOOK = 65536 };
+
 typedef struct iterator_object {
     PyObject_HEAD
     history_object *history; // NULL at the end
@@ -111,11 +114,13 @@ static PyObject *history_extend(history_object *self, PyObject *messages)
     if (each == NULL)
         return NULL;
     PyObject *message;
-    while ((message = PyIter_Next(each)) != NULL) {
+    for (size_t count = 1; (message = PyIter_Next(each)) != NULL; count++) {
         PyObject *done = history_append(self, message);
         Py_DECREF(message);
         Py_XDECREF(done);
-        if (done == NULL)
+        // An iterator in C may go on without end, which a history with a maxlen has room for, and nobody else would
+        // look.
+        if (done == NULL || (count % MESSAGES_TO_A_LOOK == 0 && PyErr_CheckSignals() < 0))
             break;
     }
     Py_DECREF(each);

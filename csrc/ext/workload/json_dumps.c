@@ -49,13 +49,13 @@ static int write_big(codec_writer *self, PyObject *value)
         if (!PyErr_ExceptionMatches(PyExc_ValueError))
             return -1;
         PyErr_Clear();
-        return codec_refuse(self, "an integer of more than %d digits", PC_JSON_MAX_DIGITS);
+        return codec_refuse(self, "%s", pc_json_reason(PC_JSON_DIGITS));
     }
     Py_ssize_t length = PyUnicode_GET_LENGTH(text);
     const char *digits = (const char *)PyUnicode_1BYTE_DATA(text);
     int status;
     if (length - (*digits == '-') > PC_JSON_MAX_DIGITS) // the interpreter's own limit was raised
-        status = codec_refuse(self, "an integer of more than %d digits", PC_JSON_MAX_DIGITS);
+        status = codec_refuse(self, "%s", pc_json_reason(PC_JSON_DIGITS));
     else
         status = codec_write_bytes(self, digits, (size_t)length);
     Py_DECREF(text);

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 import sys
 import threading
 from collections import deque
@@ -280,3 +281,23 @@ def test_ten_thousand_messages_take_little() -> None:
     assert sys.getsizeof(history) < 1_000_000
     assert taken + sys.getsizeof(history) < 6_000_000
     assert history[9_999].payload["step"] == 9_999
+
+
+def test_an_endless_iterator_can_be_interrupted() -> None:
+    class Stop(Exception):
+        pass
+
+    def stop(*_: object) -> None:
+        raise Stop
+
+    history = MessageHistory(10)
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(Stop):
+            history.extend(itertools.repeat(Message("a"), 200_000_000))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert len(history) == 10
+    assert history.dropped > 0
