@@ -147,3 +147,31 @@ def test_a_collector_that_setup_or_teardown_turns_off_stays_off(where):
     finally:
         gc.enable()
     assert seen == [where == "teardown", False, False, False]
+
+
+def test_keywords_that_a_finalizer_adds_to():
+    """On 3.11 laying them out may collect garbage, whose end may change the dict."""
+    before = gc.get_threshold()
+    try:
+        for threshold in range(1, 12):
+            keywords = {f"k{number}": number for number in range(25)}  # more than the free lists of tuples hold
+
+            class Ends:
+                def __del__(self, keywords=keywords):
+                    keywords.update((f"more{number}", number) for number in range(2000))
+
+            gc.collect()
+            gc.disable()
+            end = Ends()
+            end.itself = end
+            del end
+            gc.set_threshold(threshold, 1000, 1000)
+            gc.enable()
+            loop = RoundLoop(lambda **given: len(given), (), keywords)
+            gc.disable()
+            gc.set_threshold(*before)
+            loop.run(Samples(), 1, 1)
+            assert loop.result in (25, 2025)
+    finally:
+        gc.set_threshold(*before)
+        gc.enable()

@@ -2,11 +2,22 @@
 // A callable with its arguments laid out once for vectorcall (see round_loop.h).
 #include "measure/round_loop.h"
 
+// Make the tuple for the names, if there are any. Making it may collect garbage, whose end may change the dict: then
+// once more, so that from here on tuple, slots and dict have one size.
+static int make_keywords(call_target *target, PyObject *kwargs)
+{
+    Py_ssize_t count = 0;
+    while (kwargs != NULL && PyDict_GET_SIZE(kwargs) != count) {
+        count = PyDict_GET_SIZE(kwargs);
+        Py_XSETREF(target->keywords, count > 0 ? PyTuple_New(count) : NULL);
+        if (count > 0 && target->keywords == NULL)
+            return -1;
+    }
+    return 0;
+}
+
 static int add_keywords(call_target *target, PyObject *kwargs)
 {
-    target->keywords = PyTuple_New(PyDict_GET_SIZE(kwargs));
-    if (target->keywords == NULL)
-        return -1;
     PyObject *key, *value;
     Py_ssize_t position = 0, index = 0;
     while (PyDict_Next(kwargs, &position, &key, &value)) {
@@ -25,10 +36,13 @@ static int add_keywords(call_target *target, PyObject *kwargs)
 int call_target_init(call_target *target, PyObject *callable, size_t leading, PyObject *args, PyObject *kwargs)
 {
     *target = (call_target){.callable = NULL};
+    if (make_keywords(target, kwargs) < 0)
+        return -1;
     size_t given = (size_t)PyTuple_GET_SIZE(args);
-    size_t named = kwargs != NULL ? (size_t)PyDict_GET_SIZE(kwargs) : 0;
+    size_t named = target->keywords != NULL ? (size_t)PyTuple_GET_SIZE(target->keywords) : 0;
     target->slots = PyMem_Calloc(1 + leading + given + named, sizeof *target->slots);
     if (target->slots == NULL) {
+        Py_CLEAR(target->keywords);
         PyErr_NoMemory();
         return -1;
     }
