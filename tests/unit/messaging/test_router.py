@@ -268,6 +268,7 @@ def test_removal_closes_the_mailbox(router: Router) -> None:
         (lambda router: router.subscribe("a", 5), TypeError, "a topic filter is a str, not 5"),
         (lambda router: router.send("a"), TypeError, r"send\(\) takes 2 positional arguments \(1 given\)"),
         (lambda router: router.send_many(["a"], [1, 2]), ValueError, "1 keys for 2 messages"),
+        (lambda router: router.publish_many(["a"], [1, 2]), ValueError, r"publish_many\(\) got 1 keys for 2 messages"),
         (lambda router: router.send_many("a", 5), TypeError, "iterable"),
     ],
 )
