@@ -185,6 +185,22 @@ def test_series_in_threads_of_their_own():
     assert found == [wanted] * 120
 
 
+def test_no_append_while_another_thread_searches():
+    series = _core.WindowedSeries(1000)
+    series.append(np.random.default_rng(1).random(16_000))
+    search = threading.Thread(target=series.find)
+
+    def append_meanwhile() -> None:
+        while search.is_alive():
+            series.append(array("d"))
+
+    search.start()
+    with pytest.raises(RuntimeError, match="another thread is searching"):
+        append_meanwhile()
+    search.join()
+    assert len(series) == 16_000
+
+
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="no buffers made in Python before 3.12")
 def test_no_append_while_a_search_began_as_the_values_were_fetched():
     series = _core.WindowedSeries(1000)
