@@ -10,6 +10,7 @@ from pathlib import Path
 from perfcore.cli import main
 
 RESULTS = Path(__file__).parent / "results"
+BASELINE = RESULTS / "baseline/baseline_results.json"
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
@@ -20,7 +21,9 @@ if __name__ == "__main__":
     parser.add_argument(
         "--results-file", "--results", default=RESULTS / "latest.json", metavar="FILE", help="default: %(default)s"
     )
-    parser.add_argument("--baseline", default=RESULTS / "baseline/baseline_results.json", metavar="FILE")
+    parser.add_argument(
+        "--baseline", metavar="FILE", help="default: that of the benchmarks' results, but for a check by the history"
+    )
     parser.add_argument("--check-regression", action="store_true", help="what it does anyway")
     parser.add_argument("--update-baseline", action="store_true", help="make the run the baseline")
     parser.add_argument("--fail-on-regression", action="store_true", help="exit 1 when a regression is critical")
@@ -28,7 +31,11 @@ if __name__ == "__main__":
     words = sys.argv[1:]
     action = words.pop(0) if words[:1] in (["check-regression"], ["update-baseline"]) else "check-regression"
     options, more = parser.parse_known_args(words)
-    files = [str(options.results_file), "--baseline", str(options.baseline), *more]
+    if options.baseline is None and not {word.partition("=")[0] for word in more} & {"--history", "--database"}:
+        options.baseline = BASELINE
+    files = [str(options.results_file), *more]
+    if options.baseline is not None:
+        files += ["--baseline", str(options.baseline)]
     if options.update_baseline or action == "update-baseline":
         sys.exit(main(["baseline", "update", *files]))
     sys.exit(main(["check", *files, *(["--fail-on-regression"] if options.fail_on_regression else [])]))

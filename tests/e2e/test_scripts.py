@@ -47,6 +47,15 @@ def test_ci_integration(folder: Path) -> None:
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
 
 
+def test_ci_integration_by_the_history(folder: Path) -> None:
+    pytest.importorskip("sqlalchemy")
+    for options in (["--history", "--database", "h.db"], ["--database=h.db"]):
+        checked = script("ci_integration", "--results-file", "new.json", *options, cwd=folder)
+        assert "no history yet" in checked.stderr, "there is no baseline that it could be judged by besides"
+    both = script("ci_integration", "--results-file", "new.json", "--history", "--baseline", "old.json", cwd=folder)
+    assert "by a baseline or by the history" in both.stderr
+
+
 def test_compare_results_and_regression_report(folder: Path) -> None:
     shown = script("compare_results", "--baseline", "old.json", "--current", "new.json", cwd=folder)
     assert shown.returncode == 0
