@@ -142,6 +142,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "benchmarks": [_track_json(track) for track in report.tracks],
         "new": report.new,
         "gone": report.gone,
+        "broken": report.broken,
         "notes": report.notes,
         "common_shift": None
         if report.shift is None

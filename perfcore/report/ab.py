@@ -110,6 +110,7 @@ def describe_ab(path: str | os.PathLike[str]) -> dict[str, Any]:
                 "notes": notes,
                 "new": [str(name) for name in found["new"]],
                 "gone": [str(name) for name in found["gone"]],
+                "broken": [str(place) for place in found.get("broken", ())],
                 "evidence": str(found["evidence"]),
             },
             "benchmarks": benchmarks,

@@ -141,6 +141,17 @@ def _add_metrics(body: _Body, document: dict[str, Any]) -> None:
         body.add(f"\nNot judged: {escaped(name)}, which {lacking} although the baseline has it.\n")
 
 
+def _over_limits(judged: Iterable[dict[str, Any]], every: Iterable[dict[str, Any]]) -> list[str]:
+    """Say which absolute limits are exceeded: a change does not show it, and what is new has none."""
+    found = [(one["fullname"], one["verdict"]) for one in judged]
+    found += [(f"{one['fullname']} ({metric['metric']})", metric) for one in every for metric in one["metrics"]]
+    return [
+        f"- {escaped(name)}: {escaped(verdict['reason'])}\n"
+        for name, verdict in found
+        if verdict["status"] == "critical" and verdict["reason"]
+    ]
+
+
 def render_comment(document: dict[str, Any]) -> str:
     """Return the document of :func:`perfcore.report.model.describe` as Markdown, under ``LIMIT`` characters."""
     check, body = document["check"], _Body()
@@ -157,12 +168,13 @@ def render_comment(document: dict[str, Any]) -> str:
         loud = [_judged(one, trends) for one in judged if one["verdict"]["status"] != "ok"]
         calm = [_judged(one, trends) for one in judged if one["verdict"]["status"] == "ok"]
         body.block("", head, loud)
+        body.block("over a limit", "", _over_limits(judged, document["benchmarks"]))
         doubts = [one for one in judged if one["verdict"]["status"] == "undecided" and one["verdict"]["reason"]]
         reasons = [f"- {escaped(one['fullname'])}: {escaped(one['verdict']['reason'])}\n" for one in doubts]
         body.block(f"why {len(doubts)} {'is' if len(doubts) == 1 else 'are'} undecided", "", reasons)
         _add_metrics(body, document)
         body.block(f"{len(calm)} within the limits", head, calm)
-        for title, names in (("new, not in the baseline", check["new"]), ("gone", check["gone"])):
+        for title, names in ((f"new, not in the {check['against']}", check["new"]), ("gone", check["gone"])):
             body.block(f"{len(names)} {title}", "", (f"- {escaped(name)}\n" for name in names))
         why = "the environments differ" + (", so the verdicts are advisory" if check["advisory"] else "")
         if check["against"] == "history":

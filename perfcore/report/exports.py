@@ -3,7 +3,7 @@
 
 - JUnit XML (the schema that Jenkins and GitLab read): a test case for each benchmark, its median as the time; a
   critical verdict on the time or on a metric of a call is a failure, and in an A/B comparison a benchmark that fails on
-  head alone; one that could not be judged is skipped.
+  head alone, or a module that only head cannot import; one that could not be judged is skipped.
 - OpenMetrics 1.0 text: gauges by benchmark, for a Prometheus push or a textfile collector.
 - github-action-benchmark's ``customSmallerIsBetter``: a list of name, unit, value, range.
 - Bencher's Metric Format (BMF): ``latency`` in nanoseconds with the interval of the median.
@@ -43,7 +43,10 @@ def _outcome(one: dict[str, Any]) -> str:
     verdict = one["verdict"]
     worse = [metric for metric in one["metrics"] if metric["status"] == "critical"]
     if worse and (verdict is None or verdict["status"] != "critical"):
-        told = "; ".join(f"{each['metric']} {each['change']}: {each['shown']}" for each in worse)
+        told = "; ".join(
+            f"{each['metric']} {each['change']}: {each['shown']}" + (f", {each['reason']}" if each["reason"] else "")
+            for each in worse
+        )
         return _failure("regression", told)
     if verdict is not None and verdict["failed"] == ["head"]:
         return _failure("failed", verdict["reason"])
@@ -56,13 +59,27 @@ def _outcome(one: dict[str, Any]) -> str:
     span = ""
     if verdict["low"] is not None and verdict["high"] is not None:
         span = f" ({change(verdict['low'])} to {change(verdict['high'])})"
-    told = f"{change(verdict['ratio'] or 0.0)}{span} against {seconds(verdict['baseline_median'] or 0.0)}"
-    return _failure("regression", told)
+    said = [verdict["reason"]] if verdict["reason"] else []  # over an absolute limit, which a new one may be, too
+    if verdict["ratio"] is not None:
+        said.append(f"{change(verdict['ratio'])}{span} against {seconds(verdict['baseline_median'] or 0.0)}")
+    return _failure("regression", "; ".join(said))
+
+
+def _broken(document: dict[str, Any]) -> list[str]:
+    """Return a case for each module that only head cannot import: no benchmark of it is among the others."""
+    check = document["check"]
+    cases = []
+    for place in () if check is None else check["broken"]:
+        said = [note for note in check["notes"] if note.startswith(f"head: cannot collect {place}: ")]
+        failure = _failure("failed", said[0] if said else f"head: cannot collect {place}")
+        cases.append(f'  <testcase classname={_attribute(place)} name="collection" time="0.0">{failure}</testcase>')
+    return cases
 
 
 def render_junit(document: dict[str, Any]) -> str:
     """Return the document as JUnit XML."""
-    cases, failures, skipped, total = [], 0, 0, 0.0
+    cases = _broken(document)
+    failures, skipped, total = len(cases), 0, 0.0
     for one in document["benchmarks"]:
         place, _, name = one["fullname"].rpartition("::")
         outcome = _outcome(one)

@@ -4,7 +4,8 @@
 The document is plain data (strings, numbers, lists, dicts; None for what is unknown or not finite), the same for the
 same input: no time of writing, no random order. Times are seconds; the quantiles that draw a distribution are
 nanoseconds, rounded to five digits, because they are many. An A/B comparison makes the same document (``ab``): there
-the check has the ``mode`` of its verdicts and ``notes``, and a verdict the sides that the benchmark ``failed`` on.
+the check has the ``mode`` of its verdicts, ``notes``, and what is ``broken`` (head cannot collect it), and a verdict
+the sides that the benchmark ``failed`` on.
 """
 
 from __future__ import annotations
@@ -187,6 +188,7 @@ def describe(results: Results, check: Check | None = None, sla: Iterable[TargetV
             "notes": [],
             "new": list(check.new),
             "gone": list(check.gone),
+            "broken": [],
             "evidence": check.evidence,
         },
         "sla": describe_sla(sla),

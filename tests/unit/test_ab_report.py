@@ -123,6 +123,7 @@ def test_head_that_cannot_be_collected_does_not_pass(tmp_path: Path, capsys: pyt
     report = compared({}, error)
     document = ab_command.report_json(report)
     assert (document["verdict"], document["exit_code"], document["passed"]) == ("failed", 2, False)
+    assert document["broken"] == ["b.py"]
     ab_command.print_report(report)
     out = capsys.readouterr().out
     assert "note: head: cannot collect b.py: SyntaxError: invalid syntax\n" in out

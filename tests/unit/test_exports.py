@@ -12,6 +12,7 @@ import pytest
 from results_files import benchmark, write
 
 from perfcore.cli import main
+from perfcore.judge.thresholds import MetricRule, Rule
 from perfcore.judge.verdict import check_results
 from perfcore.record.results import load_results
 from perfcore.report.ab import describe_ab
@@ -200,6 +201,43 @@ def test_junit_of_an_ab_document(tmp_path: Path) -> None:
     assert told["c"] == ("failed", "the benchmark fails on head")
     assert told["late"] == ("failed", "failed on head: \ufffd<b>")
     assert told["both"] == (None, "undecided: failed on base: boom")
+
+
+def test_junit_fails_for_what_head_alone_cannot_collect(tmp_path: Path) -> None:
+    """A module that no longer imports has no benchmark among the cases, so it is one itself."""
+    junitparser = pytest.importorskip("junitparser")
+    note = "head: cannot collect bench/b.py: SyntaxError: <bad>"
+    fine = [one for one in AB["benchmarks"] if one["status"] == "ok"]
+    made = AB | {"benchmarks": fine, "broken": ["bench/b.py"], "notes": [note, "head: cannot collect c.py: both"]}
+    (tmp_path / "ab.json").write_text(json.dumps(made, indent=2))
+    (tmp_path / "junit.xml").write_text(render_junit(describe_ab(tmp_path / "ab.json")), encoding="utf-8")
+    (suite,) = junitparser.JUnitXml.fromfile(str(tmp_path / "junit.xml"))
+    assert (suite.tests, suite.failures) == (2, 1)
+    (case,) = (one for one in suite if not one.is_passed)
+    assert (case.classname, [one.message for one in case.result]) == ("bench/b.py", [note])
+
+
+def test_what_is_over_a_limit_is_told(tmp_path: Path) -> None:
+    """Also of a new benchmark, which has no change, and of a metric."""
+    results = load_results(
+        write(
+            tmp_path / "new.json",
+            benchmark("new", median=1e-3),
+            benchmark("old", median=2e-6, perfcore={"kernel": "unrolled", "metrics": {"peak_bytes": 2000}}),
+        )
+    )
+    baseline = load_results(write(tmp_path / "old.json", benchmark("old", median=2e-6)))
+    rules = [Rule("*", maximum=1e-6, metrics={"peak_bytes": MetricRule(maximum=1000)})]
+    made = describe(results, check_results(baseline, results, rules=rules, allow_backend_mismatch=True))
+    junit, comment = render_junit(made), render_comment(made)
+    assert 'message="over its limit of 1.00 µs"' in junit
+    assert 'message="over its limit of 1.00 µs; +0.0 % (' in junit
+    told = comment.partition("<summary>over a limit</summary>")[2].partition("</details>")[0]
+    assert [line.count("over its limit of") for line in told.splitlines() if line] == [1, 1, 1]
+    assert "peak&#95;bytes" in told or "peak_bytes" in told
+    assert "new, not in the baseline" in comment
+    made["check"]["against"] = "history"
+    assert "new, not in the history" in render_comment(made)
 
 
 def test_action_benchmark_of_an_ab_document_leaves_out_what_is_not_known(tmp_path: Path) -> None:
