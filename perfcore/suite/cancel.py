@@ -20,6 +20,14 @@ from perfcore.errors import SuiteError
 __all__ = ["Cancellation", "StepTimeoutError", "current"]
 
 
+def ends_task(error: BaseException) -> bool:
+    """Whether an exception says that the running task is cancelled, and not just something that it awaited."""
+    import asyncio  # here, as threads do without it
+
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+
+
 class StepTimeoutError(SuiteError, TimeoutError):
     """A step was told to end because its time was over."""
 

@@ -21,7 +21,7 @@ from perfcore.errors import SuiteError
 from perfcore.judge.stats import Summary, summarize
 from perfcore.suite.agent import Agent, is_async
 from perfcore.suite.attempts import OUTCOMES, Attempt, Attempts, Outcome
-from perfcore.suite.cancel import Cancellation, enter
+from perfcore.suite.cancel import Cancellation, ends_task, enter
 
 __all__ = ["Attempt", "Drive", "Outcome", "auto_workers", "drive"]
 
@@ -340,8 +340,7 @@ def _drive_tasks(
                         acting: Awaitable[Any] = agents[number].step()
                         await acting
                 except _FAILURES as failure:
-                    task = asyncio.current_task()
-                    if isinstance(failure, asyncio.CancelledError) and task is not None and task.cancelling():
+                    if ends_task(failure):
                         raise
                     outcome, error = "failed", _text(failure)
                 if limit.expired():  # also where it was done a moment later

@@ -26,6 +26,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from perfcore.suite.arrivals import Phase, Shape, burst, constant, ramp
+from perfcore.suite.cancel import ends_task
 from perfcore.suite.latencies import Latencies
 from perfcore.suite.saturation import Saturation, find_saturation
 from perfcore.units import format_seconds
@@ -78,7 +79,7 @@ class LoadResult:
     service: Latencies
     lateness: Latencies
     backlogged: int
-    first_error: Exception | None = None
+    first_error: BaseException | None = None
 
     @property
     def offered_rate(self) -> float:
@@ -136,7 +137,7 @@ class Record:
         self.began = array("q", [_NEVER]) * len(arrivals)
         self.ended = array("q", [_NEVER]) * len(arrivals)
         self.expected = bytearray(len(arrivals))  # whether something was free to serve it when it was due
-        self.errors: list[tuple[int, Exception]] = []
+        self.errors: list[tuple[int, BaseException]] = []
         self.origin = _clock() + _LEAD_NS
         self.deadline = self.origin + arrivals[-1] + round(drain_seconds * 1e9)
 
@@ -241,7 +242,7 @@ def run_load(
             record.began[index] = _clock()
             try:
                 work(index)
-            except Exception as error:  # noqa: BLE001 - whatever a user's function raises is counted, never lost
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a user's function raises, too
                 record.errors.append((index, error))
             record.ended[index] = free = _clock()
 
@@ -310,7 +311,9 @@ async def run_load_async(
         record.began[index] = _clock()
         try:
             await work(index)
-        except Exception as error:  # noqa: BLE001 - whatever a user's coroutine raises is counted, never lost
+        except (Exception, SystemExit, asyncio.CancelledError) as error:
+            if ends_task(error):
+                raise
             record.errors.append((index, error))
         record.ended[index] = _clock()
 

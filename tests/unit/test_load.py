@@ -212,6 +212,15 @@ def test_failures_are_counted_and_are_no_latency() -> None:
     assert "failed: 5 KeyError, 1 OSError; the first: " in str(done)
 
 
+def test_a_call_that_exits_ends_no_worker() -> None:
+    def work(index: int) -> None:
+        if index % 2:
+            raise SystemExit(3)
+
+    done = run_load(work, constant(1000, 0.02), workers=2, poisson=False)
+    assert (done.served, done.unserved, done.failed) == (10, 0, {"SystemExit": 10})
+
+
 def test_a_load_lasts_until_what_was_not_served_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     record = Record([0, 0], drain_seconds=0.5)
     record.began[0], record.ended[0] = record.origin, record.origin + 1000

@@ -81,6 +81,22 @@ def test_async_failures_and_what_is_cancelled() -> None:
     assert sum(latency >= 499_000_000 for latency in done.latency) >= 4
 
 
+def test_async_what_a_call_cancels_or_exits_with_is_its_failure() -> None:
+    """An inner task that somebody cancelled is no call that was not served in time."""
+
+    async def work(index: int) -> None:
+        if index % 2:
+            inner = asyncio.get_running_loop().create_future()
+            inner.cancel()
+            await inner
+        if index % 4 == 0:
+            raise SystemExit(3)
+
+    done = asyncio.run(run_load_async(work, constant(1000, 0.02), poisson=False))
+    assert (done.served, done.unserved, done.failed) == (5, 0, {"CancelledError": 10, "SystemExit": 5})
+    assert isinstance(done.first_error, SystemExit)
+
+
 def test_async_what_cannot_begin_is_not_waited_for() -> None:
     began: list[int] = []
 
