@@ -80,7 +80,7 @@ class Record:
         if isinstance(result, dict) and "stats" in result:
             from perfcore.record.write import strict  # here, as it loads the C library, which a session may not need
 
-            for key in ("params", "param", "extra_info"):
+            for key in ("group", "params", "param", "extra_info"):
                 if key in result:
                     result[key] = strict(result[key])
             self.entry = result["perfcore"] = self.as_dict()

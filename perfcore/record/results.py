@@ -304,8 +304,8 @@ def _advice(data: bytes, offset: int) -> str:
     found = _FULLNAME.match(data, data.rfind(b'"fullname"', 0, offset))
     where = f"behind the fullname {found[1].decode(errors='replace')}" if found else "there"
     return (
-        f"let the test have another value {where}, or measure with perfcore, which saves such values of parameters and "
-        "extra_info as text"
+        f"let the test have another value {where}, or measure with perfcore, which saves such values of parameters, "
+        "extra_info and the group as text"
     )
 
 

@@ -229,6 +229,10 @@ def test_odd(benchmark, x, rounds):
     benchmark.extra_info.update(nan=[float("nan")], half="\\ud800", huge=10**400)
     benchmark.pedantic(len, args=([],), rounds=rounds)
 
+@pytest.mark.benchmark(group="a\\0b")
+def test_group(benchmark):
+    benchmark.pedantic(len, args=([],), rounds=5)
+
 RUNS = []
 
 def test_flaky(benchmark):
@@ -276,6 +280,7 @@ def test_every_file_that_is_saved_can_be_read(tmp_path):
             for rounds in (5, 60)
         }
         assert found["test_odd[inf-5]"].extra_info == {"nan": ["nan"], "half": "\\ud800", "huge": hex(10**400)}
+        assert found["test_group"].group == "a\\u0000b"
         assert found["test_flaky"].extra_info == {"run": 3}
         assert "test_flaky_later" in found
 
