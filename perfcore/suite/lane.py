@@ -68,7 +68,7 @@ class Lane:
     def __post_init__(self) -> None:
         for key, read in _NUMBERS.items():
             try:
-                read(getattr(self, key))
+                object.__setattr__(self, key, read(getattr(self, key)))  # as seconds, where it is text
             except ConfigError as error:
                 raise ConfigError(f"lane {self.name}: {key}: {error}") from None
 

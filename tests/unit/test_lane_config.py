@@ -152,6 +152,12 @@ def test_the_example(tmp_path: Path) -> None:
     assert {target.pattern for target in config.sla} == set(config.lanes)
 
 
+def test_times_of_a_lane_may_be_text() -> None:
+    """As in the configuration; they are seconds then, which its supervisor counts in."""
+    made = Lane("a", ("true",), timeout="20 min", grace="500 ms", interval="1 s")  # type: ignore[arg-type]
+    assert (made.timeout, made.grace, made.interval) == (1200.0, 0.5, 1.0)
+
+
 def test_no_lanes_is_fine(tmp_path: Path) -> None:
     assert lanes_of(tmp_path, "[project]\nname = 'x'\n") == {}
     config = load_config(tmp_path)
