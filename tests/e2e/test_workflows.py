@@ -205,6 +205,18 @@ def test_one_comment_updated_in_place(api: Api, reports: Path) -> None:
     assert "Python 3.12: slower" in api.comments[-1]["body"]
 
 
+def test_what_was_said_of_an_earlier_commit_does_not_stay(api: Api, reports: Path) -> None:
+    """Of a commit that does not build there is no report; the comment does not go on with that of the one before."""
+    shutil.rmtree(reports / "perfcore-3.11")
+    assert post(reports, api).returncode == 0
+    assert "no regression" in api.comments[0]["body"]
+    (reports / "perfcore-3.12/comment.md").unlink()
+    assert post(reports, api).stdout == "updated the comment of #7\n"
+    assert api.comments[0]["body"] == (
+        "<!-- perfcore-report -->\n### perfcore: could not judge\n\nThe job's log says why.\n"
+    )
+
+
 def test_a_long_report_leaves_the_next_one_whole(api: Api, reports: Path) -> None:
     """Each has its share and its name; what is too long ends with a whole line, and swallows nothing."""
     fold = "<details><summary>5000 within the limits</summary>\n\n" + "| ok | <code>test_x</code> |\n" * 5000
@@ -220,7 +232,8 @@ def test_a_long_report_leaves_the_next_one_whole(api: Api, reports: Path) -> Non
     assert rest == "## Python 3.12: no regression\n"
     (reports / "perfcore-3.11/comment.md").unlink()
     assert post(reports, api).returncode == 0
-    assert api.comments[0]["body"] == f"<!-- perfcore-report -->\n## `perfcore-__all_ _b_`\n\n{rest}", "not of both"
+    none = "## `perfcore-3.11`\n\n### perfcore: could not judge\n\nThe job's log says why.\n"
+    assert api.comments[0]["body"] == f"<!-- perfcore-report -->\n{none}\n## `perfcore-__all_ _b_`\n\n{rest}"
     shutil.rmtree(reports / "perfcore-3.11")
     assert post(reports, api).returncode == 0
     assert api.comments[0]["body"] == "<!-- perfcore-report -->\n## Python 3.12: no regression\n", "one needs no name"

@@ -3,9 +3,10 @@
 
     python comment.py FOLDER
 
-FOLDER holds what the jobs of the pull request left: ``*/comment.md`` and ``*/number.txt``. It was written by code that
-nobody has reviewed yet, so nothing in it is trusted: the number counts only when that pull request's head is the commit
-that the run was for (``HEAD_SHA``), the text is only ever sent as a comment's body, and its length is bounded.
+FOLDER holds what the jobs of the pull request left: ``*/number.txt``, and of those that measured something also
+``*/comment.md``. It was written by code that nobody has reviewed yet, so nothing in it is trusted: the number counts
+only when that pull request's head is the commit that the run was for (``HEAD_SHA``), the text is only ever sent as a
+comment's body, and its length is bounded.
 
 Environment: ``GITHUB_TOKEN`` (with pull-requests: write), ``GITHUB_REPOSITORY``, ``GITHUB_API_URL``, ``HEAD_SHA``. Exit
 codes: 0 posted, or nothing to post; 2 it could not, with one line on stderr that says why.
@@ -25,6 +26,7 @@ from typing import Any
 
 MARK = "<!-- perfcore-report -->"
 LONGEST = 65_000  # GitHub takes 65 536 characters
+NOTHING = "### perfcore: could not judge\n\nThe job's log says why.\n"
 END, CUT = "\n\n</details>", "\n\n(cut here: too long)\n"
 TIMEOUT_S = 30
 
@@ -81,12 +83,13 @@ def cut(part: str, longest: int) -> str:
 
 def text(folder: Path) -> str:
     """Return the reports under the mark that the next run looks for; by their names where there are several jobs."""
-    several = len(list(folder.glob("*/number.txt"))) > 1
+    jobs = sorted(path.parent for path in folder.glob("*/number.txt"))
     parts = []
-    for path in sorted(folder.glob("*/comment.md")):
-        name = re.sub(r"[^\w.+ -]", "_", path.parent.name)[:100]
-        told = path.read_text(encoding="utf-8", errors="replace").replace(MARK, "").lstrip("\n")
-        parts.append(f"## `{name}`\n\n{told}" if several else told)
+    for job in jobs:
+        name, path = re.sub(r"[^\w.+ -]", "_", job.name)[:100], job / "comment.md"
+        told = path.read_text(encoding="utf-8", errors="replace") if path.exists() else NOTHING
+        told = told.replace(MARK, "").lstrip("\n")
+        parts.append(f"## `{name}`\n\n{told}" if len(jobs) > 1 else told)
     return "\n".join([MARK, *(cut(part, LONGEST // len(parts)) for part in parts)])
 
 
@@ -106,7 +109,7 @@ def earlier(number: int) -> int | None:
 def main(folder: Path) -> None:
     """Post, or update."""
     number = pull_request(folder)
-    if number is None or not any(folder.glob("*/comment.md")):
+    if number is None:
         print("nothing to post")
         return
     body = {"body": text(folder)}
