@@ -115,8 +115,8 @@ def run_passes(passes: int, output: Path, arguments: Sequence[str], *, max_time:
             taken = monotonic() - began - so_far
             if file.exists() and file.stat().st_size:
                 parts.append(file)
-            else:
-                file.unlink(missing_ok=True)  # pytest-benchmark has opened it and measured nothing
+            elif file.is_file() and not file.is_symlink():
+                file.unlink()  # pytest-benchmark has opened it and measured nothing
             if status:
                 break
         if parts and passes > 1:

@@ -101,6 +101,13 @@ def test_one_pass_is_as_pytest_made_it(folder: Path) -> None:
     assert files(folder) == {"out.json"}
 
 
+def test_an_output_that_is_no_file_stays(folder: Path) -> None:
+    """As root, one pass into /dev/stdout or /dev/null would have removed the machine's."""
+    (folder / "null").symlink_to("/dev/null")
+    assert "passed" in end(start(folder, "--passes", "1", "--output", "null"))
+    assert (folder / "null").is_symlink()
+
+
 def test_passes_for_which_there_is_no_time_are_left_out(folder: Path) -> None:
     process = start(folder, "--passes", "3", "--max-time", "0.001")
     out = end(process)
