@@ -7,10 +7,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from perfcore.cli import main
+from newest import BASELINE, DEFAULT, newest
 
-RESULTS = Path(__file__).parent / "results"
-BASELINE = RESULTS / "baseline/baseline_results.json"
+from perfcore.cli import main
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
@@ -18,9 +17,7 @@ if __name__ == "__main__":
         description=__doc__,
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "--results-file", "--results", default=RESULTS / "latest.json", metavar="FILE", help="default: %(default)s"
-    )
+    parser.add_argument("--results-file", "--results", metavar="FILE", help=DEFAULT)
     parser.add_argument(
         "--baseline", metavar="FILE", help="default: that of the benchmarks' results, but for a check by the history"
     )
@@ -33,9 +30,11 @@ if __name__ == "__main__":
     options, more = parser.parse_known_args(words)
     if options.baseline is None and not {word.partition("=")[0] for word in more} & {"--history", "--database"}:
         options.baseline = BASELINE
-    files = [str(options.results_file), *more]
+    files = [options.results_file or str(newest()), *more]
     if options.baseline is not None:
         files += ["--baseline", str(options.baseline)]
     if options.update_baseline or action == "update-baseline":
-        sys.exit(main(["baseline", "update", *files]))
+        # The first one has none to be checked against.
+        first = ["--force"] if options.baseline is not None and not Path(options.baseline).exists() else []
+        sys.exit(main(["baseline", "update", *files, *first]))
     sys.exit(main(["check", *files, *(["--fail-on-regression"] if options.fail_on_regression else [])]))

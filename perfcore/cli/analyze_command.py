@@ -9,7 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perfcore.cli import Parser
+from perfcore.cli import Parser, UsageError
+from perfcore.cli.lane_files import add_config, configured, newest_runs
 from perfcore.cli.options import add_database, add_reading, days, write_json
 from perfcore.errors import HistoryError
 from perfcore.report.text import change, printable, say, seconds, table
@@ -22,7 +23,7 @@ _EXAMPLES = """\
 examples:
   perfcore analyze results.json
   perfcore analyze old.json new.json --benchmark 'test_routing*'
-  perfcore analyze lanes.json --by all
+  perfcore analyze --lane docs --lane standard
   perfcore analyze --window 7 --metric peak_bytes --json
 
 without RESULTS the history is analysed: the last runs against as many before them
@@ -47,6 +48,13 @@ def parser() -> Parser:
     )
     made.add_argument("results", metavar="RESULTS", nargs="*", type=Path, help="what pytest --benchmark-json wrote")
     made.add_argument(
+        "--lane",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="the newest run of this lane, instead of RESULTS; several are put side by side",
+    )
+    made.add_argument(
         "--benchmark", metavar="PATTERN", help="only names that hold this text or match it, like '*copy*'"
     )
     made.add_argument(
@@ -59,6 +67,7 @@ def parser() -> Parser:
     )
     add_database(made)
     add_reading(made)
+    add_config(made)
     return made
 
 
@@ -164,18 +173,27 @@ def _analyze_history(args: argparse.Namespace, analyzer: PerformanceAnalyzer) ->
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     from perfcore.judge.analysis import PerformanceAnalyzer
+    from perfcore.record.lanes import failed_lanes
     from perfcore.record.results import load_results
 
-    if not args.results:
+    if args.results and args.lane:
+        raise UsageError("give results files or --lane NAME, not both")
+    if not args.lane and (args.config is not None or args.folder is not None):
+        raise UsageError("--config and --folder are of lanes; name one with --lane")
+    if not args.results and not args.lane:
         from perfcore.cli.history_command import open_history
 
         return _analyze_history(args, PerformanceAnalyzer(history=open_history(args)))
-    analyzer = PerformanceAnalyzer(*(load_results(path, max_bytes=args.max_size) for path in args.results))
+    if args.lane:
+        results = newest_runs(args, configured(args), args.lane)
+    else:
+        results = [load_results(path, max_bytes=args.max_size) for path in args.results]
+    analyzer = PerformanceAnalyzer(*results)
     statistics = analyzer.statistics(args.benchmark)
     standings = analyzer.rank(args.by, args.benchmark)
-    files = analyzer.compare()
+    files = [] if args.lane else analyzer.compare()  # lanes are works of different kinds
     if args.json:
-        document: dict[str, Any] = {"schema": 1, "command": "analyze", "files": [str(path) for path in args.results]}
+        document: dict[str, Any] = {"schema": 1, "command": "analyze", "files": [str(one.path) for one in results]}
         document |= {
             "benchmarks": [asdict(one) for one in statistics],
             "standings": {name: [asdict(one) for one in members] for name, members in standings.items()},
@@ -184,6 +202,8 @@ def run(args: argparse.Namespace) -> int:
         write_json(document | {"exit_code": 0})
         return 0
     _print_statistics(statistics, len(args.results))
+    for one in failed_lanes(results) if args.lane else ():
+        say(f"lane {printable(one.name)}: no iteration was completed")
     _print_standings(standings, len(args.results))
     _print_files(files)
     return 0

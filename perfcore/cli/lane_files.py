@@ -49,12 +49,24 @@ def load_lanes(args: argparse.Namespace, config: Config, names: Sequence[str]) -
 
     """
     from perfcore.record.results import load_results
-    from perfcore.suite.store import latest_results
 
     if args.results is not None:
         return [load_results(args.results, max_bytes=args.max_size)]
     if not names:
         raise ConfigError("no results: give a results file or --lane NAME")
+    return newest_runs(args, config, names)
+
+
+def newest_runs(args: argparse.Namespace, config: Config, names: Sequence[str]) -> list[Results]:
+    """Return the results files of the newest runs of some lanes.
+
+    Raises:
+        ResultsError: a file is wrong, or a lane was never run.
+
+    """
+    from perfcore.record.results import load_results
+    from perfcore.suite.store import latest_results
+
     folder = args.folder or config.lanes_folder
     found = []
     for name in names:

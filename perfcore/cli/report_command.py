@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perfcore.cli import Parser, UsageError
+from perfcore.cli.lane_files import add_config, configured, load_lanes
 from perfcore.cli.options import add_database, add_judging, add_reading, days, write_json
 from perfcore.report.text import printable, say
 
@@ -26,6 +27,7 @@ examples:
   perfcore report results.json --baseline old.json --format github,csv
   perfcore report results.json --history --days 90
   perfcore report results.json --use use.json --flamegraph time.json --flamegraph heap.json
+  perfcore report --lane standard --format csv --output standard.csv
   perfcore ab main --json > ab.json; perfcore report ab.json --format github
 
 files, in the folder of --output: report.html (opens offline), report.csv, report.md, report.json, comment.md (github:
@@ -55,7 +57,13 @@ def parser() -> Parser:
         description="Write a results file, or an A/B comparison, as a dashboard and in other formats.",
         epilog=_EXAMPLES,
     )
-    made.add_argument("results", metavar="RESULTS", help="what pytest --benchmark-json or perfcore ab --json wrote")
+    made.add_argument(
+        "results",
+        metavar="RESULTS",
+        nargs="?",
+        help="what pytest --benchmark-json or perfcore ab --json wrote (default: the newest run of the lane)",
+    )
+    made.add_argument("--lane", metavar="NAME", help="the newest run of this lane, instead of RESULTS")
     made.add_argument("--baseline", type=Path, metavar="FILE", help="judge against this results file")
     made.add_argument(
         "--history",
@@ -73,7 +81,8 @@ def parser() -> Parser:
         type=Path,
         default=Path(FOLDER),
         metavar="DIR",
-        help=f"where to write (default: {FOLDER}); - prints the one format that is asked for",
+        help=f"where to write (default: {FOLDER}); for a single format also a file with its ending, like page.html; - "
+        "prints the one format that is asked for",
     )
     made.add_argument(
         "--sla", type=Path, metavar="FILE", help="show the targets of this TOML file (default: those of pyproject.toml)"
@@ -97,6 +106,7 @@ def parser() -> Parser:
     )
     add_judging(made)
     add_reading(made)
+    add_config(made)
     return made
 
 
@@ -138,10 +148,9 @@ def _history(args: argparse.Namespace) -> History | None:
 
 def _document(args: argparse.Namespace) -> dict[str, Any]:
     """Return the document of a results file, with its trends where the history is asked for."""
-    from perfcore.record.results import load_results
     from perfcore.report.model import describe
 
-    results = load_results(args.results, max_bytes=args.max_size)
+    (results,) = load_lanes(args, configured(args), [] if args.lane is None else [args.lane])
     history = _history(args)
     document = describe(results, _check(args, results, history), _sla(args, results))
     if history is not None:
@@ -152,11 +161,11 @@ def _document(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _sla(args: argparse.Namespace, results: Results) -> tuple[TargetVerdict, ...]:
-    from perfcore.config import load_config, read_config
+    from perfcore.config import read_config
     from perfcore.judge.sla import SLAValidator
     from perfcore.record.lanes import failed_lanes
 
-    targets = (load_config() if args.sla is None else read_config(args.sla.resolve())).sla
+    targets = (configured(args) if args.sla is None else read_config(args.sla.resolve())).sla
     return SLAValidator(targets).validate(results.benchmarks, failed_lanes([results]), allow_missing=True)
 
 
@@ -172,12 +181,23 @@ def _add_profiles(args: argparse.Namespace, document: dict[str, Any]) -> None:
         add_profiles(document, args.flamegraph, args.max_size)
 
 
+def _same(one: Path, other: str | Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:  # one of them is not there
+        return False
+
+
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     from perfcore.report.ab import describe_ab, is_ab
-    from perfcore.report.write import FORMATS, write_reports
+    from perfcore.report.write import FORMATS, is_file, write_reports
 
-    if is_ab(args.results):
+    if (args.results is None) == (args.lane is None):
+        raise UsageError("give a results file or --lane NAME")
+    if args.lane is None and (args.config is not None or args.folder is not None):
+        raise UsageError("--config and --folder are of lanes; name one with --lane")
+    if args.results is not None and is_ab(args.results):
         if args.baseline is not None or args.history or args.database is not None:
             raise UsageError(f"{args.results} is a comparison already; leave --baseline and --history out")
         document = describe_ab(args.results)
@@ -189,6 +209,9 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError("--output - prints one format; name one with --format")
         say(FORMATS[args.format[0]][1](document).replace("\r\n", "\n").rstrip("\n"))
         return 0
+    inputs = (args.results, args.baseline, args.sla, *args.use, *args.flamegraph)
+    if is_file(args.format, args.output) and any(one is not None and _same(args.output, one) for one in inputs):
+        raise UsageError(f"--output {printable(str(args.output))}: the report is made of that file; name another one")
     written = write_reports(document, args.format, args.output)
     if args.json:
         write_json({"schema": 1, "command": "report", "files": [str(path) for path in written], "exit_code": 0})

@@ -36,24 +36,32 @@ FORMATS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
 }
 
 
-def write_reports(document: dict[str, Any], formats: Sequence[str], folder: str | os.PathLike[str]) -> list[Path]:
+def is_file(formats: Sequence[str], output: Path) -> bool:
+    """Whether an output is the one report's own file, not a folder: it has the ending of the only format."""
+    return len(formats) == 1 and output.suffix == Path(FORMATS[formats[0]][0]).suffix and not output.is_dir()
+
+
+def write_reports(document: dict[str, Any], formats: Sequence[str], output: str | os.PathLike[str]) -> list[Path]:
     """Write a document in some formats and return the files, in the order of ``formats``.
 
     Args:
         document: of :func:`perfcore.report.model.describe`.
         formats: names among ``FORMATS``.
-        folder: where to; made where it is missing.
+        output: the folder to write to, or the file (see `is_file`); what is missing of the folder is made.
 
     Raises:
         ResultsError: the folder or a file cannot be written.
 
     """
     rendered = [(FORMATS[name][0], FORMATS[name][1](document)) for name in formats]
-    target = Path(folder)
+    target = Path(output)
+    own = is_file(formats, target)
+    folder = target.parent if own else target
     try:
-        target.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ResultsError(f"{target}: cannot write: {error.strerror}; choose another folder with --output") from error
-    for name, text in rendered:
-        write_atomic(target / name, text.encode())
-    return [target / name for name, _ in rendered]
+        raise ResultsError(f"{folder}: cannot write: {error.strerror}; choose another folder with --output") from error
+    written = [target if own else folder / name for name, _ in rendered]
+    for path, (_, text) in zip(written, rendered, strict=True):
+        write_atomic(path, text.encode())
+    return written

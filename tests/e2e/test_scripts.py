@@ -15,8 +15,8 @@ from results_files import benchmark, write
 SCRIPTS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
-def script(name: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-P", str(SCRIPTS / f"{name}.py"), *arguments]
+def script(name: str, *arguments: str, cwd: Path, scripts: Path = SCRIPTS) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(scripts / f"{name}.py"), *arguments]
     environment = {**os.environ, "NO_COLOR": "1"}
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=60)
 
@@ -26,6 +26,63 @@ def folder(tmp_path: Path) -> Path:
     write(tmp_path / "old.json", benchmark("a", median=1e-6))
     write(tmp_path / "new.json", benchmark("a", median=2e-6))
     return tmp_path
+
+
+@pytest.fixture
+def scripts(folder: Path) -> Path:
+    """The scripts in a checkout without results."""
+    (folder / "checkout/benchmarks").mkdir(parents=True)
+    for path in SCRIPTS.glob("*.py"):
+        shutil.copy(path, folder / "checkout/benchmarks")
+    return folder / "checkout/benchmarks"
+
+
+def test_scripts_take_the_newest_results_when_none_are_named(folder: Path, scripts: Path) -> None:
+    def run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return script(name, *arguments, cwd=folder, scripts=scripts)
+
+    none = run("ci_integration", "--check-regression")
+    assert (none.returncode, none.stderr.count("\n")) == (2, 1)
+    assert str(scripts / "results/latest.json") in none.stderr
+    shutil.copy(folder / "old.json", folder / "benchmark_results.json")
+    first = run("ci_integration", "update-baseline", "--results", "benchmark_results.json")
+    assert first.returncode == 0, first.stderr
+    shutil.copy(folder / "new.json", folder / "benchmark_results.json")
+    found = run("ci_integration", "--check-regression", "--fail-on-regression")
+    assert (found.returncode, found.stderr) == (1, "results: benchmark_results.json\n")
+    assert "+100.0 %" in run("regression_report", "--format", "markdown").stdout
+    # Whichever was written last.
+    shutil.copy(folder / "old.json", scripts / "results/latest.json")
+    os.utime(folder / "benchmark_results.json", (1, 1))
+    found = run("ci_integration", "--check-regression", "--fail-on-regression")
+    assert (found.returncode, found.stderr) == (0, f"results: {scripts / 'results/latest.json'}\n")
+
+
+def test_generate_dashboard_writes_one_file(folder: Path, scripts: Path) -> None:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return script("generate_dashboard", *arguments, cwd=folder, scripts=scripts)
+
+    shutil.copy(folder / "old.json", folder / "benchmark_results.json")
+    assert run("--output", "performance_dashboard.html").returncode == 0
+    page = (folder / "performance_dashboard.html").read_text(encoding="utf-8")
+    assert "<html" in page
+    assert script("ci_integration", "--update-baseline", cwd=folder, scripts=scripts).returncode == 0
+    shutil.copy(folder / "new.json", folder / "benchmark_results.json")
+    done = run("--output", "-", "--format", "csv")  # beside the baseline, where there is one
+    assert "critical" in done.stdout, done.stderr
+    assert run("old.json", "--output", "public").returncode == 0
+    assert [path.name for path in (folder / "public").iterdir()] == ["report.html"]
+    assert run("--no-such-option").returncode == 2
+    assert "usage: perfcore report" in run("--help").stdout
+
+
+def test_heap_analysis_without_a_script_is_of_agents(folder: Path) -> None:
+    pytest.importorskip("pymdp")
+    done = script("heap_analysis", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "100 agents after 20 steps each:" in done.stdout
+    assert "perfcore.suite.gridworld.GridAgent" in done.stdout
+    assert "gridworld.py:" in done.stdout
 
 
 def test_ci_integration(folder: Path) -> None:

@@ -197,10 +197,28 @@ def test_the_command_writes_the_same_files_again(tmp_path: Path, capsys: pytest.
     assert capsys.readouterr().out.splitlines()[0] == f"report: {folder / 'report.html'}"
 
 
+def test_a_single_format_goes_to_a_file_with_its_ending(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "new.json", benchmark())
+    assert main(["report", "new.json", "--output", "deep/page.html"]) == 0
+    assert capsys.readouterr().out == "report: deep/page.html\n"
+    assert main(["report", "new.json", "--format", "html,csv", "--output", "site.html"]) == 0
+    (tmp_path / "is.csv").mkdir()
+    assert main(["report", "new.json", "--format", "csv", "--output", "is.csv"]) == 0
+    assert main(["report", "new.json", "--format", "csv", "--output", "is.html"]) == 0
+    made = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
+    two = ["site.html/report.csv", "site.html/report.html"]
+    assert made == ["deep/page.html", "is.csv/report.csv", "is.html/report.csv", "new.json", *two]
+    assert (tmp_path / "deep/page.html").read_bytes() == (tmp_path / "site.html/report.html").read_bytes()
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
         (["--format", "pdf"], "no format"),
+        (["--format", "json", "--output", "./new.json"], "the report is made of that file; name another one"),
         (["--baseline", "missing.json"], "no baseline yet"),
         (["--output", "new.json"], "cannot write"),
         (["--use", "none.json"], "none.json: no such file; make it with perfcore use"),
