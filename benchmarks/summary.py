@@ -7,12 +7,13 @@ python benchmarks/test_agent_spawning.py [--quick] [PYTEST-OPTION...]
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from perfcore.units import format_bytes, format_seconds
 
@@ -62,9 +63,9 @@ def main(file: str, arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder) / "results.json"
         options = ["-q", "--no-header", "--benchmark-only", "--benchmark-disable-gc", "--benchmark-quiet"]
-        # Its own process, because the benchmarks have imported what pytest's plugins want to import first.
-        command = [sys.executable, "-P", "-m", "pytest", file, *options, f"--benchmark-json={results}"]
-        code = subprocess.run([*command, *quick, *arguments], check=False).returncode
+        # In this process, which a profiler watches; what its file has imported by now, pytest cannot rewrite any more.
+        options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
+        code = int(pytest.main([file, *options, f"--benchmark-json={results}", *quick, *arguments]))
         if not results.exists() or not results.stat().st_size:
             return code
         benchmarks = json.loads(results.read_text(encoding="utf-8"))["benchmarks"]

@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import pstats
 import queue
 import signal
 import subprocess
@@ -67,8 +68,9 @@ def test_without_pymdp_the_agents_are_skipped_with_advice(tmp_path: Path) -> Non
 
 
 def test_a_file_by_itself_prints_a_summary(tmp_path: Path) -> None:
-    # Without -P, as a user runs it: its folder is on sys.path.
-    command = [sys.executable, BENCHMARKS / "test_message_concurrency.py", "--quick", "-k", "latency"]
+    # Without -P, as a user runs it: its folder is on sys.path. A profiler sees the benchmarks, too.
+    profiled = [sys.executable, "-m", "cProfile", "-o", tmp_path / "profile.stats"]
+    command = [*profiled, BENCHMARKS / "test_message_concurrency.py", "--quick", "-k", "latency"]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
     options = ["-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
     done = subprocess.run(
@@ -80,6 +82,7 @@ def test_a_file_by_itself_prints_a_summary(tmp_path: Path) -> None:
     (line,) = [line for line in lines if line.startswith("  test_latency[Ring]")]
     assert " a call " in line
     assert line.rstrip().endswith("/s")
+    assert "test_latency" in {name for _, _, name in pstats.Stats(str(tmp_path / "profile.stats")).stats}  # type: ignore[attr-defined]
 
 
 def test_the_suite_runs_a_part_and_keeps_its_results(tmp_path: Path) -> None:
