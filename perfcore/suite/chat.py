@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import threading
+import weakref
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
@@ -120,6 +121,20 @@ def _reply(status: int, body: bytes) -> Reply:
     raise SuiteError(f"the chat endpoint answered {status}: {reason}")
 
 
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a server: what it reads from is closed."""
+    if process.stdin is not None:
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
 class ChatServer:
     """The loopback server, in a process of its own that ends with this one; a context manager.
 
@@ -160,6 +175,7 @@ class ChatServer:
             process.communicate()
             raise SuiteError("the loopback chat server did not start; its own message says why")
         self._process, self._port = process, int(line)
+        self._end = weakref.finalize(self, _end, process)  # for who never says stop()
         return self
 
     @property
@@ -181,19 +197,9 @@ class ChatServer:
 
     def stop(self) -> None:
         """End it; nothing happens if it does not run."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        if process.stdin is not None:
-            with suppress(BrokenPipeError):
-                process.stdin.close()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+        if self._process is not None:
+            self._process = None
+            self._end()
 
     def __enter__(self) -> Self:
         return self.start()

@@ -212,3 +212,16 @@ def test_the_benchmarks_on_their_own_server() -> None:
     assert fold.parallel_metrics["consistent"] is True
     assert recovery.parallel_metrics["accounted"] is True
     assert recovery.parallel_metrics["failed"] > 0
+
+
+def test_a_benchmark_that_is_never_closed_ends_its_server_in_silence() -> None:
+    program = """
+import perfcore
+benchmark = perfcore.PerformanceBenchmark(delay=(0.0, 0.0))
+benchmark.run_benchmark("mine", 2, 1)
+print(benchmark.server._process.pid)
+"""
+    command = [sys.executable, "-P", "-X", "dev", "-W", "error", "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LONG)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not running(int(done.stdout))
