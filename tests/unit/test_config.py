@@ -95,6 +95,7 @@ def test_this_repository_s_own_configuration() -> None:
     assert [(rule.pattern, rule.critical) for rule in config.rules] == [
         ("*agent_spawn*", 0.10),
         ("*message_throughput*", 0.15),
+        ("*message_concurrency*", 0.15),
         ("*memory*", 0.20),
     ]
     assert config.metrics["growth_bytes"].critical == 0.0
