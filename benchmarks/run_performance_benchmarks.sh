@@ -35,8 +35,9 @@ packages (with sudo where not root), a virtual environment in .venv, perfcore it
   --python VERSION   use this Python (default: the one of .venv, else the newest of 3.12 and 3.11 found)
 
 Files, under benchmarks/results/: daily/DATE_TIME_results.json (this run), latest.json (a copy of it),
-baseline/baseline_results.json, dashboard/report.html (this run beside the baseline); of a tagged commit without changes,
-run whole and not --quick, also releases/TAG_results.json.
+baseline/baseline_results.json, dashboard/report.html (this run beside the baseline). A whole run, without --quick and
+--filter, of a tagged commit without changes is kept as releases/TAG_results.json, too; one without --passes is added to
+the history, which perfcore trends shows: history.db, or what pyproject.toml says.
 
 Exit code: 0 passed, 1 a regression or a failed benchmark, 2 could not measure or judge.
 TEXT
@@ -137,6 +138,8 @@ build || die "perfcore could not be built; the output above says why"
 unset PYTHONPATH PYTHONHOME PYTHONMALLOC PYTHONDEVMODE PYTEST_ADDOPTS
 
 mkdir -p "$RESULTS/daily" "$RESULTS/baseline" || die "cannot write to $RESULTS"
+whole=
+[ -n "$filter$quick$passes" ] || whole=yes
 results=$RESULTS/daily/$(date +%Y-%m-%d_%H%M%S)_results.json
 if [ -n "$quick" ]; then
     passes=${passes:-1}
@@ -220,6 +223,12 @@ fi
 if [ -z "$filter" ]; then
     say
     "${perfcore[@]}" validate-sla "$results" --sla benchmarks/sla.toml --allow-missing || note "see the targets above"
+fi
+
+# Whole runs make the history: beside the fastest of ten passes one quick one looks slower without any change.
+if [ -n "$whole" ]; then
+    say
+    "${perfcore[@]}" history add "$results" || note "the run is not in the history"
 fi
 
 # A page that cannot be made takes nothing from the verdict.

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -178,7 +179,13 @@ def test_the_run_of_a_tagged_commit_is_kept_as_a_release_s(folder: Path) -> None
     git("init", "-q")
     git("add", "-A")
     git("commit", "-qm", "one")
+    for few in (["--quick"], ["--passes", "3"], ["--filter", "a"]):
+        assert releases(*few) == []
+    assert not (results / "history.db").exists(), "whole runs make the history"
     assert releases() == []
+    listed = [sys.executable, "-P", "-m", "perfcore", "history", "list", "--database", results / "history.db", "--json"]
+    shown = subprocess.run(listed, capture_output=True, text=True, check=True).stdout
+    assert [run["benchmarks"] for run in json.loads(shown)["runs"]] == [1]
     git("tag", "v1.0.0")
     assert releases("--quick") == releases("--filter", "a") == []
     assert releases() == ["v1.0.0_results.json"]
