@@ -151,7 +151,7 @@ class WindowTrend:
         high: its upper end.
         direction: ``up`` or ``down`` where the interval says so, ``steady`` where it lies within 5 % either way, else
             ``undecided``.
-        weekly: growth in a week as a ratio, over all runs; NaN where they do not tell.
+        weekly: growth in a week as a ratio, over all runs; NaN where they lie within a day.
         changes: moments and commits at which a change of level begins.
         moving: the median of each run's window.
         sparkline: all runs as bars.

@@ -33,6 +33,7 @@ LEVEL = 0.99  # of the prediction interval, both sides together
 EVIDENCE = f"medians; allowance from how the last runs of the same environment differ ({LEVEL:.0%} prediction interval)"
 
 _MAD_SCALE = 1.4826
+_DAY = 86400.0
 _BARS = "▁▂▃▄▅▆▇█"
 _MOST_POINTS = 100  # of a slope; longer series are thinned to medians of neighbours
 
@@ -162,7 +163,7 @@ class Trend:
         count: runs.
         first: the first median in seconds.
         last: the last one.
-        weekly: growth in a week as a ratio (1.02 is 2 % slower each week); NaN where the runs do not tell.
+        weekly: growth in a week as a ratio (1.02 is 2 % slower each week); NaN where all runs lie within a day.
         changes: indices of the runs at which a change begins.
         sparkline: the series as bars, the lowest figure the lowest bar.
         levels: the same changes with the levels before and after, and their p-values.
@@ -198,6 +199,8 @@ def _weekly(moments: Sequence[float], values: Sequence[float]) -> float:
     """Return the Theil-Sen slope of the logarithms (Sen, JASA 63 (1968), 1379-1389) as growth in a week."""
     when = _parts(moments, _MOST_POINTS)
     what = [math.log(value) for value in _parts(values, _MOST_POINTS)]
+    if max(when) - min(when) < _DAY:  # a few seconds, or a morning, say nothing of a week
+        return math.nan
     slopes = [
         (what[j] - what[i]) / (when[j] - when[i])
         for i in range(len(when))
@@ -206,7 +209,7 @@ def _weekly(moments: Sequence[float], values: Sequence[float]) -> float:
     ]
     if not slopes:
         return math.nan
-    return math.exp(min(median(slopes) * 7 * 86400, 700.0))  # two moments close together may give any slope
+    return math.exp(min(median(slopes) * 7 * _DAY, 700.0))  # two moments close together may give any slope
 
 
 def find_changes(values: Sequence[float]) -> tuple[LevelChange, ...]:

@@ -114,6 +114,7 @@ def test_a_trend() -> None:
     backwards = trend([7 * DAY, 0.0], [1.0, 2.0])
     assert backwards is not None
     assert math.isnan(backwards.weekly)
+    assert [math.isnan(trend([0.0, 9.0, last], [3.0, 2.0, 1.0]).weekly) for last in (0.99 * DAY, DAY)] == [True, False]  # type: ignore[union-attr]
     assert sparkline([1.0, 1.0, 1.001]) == "▁▁▁"
 
 
