@@ -3,8 +3,8 @@
 
 Only iterations that were completed are rounds; a time-out is not a time. What the lane used is in the benchmark's
 ``perfcore.lane`` entry: for each completed iteration one figure of each resource, and the time line of the iteration
-nearest to the median. A lane none of whose iterations was completed has no benchmark; it is in the file's
-``perfcore.lanes_failed``.
+nearest to the median; one figure of each for all iterations is in ``extra_info``. A lane none of whose iterations was
+completed has no benchmark; it is in the file's ``perfcore.lanes_failed``.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 from perfcore._core import Samples
@@ -53,6 +54,7 @@ RESOURCES = (
     "disk_write_bytes",
     "others_busy",
 )
+_GREATEST = ("memory_max_bytes",)
 _PEAKS = ("processes", "threads", "fds")
 
 
@@ -88,6 +90,12 @@ def completed(iterations: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]
 def _statistics(times: Samples, summary: Summary) -> dict[str, Any]:
     figures = {name: getattr(summary, name) for name in _STATS}
     return {**figures, "outliers": summary.outliers, "iterations": 1, "data": times.tolist()}
+
+
+def _figures(resources: Mapping[str, Sequence[float | None]]) -> dict[str, float]:
+    """Return one figure of each resource, for thresholds and the history: the mean, of the memory the greatest."""
+    known = {name: [one for one in resources.get(name, ()) if one is not None] for name in RESOURCES}
+    return {name: max(of) if name in _GREATEST else fmean(of) for name, of in known.items() if of}
 
 
 def _nearest(done: Sequence[Mapping[str, Any]], median: float) -> int:
@@ -159,7 +167,7 @@ def make_document(
                 "fullname": fullname(lane.name),
                 "params": None,
                 "param": None,
-                "extra_info": {},
+                "extra_info": _figures(entry["resources"]),
                 "options": {
                     "disable_gc": False,
                     "timer": "monotonic",

@@ -23,6 +23,8 @@ command = "false"
 iterations = 1
 [tool.perfcore.sla.docs]
 mean = "1 ms"
+[tool.perfcore.thresholds.metrics]
+memory_max_bytes = { max = "1 kB" }
 """
 
 
@@ -57,6 +59,21 @@ def test_lanes_side_by_side(project: Path, capsys: pytest.CaptureFixture[str]) -
     assert document["standings"]["lanes"][1]["ratio"] > 2
     assert document["comparisons"] == []
     assert len(document["files"]) == 2
+
+
+def test_what_a_lane_takes_is_in_the_history_and_can_be_judged(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (results,) = (project / "benchmarks/results/lanes/docs").glob("*/results.json")
+    assert main(["history", "add", str(results), "--database", "h.db"]) == 0
+    for metric in ("memory_max_bytes", "cpu_s", "cpu_percent"):
+        capsys.readouterr()
+        assert main(["analyze", "--metric", metric, "--database", "h.db", "--json"]) == 0
+        (trend,) = json.loads(capsys.readouterr().out)["trends"]
+        assert trend["benchmark"] == "lane::docs"
+        assert trend["recent"] > 0
+    assert main(["check", str(results), "--baseline", str(results), "--fail-on-regression"]) == 1
+    assert "memory_max_bytes" in capsys.readouterr().out
 
 
 def test_the_report_of_a_lane(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

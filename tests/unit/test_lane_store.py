@@ -136,6 +136,11 @@ def test_the_results_file(tmp_path: Path, folder: RunFolder) -> None:
     assert figures.known("memory_max_bytes") == [1e7, 1e7]
     assert figures.timeline["times"] == [0.2, 0.4]  # of the second, the nearest to the median
     assert [outcome["status"] for outcome in figures.outcomes] == ["completed", "completed", "failed", "completed"]
+    assert one.extra_info == {
+        "cpu_s": 0.5,
+        "cpu_percent": 50.0,
+        "memory_max_bytes": 1e7,
+    }  # for thresholds and the history
     check = check_results(results, results)
     assert [verdict.status for verdict in check.verdicts] == ["ok"]
 
