@@ -6,9 +6,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from results_files import benchmark, write
 
 from perfcore.config import BASELINE, HISTORY, LANES, Config, find_pyproject, load_config
 from perfcore.errors import ConfigError
+from perfcore.judge.detector import RegressionDetector
 from perfcore.judge.thresholds import MetricRule, Thresholds, metric_rule
 
 
@@ -97,9 +99,27 @@ def test_this_repository_s_own_configuration() -> None:
         ("*message_throughput*", 0.15),
         ("*message_concurrency*", 0.15),
         ("*memory*", 0.20),
+        ("*test_memory_per_agent*", None),
     ]
     assert config.metrics["growth_bytes"].critical == 0.0
     assert config.metrics["peak_bytes"].critical == 0.2
+
+
+def test_what_this_repository_s_suites_note_of_memory_is_judged(tmp_path: Path) -> None:
+    def results(name: str, memory: float) -> Path:
+        noted = {"extra_info": {"perfcore": {"items_per_call": 1, "memory_bytes": memory}, "own_bytes": memory}}
+        names = ("test_footprint[5x5]", "test_memory_per_agent[one-world]")
+        return write(tmp_path / name, *(benchmark(one) | noted for one in names))
+
+    detector = RegressionDetector.configured(Path(__file__).parent)
+    base = results("base.json", 1000)
+    for memory, status in ((1050, "ok"), (1150, "warning"), (1250, "critical"), (500, "improvement")):
+        found = detector.check(results("head.json", memory), base).metrics
+        assert [(one.fullname.rpartition("::")[2], one.metric, one.status) for one in found] == [
+            ("test_footprint[5x5]", "perfcore.memory_bytes", status),
+            ("test_footprint[5x5]", "own_bytes", status),
+            ("test_memory_per_agent[one-world]", "own_bytes", status),
+        ]
 
 
 def test_no_pyproject_is_all_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
