@@ -226,9 +226,24 @@ def conclusions(outcomes: Sequence[Outcome]) -> Iterator[str]:
             )
             if len(ranked) > 1:
                 yield f"{workload}, {count} agents: {_verdict(ranked)}"
+    if (line := _messages(outcomes)) is not None:
+        yield line
     for one in expectations(outcomes):
         factor = f"{one.value:.2f} times" if one.value >= 1 else f"the opposite, {1 / one.value:.2f} times"
         yield f"{one.what} ({one.expected} or more is expected): {'yes' if one.holds else 'no'}, {factor} here"
+
+
+def _messages(outcomes: Sequence[Outcome]) -> str | None:
+    """Say what a message costs in each place, at the largest number of agents; None where none were sent."""
+    largest = _largest(outcomes).values()
+    talking = [one for one in largest if _steady(one, "coordination") and _steady(one, "exploration")]
+    if not talking:
+        return None
+    costs = []
+    for one in talking:
+        seconds = message_seconds(one)
+        costs.append(f"{one.placement.place} {'not to be told' if seconds is None else format_seconds(seconds)}")
+    return f"a message adds to a step, {talking[0].placement.agents} agents: {', '.join(costs)}"
 
 
 def _verdict(ranked: list[tuple[Outcome, Steady]]) -> str:

@@ -60,9 +60,13 @@ def test_expectations_are_held_against_the_better_processes() -> None:
         # 100 messages: 0.25 s in threads, and in spawn 9 s, on 2 workers each.
         "messages between threads are cheaper": (pytest.approx(36.0), True),
     }
+    told = list(conclusions([smaller, threads, spawn, fork]))
+    assert "a message adds to a step, 8 agents: threads 5.00 ms, spawn 180 ms, forkserver 384 ms" in told
+    assert not any(line.startswith("a message") for line in conclusions([smaller]))
     assert expectations([spawn, fork]) == []
     threads.steady[1] = steady("coordination", 500)  # nothing is added by its messages, so they have no price
     assert "messages between threads are cheaper" not in {one.what for one in expectations([threads, spawn, fork])}
+    assert any("8 agents: threads not to be told, spawn 180 ms" in line for line in conclusions([threads, spawn, fork]))
 
 
 def test_efficiency_is_told_against_one_agent_alone() -> None:
