@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from perfcore.cli import Parser, UsageError
 from perfcore.cli.lane_files import add_config, configured, newest_runs
 from perfcore.cli.options import add_database, add_reading, days, write_json
-from perfcore.errors import HistoryError
+from perfcore.errors import ConfigError, HistoryError
 from perfcore.report.text import change, printable, say, seconds, table
 from perfcore.units import format_metric
 
@@ -26,7 +26,7 @@ examples:
   perfcore analyze --lane docs --lane standard
   perfcore analyze --window 7 --metric peak_bytes --json
 
-without RESULTS the history is analysed: the last runs against as many before them
+without RESULTS and lanes the history is analysed: the last runs against as many before them
 
 exit codes: 0 done, whatever came out (a gate is: perfcore check); 2 a file or the history is missing or wrong
 """
@@ -54,6 +54,7 @@ def parser() -> Parser:
         metavar="NAME",
         help="the newest run of this lane, instead of RESULTS; several are put side by side",
     )
+    made.add_argument("--all", action="store_true", help="the newest runs of all lanes")
     made.add_argument(
         "--benchmark", metavar="PATTERN", help="only names that hold this text or match it, like '*copy*'"
     )
@@ -176,22 +177,27 @@ def run(args: argparse.Namespace) -> int:
     from perfcore.record.lanes import failed_lanes
     from perfcore.record.results import load_results
 
-    if args.results and args.lane:
-        raise UsageError("give results files or --lane NAME, not both")
-    if not args.lane and (args.config is not None or args.folder is not None):
+    if sum(map(bool, (args.results, args.lane, args.all))) > 1:
+        raise UsageError("give results files, --lane NAME or --all, not two of them")
+    lanes = bool(args.lane) or args.all
+    if not lanes and (args.config is not None or args.folder is not None):
         raise UsageError("--config and --folder are of lanes; name one with --lane")
-    if not args.results and not args.lane:
+    if not args.results and not lanes:
         from perfcore.cli.history_command import open_history
 
         return _analyze_history(args, PerformanceAnalyzer(history=open_history(args)))
-    if args.lane:
-        results = newest_runs(args, configured(args), args.lane)
+    if lanes:
+        config = configured(args)
+        names = list(config.lanes) if args.all else list(dict.fromkeys(args.lane))
+        if not names:
+            raise ConfigError(f"{config.path or 'pyproject.toml'}: there are no lanes in [tool.perfcore.lanes]")
+        results = newest_runs(args, config, names)
     else:
         results = [load_results(path, max_bytes=args.max_size) for path in args.results]
     analyzer = PerformanceAnalyzer(*results)
     statistics = analyzer.statistics(args.benchmark)
     standings = analyzer.rank(args.by, args.benchmark)
-    files = [] if args.lane else analyzer.compare()  # lanes are works of different kinds
+    files = [] if lanes else analyzer.compare()  # lanes are works of different kinds
     if args.json:
         document: dict[str, Any] = {"schema": 1, "command": "analyze", "files": [str(one.path) for one in results]}
         document |= {
@@ -202,7 +208,7 @@ def run(args: argparse.Namespace) -> int:
         write_json(document | {"exit_code": 0})
         return 0
     _print_statistics(statistics, len(args.results))
-    for one in failed_lanes(results) if args.lane else ():
+    for one in failed_lanes(results) if lanes else ():
         say(f"lane {printable(one.name)}: no iteration was completed")
     _print_standings(standings, len(args.results))
     _print_files(files)

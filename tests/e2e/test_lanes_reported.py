@@ -53,6 +53,8 @@ def test_lanes_side_by_side(project: Path, capsys: pytest.CaptureFixture[str]) -
     ]
     assert "lane broken: no iteration was completed" in text
     assert "against" not in text, "lanes are no two versions of one thing"
+    assert main(["analyze", "--all"]) == 0
+    assert sorted(capsys.readouterr().out.splitlines()) == sorted(text.splitlines())
     assert main(["analyze", "--lane", "heavy", "--lane", "docs", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert [one["fullname"] for one in document["standings"]["lanes"]] == ["lane::docs", "lane::heavy"]
@@ -93,7 +95,9 @@ def test_the_report_of_a_lane(project: Path, capsys: pytest.CaptureFixture[str])
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ("analyze x.json --lane docs", "give results files or --lane NAME, not both"),
+        ("analyze x.json --lane docs", "give results files, --lane NAME or --all, not two of them"),
+        ("analyze --all --lane docs", "give results files, --lane NAME or --all, not two of them"),
+        ("analyze --all --config none.toml", "none.toml: there are no lanes in [tool.perfcore.lanes]"),
         ("analyze --folder lanes", "--config and --folder are of lanes; name one with --lane"),
         ("analyze --lane never", "lane 'never' was never run there; run it: perfcore run --lane never"),
         ("report", "give a results file or --lane NAME"),
@@ -103,6 +107,7 @@ def test_the_report_of_a_lane(project: Path, capsys: pytest.CaptureFixture[str])
     ],
 )
 def test_what_is_wrong(project: Path, capsys: pytest.CaptureFixture[str], words: str, says: str) -> None:
+    (project / "none.toml").touch()
     assert main(words.split()) == 2
     error = capsys.readouterr().err
     assert says in error
