@@ -79,6 +79,21 @@ def test_one_change_and_its_description():
     assert [c.position for c in find_levels(series * 1e-9)] == [60]
 
 
+def test_a_step_far_above_the_noise_is_where_it_is():
+    """Each position names a commit."""
+    seen = 0
+    for seed in range(60):
+        source = np.random.default_rng([20261, seed])
+        at = int(source.integers(10, 31))
+        series = source.normal(1, 0.01, 40) * np.where(np.arange(40) < at, 1, 1.3 if seed % 2 else 0.7)
+        if found := [change.position for change in find_levels(series)]:
+            assert at in found, seed
+            seen += 1
+    assert seen > 50
+    around_nothing = np.random.default_rng(2).normal(0, 0.1, 90) + np.repeat([0, 5, -3], 30)
+    assert [change.position for change in find_levels(around_nothing)] == [30, 60]
+
+
 def test_odd_series():
     for values in ([1.0], [1.0] * 9, [0.1] * 300, [1.0, 2.0] * 4, [1.0, 2.0, 3.0, 4.0]):
         assert find_levels(values) == []

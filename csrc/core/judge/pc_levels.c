@@ -181,6 +181,49 @@ static int find_levels(work *w, double false_alarm, pc_shuffle *shuffle, double 
     return 0;
 }
 
+// By how much nearer a value lies to the level after a change than to that before; beyond the two it counts as they do.
+static double nearer(double value, double before, double after)
+{
+    const double kept = fmin(fmax(value, fmin(before, after)), fmax(before, after));
+    return fabs(kept / 2 - before / 2) - fabs(kept / 2 - after / 2); // halves, so that none is infinite
+}
+
+// Move each change to where the values tell it best, by at most the length of a level. Ranks alone misplace it: the
+// greatest of twelve low values, right before the change, has the rank next to those of the high ones, however far
+// above these lie.
+static int settle(work *w)
+{
+    const size_t reach = w->min_length;
+    for (size_t i = 0; i + 1 < w->cut_count; i++) {
+        const size_t start = i > 0 ? w->cuts[i - 1] : 0, cut = w->cuts[i], end = w->cuts[i + 1];
+        double before, after;
+        int status = pc_robust_median(w->values + start, cut - start, &before);
+        if (status == 0)
+            status = pc_robust_median(w->values + cut, end - cut, &after);
+        if (status < 0)
+            return status;
+        const size_t least = cut - start > 2 * reach ? cut - reach : start + reach;
+        const size_t most = end - cut > 2 * reach ? cut + reach : end - reach;
+        double cost = 0.0, best = 0.0; // against a change at cut
+        for (size_t at = cut; at < most; at++) {
+            cost += nearer(w->values[at], before, after);
+            if (cost < best) {
+                best = cost;
+                w->cuts[i] = at + 1;
+            }
+        }
+        cost = 0.0;
+        for (size_t at = cut; at > least; at--) {
+            cost -= nearer(w->values[at - 1], before, after);
+            if (cost < best) {
+                best = cost;
+                w->cuts[i] = at - 1;
+            }
+        }
+    }
+    return 0;
+}
+
 // Test the change between the levels start to middle and middle to end.
 static int test_change(const work *w, size_t start, size_t middle, size_t end, double factor, pc_level_change *change)
 {
@@ -263,6 +306,8 @@ int pc_levels_find(const double *values, size_t length, const pc_levels_options 
         if (status == 0)
             status = find_levels(&w, options->false_alarm, *shuffle, &factor);
         pc_shuffle_free(own);
+        if (status == 0)
+            status = settle(&w);
         if (status == 0)
             status = confirm(&w, factor, options, found, &found_count);
     }
