@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import ceil, inf
 from typing import Any
 
@@ -30,7 +30,7 @@ def _name(function: Callable[..., Any]) -> str:
     return getattr(function, "__qualname__", None) or type(function).__qualname__
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Measurement:
     """The samples of one callable and what they say.
 
@@ -45,11 +45,11 @@ class Measurement:
     """
 
     name: str
-    samples: _core.Samples = field(repr=False)
+    samples: _core.Samples
     iterations: int
     kernel: str
-    flags: dict[str, Any] = field(repr=False)
-    result: Any = field(repr=False, default=None)
+    flags: dict[str, Any]
+    result: Any = None
 
     @property
     def rounds(self) -> int:
@@ -93,6 +93,9 @@ class Measurement:
         if is_polluted(interrupted := self.flags["interrupted_rounds"], self.rounds):
             text += f"; {interrupted / self.rounds:.0%} of the rounds were interrupted"
         return text
+
+    def __repr__(self) -> str:
+        return f"<Measurement of {self}>"
 
     def _repr_html_(self) -> str:
         from perfcore.report.display import measurement_html

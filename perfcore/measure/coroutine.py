@@ -36,7 +36,8 @@ class CoroutineRunner:
         if asyncio._get_running_loop() is not None:
             raise MeasureError(
                 "a coroutine function cannot be measured while an event loop is running in this thread: "
-                "call it from plain code (a `def` test, not `async def`), and it is awaited on a loop of its own"
+                "call it from plain code (a `def` test, not `async def`), and it is awaited on a loop of its own; "
+                "in a notebook, where a loop always runs: %perfcore await FUNCTION()"
             )
         self._function, self._args, self._kwargs = function, args, kwargs
         self._timer = timer

@@ -103,6 +103,12 @@ def test_options_that_make_no_sense(options, message):
         Timer(**options)
 
 
+def test_what_a_prompt_shows_has_the_figures():
+    found = QUICK.measure(sorted, [3, 1, 2])
+    assert repr(found) == f"<Measurement of {found}>"
+    assert repr(found).startswith("<Measurement of sorted: ")
+
+
 def test_something_that_cannot_be_called():
     with pytest.raises(perfcore.MeasureError, match="wrap an expression in a lambda"):
         perfcore.measure(5)
@@ -115,7 +121,8 @@ def test_inside_a_running_event_loop():
     async def main():
         perfcore.measure(coroutine)
 
-    with pytest.raises(perfcore.MeasureError, match="event loop is running"):
+    # In a notebook a loop runs always, also around a plain def.
+    with pytest.raises(perfcore.MeasureError, match=r"event loop is running.*plain code.*notebook.*%perfcore await"):
         asyncio.run(main())
 
 
