@@ -9,6 +9,7 @@ again, it is read on behalf of all others that run, so trackers may be nested an
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import threading
 import weakref
@@ -231,7 +232,8 @@ class MemoryTracker:
     def __call__(self, function: Callable[P, T]) -> Callable[P, T]:
         """Return ``function`` with each call tracked."""
         name = self.name or function.__qualname__
-
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise MeasureError(f"{name}: the call of a generator does no work; use `with MemoryTracker()` in its body")
         if is_coroutine_function(function):
 
             @functools.wraps(function)

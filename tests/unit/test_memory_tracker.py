@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -162,6 +163,18 @@ def test_decorator_tracks_a_coroutine_to_its_end() -> None:
     with pytest.raises(KeyError):
         asyncio.run(work(2 * SPIKE))
     assert grown(work.memory_usage) == pytest.approx(2 * SPIKE, abs=SLACK)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_decorator_refuses_generators(asynchronous: bool) -> None:
+    def values() -> Iterator[int]:
+        yield 1
+
+    async def later() -> AsyncIterator[int]:
+        yield 1
+
+    with pytest.raises(MeasureError, match=r"generator.*with MemoryTracker"):
+        MemoryTracker()(later if asynchronous else values)
 
 
 def test_wrong_use() -> None:
