@@ -25,6 +25,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from perfcore.measure.callables import is_coroutine_function
 from perfcore.suite.arrivals import Phase, Shape, burst, constant, ramp
 from perfcore.suite.cancel import ends_task
 from perfcore.suite.latencies import Latencies
@@ -203,12 +204,14 @@ def run_load(
         drain_seconds: how long after the last moment calls may still begin.
 
     Raises:
-        ValueError: the shape has no calls, or another argument makes no sense.
+        ValueError: the shape has no calls, or another argument makes no sense, such as a coroutine function.
         KeyboardInterrupt: calls in progress were given five seconds to end, and no more were begun.
 
     """
     if workers < 1:
         raise ValueError(f"{workers!r} workers can do nothing; give 1 or more")
+    if is_coroutine_function(work):
+        raise ValueError(f"{work!r} is a coroutine function, whose calls do nothing by themselves; use run_load_async")
     arrivals = shape.arrivals(poisson=poisson, seed=seed)
     numbers, stopped, ready = itertools.count(), threading.Event(), threading.Barrier(workers + 1)
     left: list[int] = []

@@ -265,6 +265,14 @@ def test_interrupted() -> None:
     assert len(calls) == count < 36000
 
 
+def test_a_coroutine_function_is_not_served_by_threads() -> None:
+    async def work(_: int) -> None:
+        """Make no call that nobody awaits."""
+
+    with pytest.raises(ValueError, match=r"coroutine function.*run_load_async"):
+        run_load(work, constant(100, 0.02))
+
+
 def test_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
     start, started = threading.Thread.start, []
 
