@@ -241,6 +241,11 @@ class PairedRun:
             for place, message in event["errors"].items():
                 self._report.note(f"{side.name}: cannot collect {place or 'the suite'}: {message}")
         if not self._tracks:
+            if not self._report.notes and not base["ids"] and not head["ids"]:
+                raise SuiteError(
+                    "no test that pytest collects uses the benchmark fixture; name their folder, as pytest does: "
+                    "perfcore ab REVISION -- benchmarks"
+                )
             why = "; ".join(self._report.notes) or (
                 f"base has {len(self._report.gone)} benchmarks of its own and head {len(self._report.new)}"
             )
