@@ -20,7 +20,8 @@ examples:
   perfcore export results.json --format openmetrics --output metrics.txt
   perfcore export results.json --format bencher | bencher run --adapter json
 
-formats: csv, json and markdown hold all figures, times in seconds; junit is for CI servers, openmetrics for Prometheus,
+formats: csv, json and markdown hold all figures, times in seconds; junit is for CI servers (without verdicts, which are
+perfcore report --format junit), openmetrics for Prometheus,
 action-benchmark for github-action-benchmark (tool: customSmallerIsBetter), bencher is the Bencher Metric Format
 
 exit codes: 0 done; 2 a file is missing or wrong, or cannot be written
