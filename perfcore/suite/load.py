@@ -183,6 +183,14 @@ class Record:
         )
 
 
+def _refuse_idle(work: Callable[[int], object], workers: int) -> None:
+    """Raise ValueError where nothing would be done."""
+    if workers < 1:
+        raise ValueError(f"{workers!r} workers can do nothing; give 1 or more")
+    if is_coroutine_function(work):
+        raise ValueError(f"{work!r} is a coroutine function, whose calls do nothing by themselves; use run_load_async")
+
+
 def run_load(
     work: Callable[[int], object],
     shape: Shape,
@@ -208,10 +216,7 @@ def run_load(
         KeyboardInterrupt: calls in progress were given five seconds to end, and no more were begun.
 
     """
-    if workers < 1:
-        raise ValueError(f"{workers!r} workers can do nothing; give 1 or more")
-    if is_coroutine_function(work):
-        raise ValueError(f"{work!r} is a coroutine function, whose calls do nothing by themselves; use run_load_async")
+    _refuse_idle(work, workers)
     arrivals = shape.arrivals(poisson=poisson, seed=seed)
     numbers, stopped, ready = itertools.count(), threading.Event(), threading.Barrier(workers + 1)
     left: list[int] = []
