@@ -28,7 +28,8 @@ examples:
   perfcore ab --base-python old/bin/python --head-python new/bin/python -- benchmarks
 
 Without an install command ([tool.perfcore.ab] install = "pip install ." in pyproject.toml) both sides run under this
-interpreter, each with the top of its own tree, and its src, on the path.
+interpreter, each with the top of its own tree, the folder of this pyproject.toml in it, and their src on the path.
+The command is run in that folder.
 
 exit codes:
   0  no regression (undecided benchmarks are named, and pass)

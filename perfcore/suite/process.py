@@ -96,6 +96,7 @@ class Side:
         python: the interpreter.
         installed: whether the project is installed in the interpreter's environment; else `root` goes onto its path.
         outside: folders that it must import nothing from, since the other side's code is there.
+        project: where in its tree the project is, which goes onto its path, too; None for the top.
 
     """
 
@@ -106,6 +107,7 @@ class Side:
     python: str
     installed: bool = False
     outside: tuple[Path, ...] = ()
+    project: Path | None = None
 
     def command(self, *arguments: str) -> list[str]:
         """Return the command that runs this side's interpreter."""
@@ -115,7 +117,8 @@ class Side:
         """Return the environment of this side's processes."""
         environment = {key: value for key, value in os.environ.items() if key != PIPES}
         if not self.installed:
-            folders = [str(self.root)] + [str(self.root / "src")] * (self.root / "src").is_dir()
+            tops = dict.fromkeys((self.project or self.root, self.root))
+            folders = [str(one) for top in tops for one in (top, top / "src") if one == top or one.is_dir()]
             inherited = environment.get("PYTHONPATH")
             environment["PYTHONPATH"] = os.pathsep.join([*folders, *([inherited] if inherited else [])])
         return environment

@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Self
 
 from perfcore import __version__
+from perfcore.config import find_pyproject
 from perfcore.errors import SuiteError
 from perfcore.suite.interrupts import put_off
 from perfcore.suite.process import Side, last_lines, run_program
@@ -63,6 +64,7 @@ class Workspace:
     def __init__(self, start: Path, install: str | None) -> None:
         self._start = start.resolve()
         self._install = install
+        self._pyproject = find_pyproject(self._start)
         self._top: Path | None = None
         self._worktrees: list[Path] = []
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
@@ -123,14 +125,23 @@ class Workspace:
             raise SuiteError(
                 f"{name}: {label} has no folder {folder.relative_to(root)}; start where both sides have one"
             )
+        project = self._project(root)
         installed = python is not None
         if python is not None:
             label = f"{label} under {python}"
             python = self._find_python(name, python)
         elif self._install is not None:
-            python = self._build(name, label, root)
+            python = self._build(name, label, project)
             installed = True
-        return Side(name, label, folder, root, python or sys.executable, installed)
+        return Side(name, label, folder, root, python or sys.executable, installed, project=project)
+
+    def _project(self, root: Path) -> Path:
+        """Return the folder of a tree where the nearest pyproject.toml of the user's own is; else the tree's top."""
+        home = self._pyproject.parent if self._pyproject is not None else None
+        if home is None or self._top is None or not home.is_relative_to(self._top):
+            return root
+        folder = root / home.relative_to(self._top)
+        return folder if folder.is_dir() else root
 
     def _find_python(self, name: str, python: str) -> str:
         """Return the path of an interpreter, which works from any folder; its links are the environment's, so kept."""
@@ -181,7 +192,7 @@ class Workspace:
         except SuiteError:
             return None
 
-    def _build(self, name: str, label: str, root: Path) -> str:
+    def _build(self, name: str, label: str, project: Path) -> str:
         """Install the project into a new environment; return its interpreter.
 
         What this process's environment has is there too, after what the command installs: pytest, perfcore.
@@ -193,7 +204,7 @@ class Workspace:
         flags = ["--without-pip"] if shared_pip else []
         made = run_program(
             [sys.executable, "-m", "venv", *flags, str(venv)],
-            folder=root,
+            folder=project,
             environment=dict(os.environ),
             timeout=_INSTALL_S,
         )
@@ -212,7 +223,7 @@ class Workspace:
         (venv / "lib" / version / "site-packages" / "zz_perfcore_ab.pth").write_text("".join(lines), encoding="utf-8")
         try:
             built = run_program(
-                shlex.split(self._install or ""), folder=root, environment=environment, timeout=_INSTALL_S
+                shlex.split(self._install or ""), folder=project, environment=environment, timeout=_INSTALL_S
             )
         except subprocess.TimeoutExpired:
             raise SuiteError(f"{name}: `{self._install}` took more than {_INSTALL_S:g} s") from None

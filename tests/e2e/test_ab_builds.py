@@ -65,6 +65,27 @@ def test_an_isolated_build_sees_nothing_of_ours(project: Path) -> None:
             assert f"{side.name}-environment" in where
 
 
+def test_one_of_several_projects(project: Path) -> None:
+    """Started in or below the folder of a pyproject.toml: it is built there, or it and its src are on the path."""
+    home = project / "packages" / "tiny"
+    (home / "src").mkdir(parents=True)
+    (home / "benchmarks").mkdir()
+    for name in ("pyproject.toml", "backend.py"):
+        (project / name).rename(home / name)
+    (home / "src" / "mine.py").write_text("")
+    (home / "benchmarks" / "test_it.py").write_text("")
+    who = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.org", "-c", "commit.gpgsign=false"]
+    for words in (["add", "--all"], ["commit", "--quiet", "--message=two"]):
+        subprocess.run(["git", *who, *words], cwd=project, check=True)
+    for install, module in (("pip install --quiet --no-index .", "tiny"), (None, "mine")):
+        with Workspace(home / "benchmarks", install) as workspace:
+            for side in workspace.sides("HEAD", None, None, None):
+                command = side.command("-c", f"import pytest, {module}; print({module}.__file__)")
+                where = subprocess.check_output(command, cwd=side.folder, env=side.environment(), text=True)
+                own = side.root / "packages" / "tiny" / "src" / "mine.py"
+                assert where.strip() == str(own) if install is None else f"{side.name}-environment" in where
+
+
 def test_what_the_build_said_is_quoted(project: Path) -> None:
     (project / "broken").touch()
     with (
