@@ -46,7 +46,7 @@ def parser() -> Parser:
 
 
 def _print(name: str, found: tuple[Recommendation, ...]) -> None:
-    say(f"{printable(name)}: " + ("" if found else "nothing stands out in its figures"))
+    say(f"{printable(name)}:" + ("" if found else " nothing stands out in its figures"))
     for number, advice in enumerate(found, 1):
         status = "warning" if advice.priority >= 4 else "ok"
         say(painted(f"  {number}. {advice.title} (priority {advice.priority} of 5, effort {advice.effort})", status))

@@ -44,7 +44,7 @@ class Lane:
         grace: seconds between SIGTERM and SIGKILL, once an iteration is to end.
         env: what is set in its environment beside what is inherited.
         cwd: its working directory.
-        interval: seconds between two samples of its metrics.
+        interval: seconds between two samples of its metrics; memory is sampled every 5 ms in the first second.
         output_limit: bytes of its output that are kept, half from the beginning and half from the end.
 
     Raises:

@@ -34,6 +34,9 @@ from perfcore.measure.process import own_process
 from perfcore.suite.capture import Capture
 
 SLOTS = 240  # of the time lines
+# At first memory is sampled more often: the samples of a lane may lie further apart than a short iteration is long.
+_EARLY_S = 1.0
+_EARLY_INTERVAL_S = 0.005
 MOST_AFTER_KILL_NS = 10_000_000_000  # only what the kernel cannot end (uninterruptible sleep) takes longer
 _INTERRUPT_GRACE = 2.0
 _PIECE = 2**20
@@ -99,6 +102,7 @@ class Supervisor:
         self._say = say
         self._capture = Capture(Path(order.output), order.output_limit)
         self._collector = MetricsCollector(tree=True, root=False, interval=order.interval, slots=SLOTS)
+        self._early = MetricsCollector(tree=True, root=False, interval=min(order.interval, _EARLY_INTERVAL_S))
         self._usage = Usage()
         self._root = 0
         self._root_status: int | None = None
@@ -164,6 +168,9 @@ class Supervisor:
             for key, _ in self._selector.select(left):
                 key.data()
         return True
+
+    def _over(self) -> bool:
+        return self._root_status is not None or self._interrupted
 
     # --- beginning and end ---
 
@@ -240,7 +247,7 @@ class Supervisor:
         cpu = usage.user + usage.system
         if left and "cpu_percent" in sampled:  # these were not waited for yet
             cpu = max(cpu, sampled["cpu_percent"].mean / 100 * self._collector.info.seconds)
-        peaks = [sampled["rss_bytes"].max] if "rss_bytes" in sampled else []
+        peaks = [found["rss_bytes"].max for found in (sampled, self._early.aggregate()) if "rss_bytes" in found]
         peaks += [float(usage.peak)] if usage.peak > own_peak else []
         info = self._collector.info
         return {
@@ -298,10 +305,13 @@ class Supervisor:
             name = error.filename if isinstance(error.filename, str) else self._order.command[0]
             return {"status": "missing", "reason": f"cannot run {name!r}: {error.strerror}", "at": at}
         self._collector.start()
+        self._early.start()
         own_peak = own_process().read().peak_rss_bytes or 0
         self._say({"started": self._root})
         deadline = self._begun + int(self._order.timeout * 1e9)
-        in_time = self._pump(lambda: self._root_status is not None or self._interrupted, deadline)
+        in_time = self._pump(self._over, min(deadline, self._begun + int(_EARLY_S * 1e9)))
+        self._early.stop()
+        in_time = in_time or self._pump(self._over, deadline)
         self._collector.stop()
         exited = self._root_status
         wall = ((time.monotonic_ns() if exited is None else self._ended) - self._begun) / 1e9
