@@ -35,10 +35,11 @@ class BenchmarkResult:
         steps_completed: steps of single agents that were done.
         memory_usage_mb: resident memory of the process at the end, in MB (10**6 bytes); None if the kernel hides it.
         peak_memory_mb: its exact peak while it ran.
-        speedup: the sequential time over this one; None where nothing was run sequentially beside it.
+        speedup: the sequential time over this one; None where nothing was run sequentially beside it, or no step was done.
         parallel_metrics: ``workers``, ``efficiency`` (speed-up over workers), latency percentiles in seconds
             (``p50``, ``p95``, ``p99``), attempts by outcome (``done``, ``failed``, ``timed_out``, ``stuck``), steps
-            ``recovered`` by a later attempt and ``lost``; and what the benchmark adds.
+            ``recovered`` by a later attempt and ``lost``; ``first_error``, its type and text, where an attempt failed;
+            and what the benchmark adds.
 
     """
 
@@ -54,8 +55,8 @@ class BenchmarkResult:
     parallel_metrics: dict[str, Any] = field(default_factory=dict)
 
     def compare_to(self, sequential: BenchmarkResult) -> None:
-        """Work out speed-up and efficiency against a sequential run of the same steps."""
-        if self.total_time > 0:
+        """Work out speed-up and efficiency against a sequential run of the same steps, where both did some."""
+        if self.total_time > 0 and self.steps_completed and sequential.steps_completed:
             self.speedup = sequential.total_time / self.total_time
             self.parallel_metrics["efficiency"] = self.speedup / int(self.parallel_metrics["workers"])
 
@@ -107,6 +108,8 @@ class AgentBenchmark:
             run = drive(agents, steps, **options)
         usage, latency = tracker.usage, run.latency
         metrics: dict[str, Any] = {"workers": run.workers, **run.counts, "recovered": run.recovered, "lost": run.lost}
+        if (error := next((one.error for one in run.attempts if one.error), None)) is not None:
+            metrics["first_error"] = error
         if latency is not None:
             metrics |= {"p50": latency.p50, "p95": latency.p95, "p99": latency.p99}
         result = BenchmarkResult(
@@ -188,4 +191,4 @@ _OWN = {"workers", "efficiency", "p50", "p95", "p99", "done", "failed", "timed_o
 def _shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
-    return f"{len(value)} values" if isinstance(value, list) else str(value)
+    return f"{len(value)} values" if isinstance(value, list) else " ".join(str(value).split())

@@ -270,6 +270,23 @@ def test_an_agent_that_fails_by_itself_is_not_accounted_as_meant() -> None:
     assert benchmark.benchmark_error_recovery(2, error_rate=0, steps=2).parallel_metrics["accounted"] is False
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_why_steps_failed_is_told_and_nothing_done_is_no_speed_up(asynchronous: bool) -> None:
+    def fails() -> None:
+        raise ValueError("on\npurpose")
+
+    async def fails_later() -> None:
+        fails()
+
+    benchmark = perfcore.PerformanceBenchmark(lambda _: fails_later if asynchronous else fails)
+    for result in benchmark.benchmark_sequential_vs_parallel([2], steps=2):
+        assert result.speedup is None
+        assert result.parallel_metrics["first_error"] == "ValueError: on\npurpose"
+    out = io.StringIO()
+    benchmark.print_summary(out)
+    assert out.getvalue().count("| failed 4 | lost 4 | first error ValueError: on purpose\n") == 2
+
+
 def test_export_and_summary(tmp_path: Path) -> None:
     benchmark = perfcore.PerformanceBenchmark(Roster())
     benchmark.benchmark_sequential_vs_parallel([2], steps=2)
