@@ -42,6 +42,7 @@ else
     exit 0
 fi
 
+THRESHOLD=${THRESHOLD%\%} # in percent, also where the sign is there
 arguments=(--threshold "$THRESHOLD%" --mode exceeds --max-time "$MAX_TIME" --json)
 [ -n "$FILTER" ] && arguments+=(--filter "$FILTER")
 read -ra benchmarks <<<"$BENCHMARKS"
