@@ -243,8 +243,8 @@ class PairedRun:
         if not self._tracks:
             if not self._report.notes and not base["ids"] and not head["ids"]:
                 raise SuiteError(
-                    "no test that pytest collects uses the benchmark fixture; name their folder, as pytest does: "
-                    "perfcore ab REVISION -- benchmarks"
+                    "pytest collects no benchmark on either side; name their folder, as for pytest "
+                    "(perfcore ab REVISION -- benchmarks), and see what -k leaves"
                 )
             why = "; ".join(self._report.notes) or (
                 f"base has {len(self._report.gone)} benchmarks of its own and head {len(self._report.new)}"

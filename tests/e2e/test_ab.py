@@ -291,7 +291,7 @@ def test_refusals(repository: Repository, monkeypatch: pytest.MonkeyPatch, capsy
     assert "exit code 4: " in unknown
     assert "--no-such-option" in unknown
     repository.commit(test_work__py="def test_a(): pass\n")
-    assert "uses the benchmark fixture; name their folder" in refused("HEAD")
+    assert "no benchmark on either side; name their folder" in refused("HEAD")
     repository.write(test_work__py="def test_a(\n")
     broken = refused("first")
     assert "in common: head: cannot collect test_work.py: " in broken
