@@ -35,7 +35,7 @@ class BenchmarkResult:
         steps_completed: steps of single agents that were done.
         memory_usage_mb: resident memory of the process at the end, in MB (10**6 bytes); None if the kernel hides it.
         peak_memory_mb: its exact peak while it ran.
-        speedup: the sequential time over this one; None where nothing was run sequentially beside it, or no step was done.
+        speedup: the sequential time over this one; None where nothing was run sequentially beside it, or did nothing.
         parallel_metrics: ``workers``, ``efficiency`` (speed-up over workers), latency percentiles in seconds
             (``p50``, ``p95``, ``p99``), attempts by outcome (``done``, ``failed``, ``timed_out``, ``stuck``), steps
             ``recovered`` by a later attempt and ``lost``; ``first_error``, its type and text, where an attempt failed;
