@@ -34,7 +34,7 @@ class SiteUse(NamedTuple):
     bytes: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class _Heap:
     types: tuple[TypeUse, ...]
     sites: tuple[SiteUse, ...] | None
@@ -65,6 +65,9 @@ class _Heap:
 
     def __str__(self) -> str:
         return self.text()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.objects} objects, {self.bytes} bytes>"  # of thousands of types, no list
 
 
 class HeapDiff(_Heap):

@@ -117,6 +117,8 @@ def test_differences_by_type_and_site() -> None:
     assert after.diff(after).types == ()
     assert str(after.diff(after)).startswith("heap: 0 objects, 0 B")
     assert "+300" in str(change)
+    assert repr(after) == f"<HeapSnapshot: {after.objects} objects, {after.bytes} bytes>"
+    assert repr(change).startswith("<HeapDiff: ")
     assert f"{__file__}:{line}" in change.text(3)
     assert json.loads(json.dumps(change.as_dict()))["types"][0].keys() == {"name", "objects", "bytes"}
     assert heap_snapshot().diff(before).sites is None
