@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// pc_out, pc_json_text, pc_number_write: strings and numbers to text and back, nothing read behind the end
-// (every text lies at the end of a block of its own), and every allocation failing once.
+// pc_out, pc_json_text, pc_number_write: strings and numbers to text and back, nothing read behind the end (every text
+// lies at the end of a block of its own), and every allocation failing once.
 #include "check.h"
 #include "failing_malloc.h"
 
