@@ -2,6 +2,7 @@
 // Change points of the core beside a plain form of each step: prefix sums, thinning. And levels whose figures are
 // known: what is told of a series must not change unless somebody means it to.
 #include "check.h"
+#include "failing_malloc.h"
 
 #include <math.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "judge/pc_prefix.h"
 #include "judge/pc_special.h"
 #include "judge/pc_thinning.h"
+#include "judge/pc_windowed.h"
 
 enum { LENGTH = 120, WEAK = 24 };
 
@@ -122,6 +124,48 @@ static void test_thinning(void)
     CHECK(alike);
 }
 
+// Several points in each window, the memory for one of which is refused: asked again, the search gives what another
+// does.
+static void test_asking_again(void)
+{
+    enum { POINTS = 1500 };
+    const pc_windowed_options options = {.window = 60, .max_pvalue = 0.01};
+    double values[POINTS];
+    pc_rng rng;
+    pc_rng_seed(&rng, 3);
+    for (size_t i = 0; i < POINTS; i++)
+        values[i] = 100.0 + (double)pc_rng_below(&rng, 100) / 100.0 + (i / 7 % 2 != 0 ? 15.0 : 0.0);
+    pc_change *wanted = NULL;
+    size_t wanted_count = 0;
+    long refused = 0;
+    for (long n = -1; n < 100; n++) {
+        pc_windowed *series;
+        pc_change *found = NULL;
+        size_t count = 0;
+        CHECK(pc_windowed_make(&options, &series) == 0 && pc_windowed_append(series, values, POINTS) == 0);
+        fail_at = n;
+        int status = pc_windowed_find(series, &found, &count);
+        const bool through = fail_at >= 0;
+        fail_at = -1;
+        refused += status < 0;
+        if (status < 0)
+            status = pc_windowed_find(series, &found, &count);
+        CHECK(status == 0);
+        if (n < 0) {
+            wanted = found;
+            wanted_count = count;
+        } else {
+            CHECK(count == wanted_count && memcmp(found, wanted, count * sizeof *found) == 0);
+            pc_free(found);
+        }
+        pc_windowed_free(series);
+        if (through)
+            break;
+    }
+    CHECK(wanted_count > 150 && refused > 5);
+    pc_free(wanted);
+}
+
 static double normal(pc_rng *rng)
 {
     return pc_normal_quantile(((double)pc_rng_below(rng, 1u << 30) + 0.5) * 0x1p-30);
@@ -199,6 +243,7 @@ int main(void)
 {
     test_prefix();
     test_thinning();
+    test_asking_again();
     test_known_levels();
     return CHECK_EXIT();
 }
