@@ -43,9 +43,9 @@ static void test_ratio(bool mean)
     const double *sides[2] = {base, head};
     const size_t lengths[2] = {N, M};
     for (size_t i = 0; i < N; i++)
-        base[i] = 1.0 + (double)(i * i % 7); // in order for pc_order, with ties
+        base[i] = 1.0 + (double)(i * i % 7) + 0.1 * (double)i;
     for (size_t i = 0; i < M; i++)
-        head[i] = 2.0 + (double)(i * i * i % 11);
+        head[i] = 2.0 + (double)(i * i * i % 11) + 0.3 * (double)i;
     qsort(base, N, sizeof *base, by_value);
     qsort(head, M, sizeof *head, by_value);
     pc_rng rng;
