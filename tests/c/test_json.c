@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// pc_json, pc_results: what is accepted and refused, where errors are said to be, every allocation failing once (cJSON's
-// through its own hooks, which only a test may set), and the locale left out of it.
+// pc_json, pc_results: what is accepted and refused, where errors are said to be, every allocation failing once
+// (cJSON's through its own hooks, which only a test may set), and the locale left out of it.
 #include "check.h"
 #include "failing_malloc.h"
 
