@@ -25,6 +25,11 @@ static void test_text(void)
     CHECK(line.avg10_centipercent == 1234 && line.total_us == 77405487);
     CHECK(pc_proctext_read_pressure(PSI, strlen(PSI), "full", &line) == 0);
     CHECK(line.avg10_centipercent == 5 && line.total_us == 49387055);
+    static const char fullest[] = "some avg10=100.00 avg60=0.00 avg300=0.00 total=3\n";
+    CHECK(pc_proctext_read_pressure(fullest, strlen(fullest), "some", &line) == 0 && line.avg10_centipercent == 10000);
+    static const char like[] = "something avg10=1.00 a b total=4\n" PSI;
+    CHECK(pc_proctext_read_pressure(like, strlen(like), "some", &line) == 0 && line.total_us == 77405487);
+    CHECK(pc_proctext_read_pressure(PSI, strlen(PSI), "full", &line) == 0);
     CHECK(pc_proctext_read_pressure(PSI, 30, "full", &line) == -ENOENT && line.total_us == 49387055);
     const char *const bad[] = {"some",
                                "some avg10=1",
@@ -104,6 +109,12 @@ static void test_hierarchy(const char *proc, const char *mount)
 
     CHECK(pc_cgroup_read(proc, mount, 43, &metrics) == -ESRCH && metrics.present != 0); // untouched
     CHECK(pc_cgroup_read(proc, "/nonexistent", 42, &metrics) == 0 && metrics.present == 0 && metrics.path[0] == '\0');
+    // A figure that does not fit in its unit is absent, a limit past what can be multiplied is none.
+    write_file("mount/pod/box/cpu.stat", "usage_usec 18446744073709552\nuser_usec 18446744073709551\n");
+    write_file("mount/pod/cpu.max", "18446744073709552 100000\n");
+    CHECK(pc_cgroup_read(proc, mount, 42, &metrics) == 0 && absent(&metrics, PC_CGROUP_CPU_NS));
+    CHECK(there(&metrics, PC_CGROUP_USER_NS, 18446744073709551000u));
+    CHECK(there(&metrics, PC_CGROUP_CPU_LIMIT_MILLICORES, 2000)); // the group's own
     // A group that is gone; of this process the mount's own, as in a container that shows the host's paths.
     write_file("42/cgroup", "0::/gone\n");
     CHECK(pc_cgroup_read(proc, mount, 42, &metrics) == 0 && metrics.present == 0);

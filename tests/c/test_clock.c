@@ -22,6 +22,9 @@ int main(void)
     CHECK(pc_clock_pair_ns(CLOCK_MONOTONIC, 1, &single_ns) == 0);
     CHECK(single_ns >= 0.0);
 
+    int64_t gaps[] = {1000, 6, 0, 5, 7, 5, -9, 900}; // the middle half of them
+    CHECK(pc_clock_midmean(gaps, 8) == (5 + 5 + 6 + 7) / 4.0);
+
     double untouched = 42.0;
     fail_at = 0;
     CHECK(pc_clock_pair_ns(CLOCK_MONOTONIC, 10, &untouched) == -ENOMEM);

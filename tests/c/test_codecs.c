@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// pc_out, pc_json_text, pc_number_write, pc_msgpack: strings and numbers to text and back, nothing read behind the end
-// (every text lies at the end of a block of its own), and every allocation failing once.
+// pc_out, pc_json_text, pc_number_write: strings and numbers to text and back, nothing read behind the end (every text
+// lies at the end of a block of its own), and every allocation failing once.
 #include "check.h"
 #include "failing_malloc.h"
 
@@ -12,7 +12,6 @@
 #include "record/pc_number.h"
 #include "record/pc_number_write.h"
 #include "workload/pc_json_text.h"
-#include "workload/pc_msgpack.h"
 
 // A copy with a NUL behind it and nothing more, so that ASan sees a byte too far.
 static char *exact_copy(const char *text, size_t length)
@@ -89,6 +88,47 @@ static void test_strings(void)
     CHECK(pc_json_write_string(&out, storage, SIZE_MAX - 4) == -ENOMEM && out.length == 0 && out.data == storage);
     out.length = 4;
     CHECK(pc_out_reserve(&out, SIZE_MAX) == -ENOMEM);
+}
+
+// What is escaped how, and the code points at the ends of what UTF-8 takes one, two, three and four bytes for.
+static void test_escapes(void)
+{
+    for (int byte = 0; byte < 0x20; byte++) {
+        static const char shorts[] = "btn\0fr"; // of 8 to 13
+        char wanted[16], text = (char)byte;
+        pc_out out;
+        char storage[64];
+        pc_out_init(&out, storage, sizeof storage);
+        if (byte >= 8 && byte <= 13 && shorts[byte - 8] != '\0')
+            (void)snprintf(wanted, sizeof wanted, "\"\\%c\"", shorts[byte - 8]);
+        else
+            (void)snprintf(wanted, sizeof wanted, "\"\\u%04x\"", (unsigned)byte);
+        CHECK(pc_json_write_string(&out, &text, 1) == 0);
+        CHECK(out.length == strlen(wanted) && memcmp(out.data, wanted, out.length) == 0);
+    }
+    static const struct {
+        const char *text, *meaning;
+    } escapes[] = {
+        {"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t"},
+        {"\\u007f\\u0080\"", "\x7F\xC2\x80"},
+        {"\\u07FF\\u0800\"", "\xDF\xBF\xE0\xA0\x80"},
+        {"\\uabcd\\uEF98\"", "\xEA\xAF\x8D\xEE\xBE\x98"},
+        {"\\uD7FF\\uE000\\uFFFF\"", "\xED\x9F\xBF\xEE\x80\x80\xEF\xBF\xBF"},
+        {"\\uD800\\uDC00\\uDBFF\\uDFFF\"", "\xF0\x90\x80\x80\xF4\x8F\xBF\xBF"},
+        {"12345\\uD83D\\uDE00\"", "12345\xF0\x9F\x98\x80"}, // one byte more than the storage has
+    };
+    for (size_t i = 0; i < sizeof escapes / sizeof *escapes; i++) {
+        char storage[8];
+        pc_out out;
+        pc_out_init(&out, storage, sizeof storage);
+        size_t length = strlen(escapes[i].text);
+        const char *after;
+        int status;
+        CHECK(pc_json_unescape(escapes[i].text, escapes[i].text + length, &out, &after, &status) == PC_JSON_FINE);
+        CHECK(status == 0 && after == escapes[i].text + length && out.length == strlen(escapes[i].meaning) &&
+              memcmp(out.data, escapes[i].meaning, out.length) == 0);
+        pc_out_clear(&out);
+    }
 }
 
 static void test_plain(void)
@@ -189,6 +229,9 @@ static void test_doubles(void)
     CHECK(written > 250000);
     test_shortest();
     char text[PC_DOUBLE_TEXT];
+    // Half-way between two decimals of 17 digits: to the even one, as repr() does.
+    CHECK(pc_double_write(text, 1125899906842624.25) == text + 18 && memcmp(text, "1125899906842624.2", 18) == 0);
+    CHECK(pc_double_write(text, 1125899906842624.75) == text + 18 && memcmp(text, "1125899906842624.8", 18) == 0);
     CHECK(pc_double_write(text, (double)NAN) == NULL && pc_double_write(text, (double)INFINITY) == NULL);
     CHECK(pc_double_write(text, 5e-324) == NULL && pc_double_write(text, 1e300) == NULL);
 }
@@ -211,71 +254,45 @@ static void test_integers(void)
               scalar.integer == values[i] && scalar.after == copy + length);
         free(copy);
     }
+    // What 64 bits with a sign do not hold, and what is no integer.
+    static char many[PC_JSON_MAX_DIGITS + 2];
+    memset(many, '1', sizeof many - 1);
+    const struct {
+        const char *text;
+        int status;
+        pc_json_numeral kind;
+        pc_json_code code;
+    } numbers[] = {
+        {"9223372036854775807", 0, PC_JSON_SMALL, PC_JSON_FINE},
+        {"-9223372036854775807", 0, PC_JSON_SMALL, PC_JSON_FINE},
+        {"9223372036854775808", 0, PC_JSON_BIG, PC_JSON_FINE},
+        {"9999999999999999999", 0, PC_JSON_BIG, PC_JSON_FINE},
+        {"18446744073709551617", 0, PC_JSON_BIG, PC_JSON_FINE},
+        {many + 1, 0, PC_JSON_BIG, PC_JSON_FINE},
+        {many, -EINVAL, PC_JSON_BIG, PC_JSON_DIGITS},
+        {"01", -EINVAL, PC_JSON_BIG, PC_JSON_NUMBER},
+        {"-01", -EINVAL, PC_JSON_BIG, PC_JSON_NUMBER},
+        {"-Infinity", -EINVAL, PC_JSON_BIG, PC_JSON_NOT_FINITE},
+        {"-", -EINVAL, PC_JSON_BIG, PC_JSON_TRUNCATED},
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        pc_json_scalar scalar = {.kind = numbers[i].kind};
+        pc_json_code code = PC_JSON_FINE;
+        const char *where, *end = numbers[i].text + strlen(numbers[i].text);
+        CHECK(pc_json_read_number(numbers[i].text, end, &scalar, &code, &where) == numbers[i].status);
+        CHECK(code == numbers[i].code && scalar.kind == numbers[i].kind &&
+              (code != PC_JSON_FINE || scalar.after == end));
+    }
     char text[PC_INTEGER_TEXT];
     CHECK(pc_unsigned_write(text, UINT64_MAX) - text == 20 && memcmp(text, "18446744073709551615", 20) == 0);
-}
-
-static void test_msgpack(void)
-{
-    static const int64_t values[] = {
-        0,   127,  128,  255,    256,    65535,     65536,      UINT32_MAX, -1,        -32,
-        -33, -128, -129, -32768, -32769, INT32_MIN, 4294967296, INT64_MAX,  INT64_MIN, (int64_t)INT32_MIN - 1};
-    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
-        char head[PC_MSGPACK_HEAD];
-        char *end = pc_msgpack_write_integer(head, values[i]);
-        size_t length = (size_t)(end - head);
-        for (size_t cut = 0; cut <= length; cut++) {
-            char *copy = exact_copy(head, cut);
-            const char *at = copy;
-            pc_msgpack_token token;
-            pc_msgpack_code code = pc_msgpack_read(&at, copy + cut, &token);
-            if (cut < length)
-                CHECK(code == PC_MSGPACK_TRUNCATED && at == copy);
-            else
-                CHECK(code == PC_MSGPACK_FINE && at == copy + cut && token.kind == PC_MSGPACK_INTEGER &&
-                      token.integer == values[i]);
-            free(copy);
-        }
-    }
-    // Every first byte with nothing behind it: a value, or a refusal, and never a byte too far.
-    size_t whole = 0;
-    for (int byte = 0; byte < 256; byte++) {
-        char head = (char)byte;
-        char *copy = exact_copy(&head, 1);
-        const char *at = copy;
-        pc_msgpack_token token;
-        pc_msgpack_code code = pc_msgpack_read(&at, copy + 1, &token);
-        CHECK(code == PC_MSGPACK_FINE ? at == copy + 1 : at == copy);
-        whole += code == PC_MSGPACK_FINE;
-        CHECK((code == PC_MSGPACK_RESERVED) == (byte == 0xC1));
-        free(copy);
-    }
-    CHECK(whole == 128 + 32 + 3 + 3); // small integers; nil and the booleans; the empty map, array and string
-    static const pc_msgpack_stamp stamps[] = {
-        {0, 0},  {UINT32_MAX, 0}, {UINT32_MAX, 1},        {((int64_t)1 << 34) - 1, 999999999}, {(int64_t)1 << 34, 0},
-        {-1, 5}, {INT64_MIN, 0},  {INT64_MAX, 999999999},
-    };
-    for (size_t i = 0; i < sizeof stamps / sizeof *stamps; i++) {
-        char bytes[15];
-        const char *end = pc_msgpack_write_stamp(bytes, stamps[i]);
-        const char *at = bytes;
-        pc_msgpack_token token;
-        pc_msgpack_stamp stamp = {0};
-        CHECK(pc_msgpack_read(&at, end, &token) == PC_MSGPACK_FINE && at == end);
-        CHECK(token.kind == PC_MSGPACK_EXTENSION && token.type == PC_MSGPACK_TIMESTAMP);
-        CHECK(pc_msgpack_read_stamp(token.bytes, token.length, &stamp) == PC_MSGPACK_FINE);
-        CHECK(stamp.seconds == stamps[i].seconds && stamp.nanoseconds == stamps[i].nanoseconds);
-    }
-    for (int code = PC_MSGPACK_EMPTY; code <= PC_MSGPACK_STAMP; code++)
-        CHECK(strcmp(pc_msgpack_reason((pc_msgpack_code)code), "no error") != 0);
 }
 
 int main(void)
 {
     test_strings();
+    test_escapes();
     test_plain();
     test_doubles();
     test_integers();
-    test_msgpack();
     return CHECK_EXIT();
 }

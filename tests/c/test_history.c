@@ -141,6 +141,37 @@ static void test_against_an_array(size_t limit)
     pc_history_clear(&history);
 }
 
+// More topics than a word has bits.
+static void test_many_topics(void)
+{
+    enum { TOPICS = 200 };
+    pc_history history;
+    pc_history_init(&history);
+    uint64_t bits[(TOPICS + 63) / 64] = {0};
+    for (size_t i = 0; i < TOPICS; i++) {
+        uint32_t chain[PC_HISTORY_ROLES] = {PC_HISTORY_NONE, PC_HISTORY_NONE, PC_HISTORY_NONE};
+        CHECK(pc_history_reserve(&history) == 0);
+        CHECK(pc_history_open(&history, PC_HISTORY_TOPIC, &chain[PC_HISTORY_TOPIC]) == 0);
+        pc_history_append(&history, &events[i], (int64_t)i, chain);
+        if (i % 3 == 0)
+            bits[chain[PC_HISTORY_TOPIC] / 64] |= UINT64_C(1) << chain[PC_HISTORY_TOPIC] % 64;
+    }
+    pc_history_query query = {.chain = {PC_HISTORY_NONE, PC_HISTORY_NONE, PC_HISTORY_NONE},
+                              .topics = bits,
+                              .from_ns = INT64_MIN,
+                              .last_ns = INT64_MAX,
+                              .limit = SIZE_MAX};
+    void **found = NULL;
+    size_t count = 0;
+    CHECK(pc_history_select(&history, &query, &found, &count) == 0 && count == (TOPICS + 2) / 3);
+    bool right = true;
+    for (size_t i = 0; i < count; i++)
+        right = right && found[i] == &events[3 * i];
+    CHECK(right);
+    pc_free(found);
+    pc_history_clear(&history);
+}
+
 static void test_failing_allocations(void)
 {
     int failures = 0;
@@ -185,6 +216,7 @@ int main(void)
     test_against_an_array(1);
     test_against_an_array(60);
     test_against_an_array(700);
+    test_many_topics();
     test_failing_allocations();
     return CHECK_EXIT();
 }

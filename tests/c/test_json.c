@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-// pc_json, pc_results, pc_number: what is accepted and refused, where errors are said to be, every allocation failing
-// once (cJSON's through its own hooks, which only a test may set), and the locale left out of it.
+// pc_json, pc_results: what is accepted and refused, where errors are said to be, every allocation failing once
+// (cJSON's through its own hooks, which only a test may set), and the locale left out of it.
 #include "check.h"
 #include "failing_malloc.h"
 
-#include <limits.h>
 #include <locale.h>
 #include <math.h>
 #include <stdlib.h>
@@ -69,12 +68,16 @@ static void test_refusals(void)
         {"\"\xE0\x9F\x80\"", PC_JSON_NOT_UTF8, 1, 2},
         {"\"\xF0\x8F\x80\x80\"", PC_JSON_NOT_UTF8, 1, 2},
         {"\"\xE2\x82", PC_JSON_NOT_UTF8, 1, 2},
+        {"\"\xE2\x82z\"", PC_JSON_NOT_UTF8, 1, 2},
+        {"\"\xF0\x9F\x98z\"", PC_JSON_NOT_UTF8, 1, 2},
         {"\"a\nb\"", PC_JSON_CONTROL, 1, 3},
         {"\"\\x\"", PC_JSON_ESCAPE, 1, 2},
         {"\"\\u12g4\"", PC_JSON_ESCAPE, 1, 2},
+        {"\"\\u12g4", PC_JSON_ESCAPE, 1, 2},
         {"\"\\ud800\"", PC_JSON_SURROGATE, 1, 2},
         {"\"\\udc00\"", PC_JSON_SURROGATE, 1, 2},
         {"\"\\ud800\\u0041\"", PC_JSON_SURROGATE, 1, 2},
+        {"\"\\ud800\\ue000\"", PC_JSON_SURROGATE, 1, 2},
         {"\"a\\u0000\"", PC_JSON_NUL, 1, 3},
         {"[01]", PC_JSON_NUMBER, 1, 2},
         {"[1.]", PC_JSON_NUMBER, 1, 2},
@@ -131,6 +134,75 @@ static void test_depth(void)
     memset(text + PC_JSON_MAX_DEPTH + 1, ']', PC_JSON_MAX_DEPTH + 1);
     CHECK(read_text(text, (size_t)2 * PC_JSON_MAX_DEPTH + 2, &json, &error) == -EINVAL);
     CHECK(error.code == PC_JSON_DEPTH && error.offset == PC_JSON_MAX_DEPTH);
+}
+
+// One key twice among many, in any order.
+static void test_duplicates(void)
+{
+    unsigned state = 7;
+    bool right = true;
+    for (int round = 0; round < 500; round++) {
+        char text[512] = "{\n";
+        int keys[40], count = 9 + round % 31;
+        for (int i = 0; i < count; i++) {
+            keys[i] = i;
+            state = state * 1103515245u + 12345u;
+            int other = (int)(state >> 16) % (i + 1);
+            keys[i] = keys[other];
+            keys[other] = i;
+        }
+        int first = (int)(state >> 8) % (count - 1), second = first + 1 + (int)(state >> 4) % (count - 1 - first);
+        keys[second] = keys[first];
+        size_t length = 2;
+        for (int i = 0; i < count; i++) // each on a line of its own
+            length += (size_t)snprintf(text + length, sizeof text - length, "\"%d\":0%s\n", keys[i],
+                                       i + 1 < count ? "," : "}");
+        pc_json json = {0};
+        pc_json_error error = {0};
+        right = right && read_text(text, length, &json, &error) == -EINVAL && error.code == PC_JSON_DUPLICATE &&
+                error.line == (size_t)second + 2;
+    }
+    CHECK(right);
+}
+
+// Each value costs memory: past the most that are read, what there are more of is refused where it begins.
+static void test_too_many_values(void)
+{
+    const size_t length = 1 + 3 * (size_t)PC_JSON_MAX_VALUES;
+    char *text = malloc(length);
+    CHECK(text != NULL);
+    if (text == NULL)
+        return;
+    text[0] = '[';
+    for (size_t at = 1; at < length; at += 3)
+        memcpy(text + at, "[],", 3);
+    pc_json json = {0};
+    pc_json_error error = {0};
+    CHECK(pc_results_scan(text, length, &json, &error) == -EINVAL && error.code == PC_JSON_VALUES);
+    CHECK(error.offset == length - 3 && json.skeleton == NULL);
+    free(text);
+}
+
+// Samples are at the path alone: neither below an array more, nor below one key less or more.
+static void test_the_path(void)
+{
+    static const struct {
+        const char *text;
+        size_t arrays;
+    } texts[] = {
+        {"{\"benchmarks\":[{\"stats\":{\"data\":[1]}},{\"stats\":{\"data\":[]}}]}", 2},
+        {"[[{\"stats\":{\"data\":[1]}}]]", 0},
+        {"{\"benchmarks\":[[{\"data\":[1]}]]}", 0},
+        {"{\"benchmarks\":[{\"stats\":[[1]]}]}", 0},
+        {"{\"benchmarks\":[{\"stat\":{\"data\":[1]},\"statss\":{\"data\":[1]},\"stats\":{\"dat\":[1]}}]}", 0},
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        pc_json json = {0};
+        pc_json_error error = {0};
+        CHECK(read_text(texts[i].text, strlen(texts[i].text), &json, &error) == 0);
+        CHECK(json.array_count == texts[i].arrays);
+        pc_json_clear(&json);
+    }
 }
 
 static const char good[] =
@@ -216,112 +288,6 @@ static void test_cjson_without_memory(void)
     cJSON_InitHooks(NULL);
 }
 
-static void test_numbers(void)
-{
-    static const char *const texts[] = {
-        "0",
-        "-0",
-        "-0.0",
-        "0e5",
-        "0.0e-999999999999",
-        "1",
-        "-1",
-        "12345678",
-        "123456789",
-        "9007199254740992",
-        "9007199254740993",
-        "9007199254740993.0",
-        "18446744073709551615",
-        "18446744073709551616",
-        "0.1",
-        "1e22",
-        "1e23",
-        "8.5e-45",
-        "1e-64",
-        "1e-65",
-        "1e64",
-        "1e65",
-        "9999999999999999999e64",
-        "5e-324",
-        "2e-324",
-        "1e-400",
-        "2.2250738585072011e-308",
-        "2.2250738585072014e-308",
-        "1.7976931348623157e308",
-        "1e-2147483648",
-        "0.3e1",
-        "1.00000000000000011102230246251565404236316680908203125",
-        "1.00000000000000011102230246251565404236316680908203124",
-        "1.00000000000000011102230246251565404236316680908203126",
-        "0.00000000000000000000000012345678901234567",
-        "7e-1",
-        "6929495644600919.5",
-        "6929495644600920.5",
-        "1.2345678901234567e-07",
-        "3.0517578125e-05",
-        "4503599627370496.5",
-        "4503599627370497.5",
-        "0.000000000000000000000000000000",
-        "1E5",
-        "1e+5",
-        "100000000000000000000000000000000000",
-    };
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        pc_number number = {.value = NAN};
-        double want = strtod(texts[i], NULL);
-        CHECK(pc_number_read(texts[i], strlen(texts[i]), &number) == 0);
-        bool same = memcmp(&number.value, &want, sizeof want) == 0;
-        if (!same)
-            printf("%s: %.17g, not %.17g\n", texts[i], number.value, want);
-        CHECK(same);
-        CHECK(number.length == strlen(texts[i]) && number.integer == (strpbrk(texts[i], ".eE") == NULL));
-    }
-    static const char *const bad[] = {"", "-", "a", "-a", "1.", "1.e5", "1e", "1e-", "1e+", ".5"};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        pc_number number = {.value = 7.0, .length = 9};
-        CHECK(pc_number_read(bad[i], strlen(bad[i]), &number) == -EINVAL);
-        CHECK(number.value == 7.0 && number.length == 9); // untouched
-    }
-    pc_number number;
-    CHECK(pc_number_read("1e309", 5, &number) == -ERANGE);
-    CHECK(pc_number_read("-1e99999999999999999999", 23, &number) == -ERANGE);
-    CHECK(pc_number_read("01", 2, &number) == 0 && number.length == 1);
-    CHECK(pc_number_read("12345", 3, &number) == 0 && number.value == 123.0); // no further than told
-    // Every count of digits before and behind the point, with the text ending there and going on.
-    for (int whole = 1; whole <= 22; whole++) {
-        for (int fraction = 1; fraction <= 26; fraction++) {
-            char text[64];
-            (void)snprintf(text, sizeof text, "%.*s.%.*s,1234567", whole, "9876543210987654321098", fraction,
-                           "00012345678901234567890123");
-            double want = strtod(text, NULL);
-            size_t length = (size_t)(whole + 1 + fraction);
-            for (size_t more = 0; more <= 8; more++) {
-                char *copy = malloc(length + more); // ASan sees a byte too far
-                CHECK(copy != NULL);
-                memcpy(copy, text, length + more);
-                CHECK(pc_number_read(copy, length + more, &number) == 0 && number.length == length &&
-                      memcmp(&number.value, &want, sizeof want) == 0);
-                free(copy);
-            }
-        }
-    }
-    // Random decimals of every length against the C library, which is slow but right.
-    unsigned long long state = 88172645463325252ULL;
-    for (int i = 0; i < 200000; i++) {
-        state ^= state << 13, state ^= state >> 7, state ^= state << 17;
-        char text[64];
-        int digits = (int)(state % 21) + 1;
-        (void)snprintf(text, sizeof text, "%.*e", digits,
-                       (double)(state >> 11) * pow(10.0, (double)(state % 160) - 90));
-        double want = strtod(text, NULL);
-        if (pc_number_read(text, strlen(text), &number) != 0 || memcmp(&number.value, &want, sizeof want) != 0) {
-            printf("%s\n", text);
-            CHECK(false);
-            break;
-        }
-    }
-}
-
 static void test_locale(void)
 {
     static const char *const commas[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "de_DE", "nl_NL.UTF-8"};
@@ -346,8 +312,10 @@ int main(void)
 {
     test_refusals();
     test_depth();
+    test_duplicates();
+    test_too_many_values();
+    test_the_path();
     test_accepts();
-    test_numbers();
     test_locale();
     test_each_allocation_fails();
     test_cjson_without_memory();

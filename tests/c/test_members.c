@@ -193,6 +193,39 @@ static void test_sums_are_of_all_or_absent(void)
     CHECK(kill(lonely, SIGKILL) == 0 && waitpid(lonely, NULL, 0) == lonely);
 }
 
+// Whoever was born while sampling counts from its birth; figures that were not asked for do not move; none goes back.
+static void test_what_has_moved(void)
+{
+    const pc_metric cpu = PC_METRIC_CPU_NS;
+    pc_members members;
+    pc_members_sums sums;
+    CHECK(pc_members_init(&members, 0, true, true) == 0);
+    CHECK(members.keep * (PC_PROCDIR_FILES + 1) <= (size_t)getdtablesize() / 4); // of the descriptors that there may be
+    int pipes[2];
+    CHECK(pipe(pipes) == 0);
+    pid_t child = fork();
+    if (child == 0) {
+        while (pc_clock_now_ns(CLOCK_PROCESS_CPUTIME_ID) < 50000000)
+            continue;
+        (void)write(pipes[1], "x", 1);
+        sleep_on();
+    }
+    char done;
+    CHECK(read(pipes[0], &done, 1) == 1);
+    const uint64_t before_ns = members.data[0].before.values[cpu];
+    CHECK(pc_members_search(&members, 1) == 0 && members.length == 2 && members.data[1].pid == child);
+    CHECK(pc_members_sample(&members, PC_METRIC_BIT(PC_METRIC_RSS_BYTES), &sums) == 0 && !has(&sums.moved, cpu));
+    CHECK(members.data[0].before.values[cpu] == before_ns);
+    CHECK(pc_members_sample(&members, PC_MEMBERS_METRICS, &sums) == 0 && has(&sums.moved, cpu));
+    CHECK(sums.moved.values[cpu] + before_ns == sums.gauges.values[cpu] && sums.moved.values[cpu] >= 50000000);
+    members.data[0].before.values[cpu] = members.data[1].before.values[cpu] = UINT64_MAX / 2;
+    CHECK(pc_members_sample(&members, PC_MEMBERS_METRICS, &sums) == 0 && sums.moved.values[cpu] == 0);
+    pc_members_clear(&members);
+    CHECK(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
+    (void)close(pipes[0]);
+    (void)close(pipes[1]);
+}
+
 static void test_out_of_memory(void)
 {
     pid_t leader = make_family();
@@ -223,6 +256,7 @@ int main(void)
     test_made_up();
     test_ways_to_search();
     test_sums_are_of_all_or_absent();
+    test_what_has_moved();
     test_out_of_memory();
     return CHECK_EXIT();
 }

@@ -151,6 +151,13 @@ static void test_subscribers(void)
     CHECK(pc_trie_remove(&trie, "a/+", 3, 2) == -ENOENT && pc_trie_remove(&trie, "a/x", 3, 2) == -ENOENT);
     CHECK(pc_trie_remove(&trie, "#", 1, 3) == 0 && pc_trie_remove(&trie, "a/+", 3, 3) == 0);
     CHECK(pc_trie_match(&trie, "a/b", 3, &found) == 0 && found.length == 2);
+    // What a filter took goes with its last subscriber, and is taken again for another.
+    CHECK(add(&trie, "x/y/z", 9) == 0);
+    allocation_count = 0;
+    for (int again = 0; again < 3; again++) {
+        CHECK(pc_trie_remove(&trie, "x/y/z", 5, 9) == 0 && allocation_count == (size_t)again * 10);
+        CHECK(add(&trie, "x/y/z", 9) == 0 && allocation_count == (size_t)(again + 1) * 10); // 3 nodes and a list
+    }
     pc_subscribers_clear(&found);
     pc_trie_clear(&trie);
 }

@@ -120,6 +120,7 @@ static void test_decisions(void)
     const double middling[] = {0.030, 0.0302, 0.0298, 0.030};
     const double faster[] = {-0.100, -0.101, -0.099, -0.100};
     const double noisy[] = {0.100, -0.101, 0.3, -0.2};
+    const double noisy_faster[] = {-0.100, 0.101, -0.3, 0.05};
     CHECK(status_of(slower, 4, &detect) == PC_PAIRS_REGRESSION);
     CHECK(status_of(slower, 4, &exceeds) == PC_PAIRS_REGRESSION);
     CHECK(status_of(slower, 3, &detect) == PC_PAIRS_UNDECIDED); // no look before the fourth
@@ -130,6 +131,12 @@ static void test_decisions(void)
     CHECK(status_of(faster, 4, &exceeds) == PC_PAIRS_IMPROVEMENT);
     CHECK(status_of(noisy, 4, &detect) == PC_PAIRS_UNDECIDED);
     CHECK(status_of(noisy, 4, &exceeds) == PC_PAIRS_UNDECIDED);
+    CHECK(status_of(noisy_faster, 4, &detect) == PC_PAIRS_UNDECIDED);
+    CHECK(status_of(noisy_faster, 4, &exceeds) == PC_PAIRS_UNDECIDED);
+    const double none[4] = {0.0}; // all alike: certain, and not above
+    pc_pairs_verdict verdict;
+    CHECK(pc_pairs_judge(none, 4, look_of(4), &detect, &verdict) == 0 && verdict.p_value == 1.0);
+    CHECK(verdict.status == PC_PAIRS_OK && verdict.low == 0.0 && verdict.high == 0.0);
 }
 
 static void test_refusals(void)

@@ -51,9 +51,58 @@ static void test_null(void)
     pc_rank_null_free(null);
     CHECK(pc_rank_null_has_sum(60, 60) && !pc_rank_null_has_sum(70, 70) && !pc_rank_null_has_sum(0, 3));
     CHECK(!pc_rank_null_has_sum(SIZE_MAX, SIZE_MAX));
+    CHECK(pc_rank_null_has_sum(8, 15000) && !pc_rank_null_has_sum(8, 16000)); // no more than a million steps
     CHECK(pc_rank_null_sum(60, 60, &null) == 0);
     CHECK(fabs(pc_rank_null_at_most(null, 1800) + pc_rank_null_at_most(null, 1799) - 1.0) < 1e-15);
     pc_rank_null_free(null);
+}
+
+// A tail that is told is one that can be asked for, whatever rounding makes of it.
+static void test_achievable_tails(void)
+{
+    bool same = true;
+    for (size_t n = 1; n <= 12; n++) {
+        for (size_t m = 1; m <= n; m++) {
+            pc_rank_null *null;
+            CHECK(pc_rank_null_sum(n, m, &null) == 0);
+            for (uint64_t k = 1; k <= n * m / 2; k++) {
+                const double tail = pc_rank_null_at_most(null, k - 1);
+                double told;
+                same = same && pc_rank_null_critical(null, tail, &told) == k && told == tail;
+            }
+            pc_rank_null_free(null);
+        }
+    }
+    CHECK(same);
+}
+
+static int by_value(const void *one, const void *other)
+{
+    double a, b;
+    memcpy(&a, one, sizeof a);
+    memcpy(&b, other, sizeof b);
+    return (a > b) - (a < b);
+}
+
+static void test_approximation(void)
+{
+    // Half a unit from the mean there is nothing to tell.
+    const double outer[] = {1, 4}, inner[] = {2, 3};
+    pc_rank_test test;
+    CHECK(pc_rank_sum(outer, 2, inner, 2, PC_RANK_NORMAL, &test) == 0 && test.z == 0.0 && test.two_sided == 1.0);
+    // Interval by the normal approximation: floor(2450 + 0.5 - 1.959964 sqrt(57575)) = 1980 differences are outside.
+    enum { SIZE = 70 };
+    double x[SIZE], y[SIZE], differences[SIZE * SIZE];
+    for (size_t i = 0; i < SIZE * SIZE; i++) {
+        x[i / SIZE] = (double)((i / SIZE) * (i / SIZE));
+        y[i % SIZE] = 0.01 * (double)(i % SIZE);
+    }
+    for (size_t i = 0; i < SIZE * SIZE; i++)
+        differences[i] = x[i / SIZE] - y[i % SIZE];
+    qsort(differences, SIZE * SIZE, sizeof *differences, by_value);
+    pc_shift shift;
+    CHECK(pc_shift_two_sample(x, SIZE, y, SIZE, 0.95, &shift) == 0);
+    CHECK(shift.low == differences[1979] && shift.high == differences[SIZE * SIZE - 1980]);
 }
 
 static void test_prefix(void)
@@ -282,6 +331,8 @@ int main(void)
         steps[i] = 10.0 + i * 7 % 5 + (i < 65 ? 0 : 20);
     test_random();
     test_null();
+    test_achievable_tails();
+    test_approximation();
     test_prefix();
     test_refusals();
     test_growing();

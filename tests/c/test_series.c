@@ -34,6 +34,7 @@ static void test_merging(void)
         highest = fmax(highest, cell->max);
         lowest = fmin(lowest, cell->min);
         even = even && (cell->count == series.stride || slot == series.length - 1);
+        even = even && (series.ends_ns[slot] == (int64_t)((slot + 1) * series.stride) - 1 || slot == series.length - 1);
         ordered = ordered && (slot == 0 || series.ends_ns[slot] > series.ends_ns[slot - 1]);
     }
     CHECK(first == SAMPLES && second == (SAMPLES + 2) / 3);
@@ -88,6 +89,9 @@ static void test_quantiles(void)
         pc_series_push(&series, i, extremes[i], ones);
     CHECK(pc_series_quantile(&series, 0, 0.5) == 0.0 && pc_series_quantile(&series, 1, 0.01) == 0.0);
     CHECK(pc_series_quantile(&series, 1, 1.0) <= 1e300);
+    pc_series_reset(&series);
+    pc_series_push(&series, 0, (const double[2]){1000.5, 0.3}, ones); // never outside of what there was
+    CHECK(pc_series_quantile(&series, 0, 0.5) == 1000.5 && pc_series_quantile(&series, 1, 0.99) == 0.3);
     pc_series_clear(&series);
 }
 

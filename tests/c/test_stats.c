@@ -272,6 +272,16 @@ static void test_median_interval(void)
         CHECK(interval.low == known[i].k - 1 && interval.high == known[i].length - known[i].k);
         CHECK(interval.level >= known[i].level);
     }
+    // A level that is told is one that can be asked for, whatever rounding makes of it.
+    bool same = true;
+    for (size_t length = 6; length < 400; length++) {
+        for (int percent = 10; percent <= 95; percent += 5) {
+            pc_median_interval told, again = {0};
+            CHECK(pc_median_interval_find(length, percent / 100.0, &told) == 0);
+            same = same && pc_median_interval_find(length, told.level, &again) == 0 && again.low == told.low;
+        }
+    }
+    CHECK(same);
     // Far beyond where probabilities underflow: near n/2 - 1.96 sqrt(n)/2.
     pc_median_interval interval;
     CHECK(pc_median_interval_find(1000000, 0.95, &interval) == 0);

@@ -195,15 +195,11 @@ static void search_segment(pc_windowed *series, size_t origin, segment *part)
     }
 }
 
+// A window begins at the last point that was found before it, or later, so that points come in order, and each once.
 static int add_weak(size_t **weak, size_t *count, size_t *capacity, size_t index)
 {
-    for (size_t i = *count; i-- > 0;) {
-        if ((*weak)[i] == index)
-            return 0; // found by an overlapping window
-        // Windows overlap by less than their length, so that no duplicate lies further back than this.
-        if ((*weak)[i] + 2 * PC_WINDOWED_MOST < index)
-            break;
-    }
+    if (*count > 0 && (*weak)[*count - 1] >= index)
+        return 0; // from a search of this window that ran out of memory
     if (*count == *capacity) {
         size_t *grown = pc_realloc(*weak, 2 * *capacity + 16, sizeof *grown);
         if (grown == NULL)
@@ -211,11 +207,7 @@ static int add_weak(size_t **weak, size_t *count, size_t *capacity, size_t index
         *weak = grown;
         *capacity = 2 * *capacity + 16;
     }
-    // Kept in order: an overlapping window may find one before the last.
-    size_t place = (*count)++;
-    for (; place > 0 && (*weak)[place - 1] > index; place--)
-        (*weak)[place] = (*weak)[place - 1];
-    (*weak)[place] = index;
+    (*weak)[(*count)++] = index;
     return 0;
 }
 
