@@ -304,10 +304,11 @@ class Supervisor:
             self._capture.close()
             name = error.filename if isinstance(error.filename, str) else self._order.command[0]
             return {"status": "missing", "reason": f"cannot run {name!r}: {error.strerror}", "at": at}
+        # Before all else: should this be killed, what it has started is ended by who hears this.
+        self._say({"started": self._root})
         self._collector.start()
         self._early.start()
         own_peak = own_process().read().peak_rss_bytes or 0
-        self._say({"started": self._root})
         deadline = self._begun + int(self._order.timeout * 1e9)
         in_time = self._pump(self._over, min(deadline, self._begun + int(_EARLY_S * 1e9)))
         self._early.stop()

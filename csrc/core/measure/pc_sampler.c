@@ -126,6 +126,14 @@ static void wait_until(pc_sampler *sampler, int64_t due_ns)
     (void)pthread_mutex_lock(&sampler->lock);
 }
 
+// Count the samples that a delay has cost beside the one that is about to be taken.
+static int64_t pass_over(pc_sampler *sampler, int64_t delay_ns)
+{
+    int64_t late = delay_ns > 0 ? delay_ns / sampler->options.interval_ns : 0;
+    sampler->info.missed += (uint64_t)late;
+    return late;
+}
+
 static void *run(void *argument)
 {
     pc_sampler *sampler = argument;
@@ -147,13 +155,13 @@ static void *run(void *argument)
             wait_until(sampler, due_ns);
             continue; // a wake-up may have any reason
         }
-        int64_t late = (now_ns - due_ns) / interval_ns;
-        sampler->info.missed += (uint64_t)late;
-        due_ns += (late + 1) * interval_ns;
+        due_ns += (pass_over(sampler, now_ns - due_ns) + 1) * interval_ns;
         going = enter_sample(sampler, false, &status);
     }
-    if (going)
+    if (going) {
+        (void)pass_over(sampler, pc_clock_now_ns(CLOCK_MONOTONIC) - due_ns); // where it did not come to that any more
         (void)enter_sample(sampler, true, &status);
+    }
     sampler->phase = FINISHED;
     (void)pthread_cond_broadcast(&sampler->changed);
     (void)pthread_mutex_unlock(&sampler->lock);
