@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,12 +49,11 @@ def environment_here() -> dict[str, Any]:
     return {name: found[name] for name in COMPARED}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What all comparisons of a log have in common.
+    """What all that is in a log has in common.
 
     Attributes:
-        pairs: of processes in a comparison.
         kinds: of workloads, of `KINDS`.
         small: whether only the smallest size of each workload runs.
         perfcore: its version.
@@ -62,11 +61,27 @@ class Settings:
 
     """
 
-    pairs: int = 24
     kinds: tuple[str, ...] = KINDS
     small: bool = False
     perfcore: str = __version__
     environment: dict[str, Any] = field(default_factory=environment_here)
+
+    def arguments(self) -> list[str]:
+        """Return pytest's arguments that select the workloads."""
+        wanted = " or ".join(f"test_{kind}_" for kind in self.kinds)
+        return ["-k", f"({wanted}) and 0400" if self.small else wanted, "-p", "no:cacheprovider"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairSettings(Settings):
+    """Of comparisons.
+
+    Attributes:
+        pairs: of processes in each.
+
+    """
+
+    pairs: int = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +101,14 @@ class Log:
 
     Args:
         path: of the file.
-        settings: a dataclass, what all of it has in common.
+        settings: what all of it has in common.
 
     Raises:
         LogError: the file holds something else.
 
     """
 
-    def __init__(self, path: Path, settings: Any) -> None:
+    def __init__(self, path: Path, settings: Settings) -> None:
         self._path = path
         self._settings = json.loads(json.dumps(asdict(settings)))
         self.records: list[Record] = []
@@ -144,16 +159,9 @@ def _kind(track: Track) -> str:
     return track.name.partition("::test_")[2].partition("_")[0]
 
 
-def pytest_arguments(kinds: Sequence[str], *, small: bool) -> list[str]:
-    """Return what selects these workloads, all sizes or the smallest."""
-    wanted = " or ".join(f"test_{kind}_" for kind in kinds)
-    return ["-k", f"({wanted}) and 0400" if small else wanted, "-p", "no:cacheprovider"]
-
-
-def compare_once(condition: Condition, settings: Settings) -> Record | None:
+def compare_once(condition: Condition, settings: PairSettings) -> Record | None:
     """Run one comparison; None when it was interrupted."""
     seed = random.SystemRandom().randrange(2**32)
-    arguments = pytest_arguments(settings.kinds, small=settings.small)
     with tempfile.TemporaryDirectory(prefix="perfcore-noise-") as name:
         folders = [Path(name) / side for side in ("base", "head")]
         for folder, factor in zip(folders, (1.0, 1.0 + condition.slowdown), strict=True):
@@ -164,7 +172,7 @@ def compare_once(condition: Condition, settings: Settings) -> Record | None:
         with Workspace(Path(name), None) as workspace, load(condition.load):
             sides = workspace.sides(*map(str, folders), None, None)
             rule = PairRule(max_pairs=settings.pairs)
-            report = compare_sides(sides, Plan(rule, tuple(arguments), seed=seed, to_the_end=True))
+            report = compare_sides(sides, Plan(rule, tuple(settings.arguments()), seed=seed, to_the_end=True))
     if report.interrupted:
         return None
     if lost := [track for track in report.tracks if track.given_up]:

@@ -16,22 +16,12 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.noise.battery import (
-    KINDS,
-    LOADS,
-    WORKLOADS,
-    Condition,
-    Record,
-    environment_here,
-    load,
-    pytest_arguments,
-)
+from benchmarks.noise.battery import LOADS, WORKLOADS, Condition, Record, Settings, load
 from benchmarks.noise.counts import head_label, proportion, share
-from perfcore import __version__
 from perfcore.errors import SuiteError
 from perfcore.judge.detector import RegressionDetector
 from perfcore.judge.history import MIN_RUNS, judge_history
@@ -43,24 +33,16 @@ from perfcore.report.text import table
 AGAINST = ("baseline", "history")
 
 
-@dataclass(frozen=True, slots=True)
-class RunSettings:
-    """What all runs of a log have in common.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings(Settings):
+    """Of runs.
 
     Attributes:
         max_time: seconds for one benchmark, of pytest-benchmark's option.
-        kinds: of workloads, of `KINDS`.
-        small: whether only the smallest size of each workload runs.
-        perfcore: its version.
-        environment: the machine and the interpreter.
 
     """
 
     max_time: float = 0.1
-    kinds: tuple[str, ...] = KINDS
-    small: bool = False
-    perfcore: str = __version__
-    environment: dict[str, Any] = field(default_factory=environment_here)
 
 
 def run_once(condition: Condition, settings: RunSettings) -> Record:
@@ -70,7 +52,7 @@ def run_once(condition: Condition, settings: RunSettings) -> Record:
         shutil.copy(WORKLOADS, folder / "test_workloads.py")
         (folder / "slowdown.py").write_text(f"FACTOR = {1.0 + condition.slowdown!r}\n", encoding="utf-8")
         (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
-        command = [sys.executable, "-m", "pytest", "-q", *pytest_arguments(settings.kinds, small=settings.small)]
+        command = [sys.executable, "-m", "pytest", "-q", *settings.arguments()]
         command += ["--benchmark-only", "--benchmark-json=results.json", f"--benchmark-max-time={settings.max_time}"]
         began = time.monotonic()
         with load(condition.load):

@@ -11,7 +11,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.noise import checks, counts
-from benchmarks.noise.battery import KINDS, LOADS, Condition, Log, LogError, Record, Settings, compare_once, run
+from benchmarks.noise.battery import (
+    KINDS,
+    LOADS,
+    Condition,
+    Log,
+    LogError,
+    PairSettings,
+    Record,
+    Settings,
+    compare_once,
+    run,
+)
 from benchmarks.noise.checks import RunSettings, run_once
 from benchmarks.noise.counts import Judging
 from benchmarks.noise.decisions import decide
@@ -86,7 +97,7 @@ def parser() -> argparse.ArgumentParser:
 class Engine(NamedTuple):
     """One of the two that are put to the test."""
 
-    settings: Any
+    settings: Settings
     measure: Callable[[Condition], Record | None]
     found: Callable[[Condition, Record], str]
     """What to say of a record as it comes."""
@@ -95,7 +106,8 @@ class Engine(NamedTuple):
 
 
 def _ab(options: argparse.Namespace, kinds: tuple[str, ...], slowdowns: tuple[float, ...]) -> Engine:
-    settings = Settings(options.pairs or (QUICK_PAIRS if options.quick else PAIRS), kinds, options.quick)
+    pairs = options.pairs or (QUICK_PAIRS if options.quick else PAIRS)
+    settings = PairSettings(kinds=kinds, small=options.quick, pairs=pairs)
     judging = Judging(PairRule(options.threshold, options.mode, max_pairs=settings.pairs), options.replay, slowdowns)
 
     def found(condition: Condition, record: Record) -> str:

@@ -3,6 +3,7 @@
 // lies at the end of a block of its own), and every allocation failing once.
 #include "check.h"
 #include "failing_malloc.h"
+#include "exact_copy.h" // behind what it asks for
 
 #include <limits.h>
 #include <math.h>
@@ -12,17 +13,6 @@
 #include "record/pc_number.h"
 #include "record/pc_number_write.h"
 #include "workload/pc_json_text.h"
-
-// A copy with a NUL behind it and nothing more, so that ASan sees a byte too far.
-static char *exact_copy(const char *text, size_t length)
-{
-    char *copy = __real_malloc(length + 1);
-    if (copy == NULL)
-        abort();
-    memcpy(copy, text, length);
-    copy[length] = '\0';
-    return copy;
-}
 
 // Write `text` as a string, read it back. Returns 0 or -ENOMEM.
 static int round_trip(const char *text, size_t length)

@@ -2,22 +2,12 @@
 // pc_msgpack: every head written and read back, the shortest of the specification, refused where a byte is missing, and
 // nothing read behind the end (every text lies at the end of a block of its own).
 #include "check.h"
+#include "exact_copy.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "workload/pc_msgpack.h"
-
-// A copy with a NUL behind it and nothing more, so that ASan sees a byte too far.
-static char *exact_copy(const char *text, size_t length)
-{
-    char *copy = malloc(length + 1);
-    if (copy == NULL)
-        abort();
-    memcpy(copy, text, length);
-    copy[length] = '\0';
-    return copy;
-}
 
 static void test_heads(void)
 {

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.append(str(ROOT))
 
 from benchmarks.noise import battery, cli, counts  # noqa: E402
-from benchmarks.noise.battery import Condition, Log, LogError, Settings  # noqa: E402
+from benchmarks.noise.battery import Condition, Log, LogError, PairSettings  # noqa: E402
 from benchmarks.noise.counts import Judging  # noqa: E402
 from benchmarks.noise.decisions import decide, replay  # noqa: E402
 from perfcore.judge.pairs import PairRule  # noqa: E402
@@ -146,24 +146,24 @@ def test_replays_are_counted() -> None:
 
 def test_log_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "log.jsonl"
-    log = Log(path, Settings())
+    log = Log(path, PairSettings())
     log.add(record(SAME, "ok"))
     log.add(record(SLOWER, "ok"))
     with path.open("a", encoding="utf-8") as file:
         file.write('{"condition": {"slow')  # killed in the middle
-    again = Log(path, Settings())
+    again = Log(path, PairSettings())
     assert (again.count(SAME), again.count(SLOWER), again.count(Condition(0.0, "busy"))) == (1, 1, 0)
     again.add(record(SAME, "ok"))
-    assert Log(path, Settings()).count(SAME) == 2
-    with pytest.raises(LogError, match=r"log.jsonl:1: measured with other settings \(pairs, small\); name another"):
-        Log(path, Settings(pairs=4, small=True))
+    assert Log(path, PairSettings()).count(SAME) == 2
+    with pytest.raises(LogError, match=r"log.jsonl:1: measured with other settings \(small, pairs\); name another"):
+        Log(path, PairSettings(pairs=4, small=True))
 
 
 def made(monkeypatch: pytest.MonkeyPatch, interrupt_at: int | None = None) -> list[Condition]:
     """Put made-up comparisons in the place of real ones; return the conditions as they are asked for."""
     asked: list[Condition] = []
 
-    def compare_once(condition: Condition, _settings: Settings) -> dict[str, Any] | None:
+    def compare_once(condition: Condition, _settings: PairSettings) -> dict[str, Any] | None:
         asked.append(condition)
         return None if len(asked) == interrupt_at else record(condition, "ok", "ok")
 
@@ -178,7 +178,7 @@ def test_conditions_take_turns_and_are_made_up_for(tmp_path: Path) -> None:
         asked.append(condition)
         return record(condition, "ok")
 
-    log = Log(tmp_path / "log.jsonl", Settings())
+    log = Log(tmp_path / "log.jsonl", PairSettings())
     log.add(record(SLOWER, "ok"))
     done = [condition for condition, _ in battery.run(log, [SAME, SLOWER], 3, measure)]
     assert done == asked == [SAME, SAME, SLOWER, SAME, SLOWER]
@@ -218,7 +218,7 @@ def test_what_is_no_log(tmp_path: Path, line: str) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text(line + "\n", encoding="utf-8")
     with pytest.raises(LogError, match=r"log\.jsonl:1: no comparison of the battery; name another log"):
-        Log(path, Settings())
+        Log(path, PairSettings())
 
 
 def test_busy_processes_end_with_a_battery_that_is_killed() -> None:

@@ -59,3 +59,10 @@ int arguments_size(PyObject *value, const char *what, size_t *size)
     *size = (size_t)number;
     return 0;
 }
+
+PyObject *arguments_text(PyObject *value, const char *what)
+{
+    if (!PyUnicode_Check(value))
+        return PyErr_Format(PyExc_TypeError, "%s is a str, not %.100s", what, Py_TYPE(value)->tp_name);
+    return PyUnicode_FromObject(value);
+}

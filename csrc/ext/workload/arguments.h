@@ -21,4 +21,8 @@ int arguments_parse(const arguments_spec *spec, PyObject *const *args, Py_ssize_
 // A size that may be None or NULL, which mean SIZE_MAX. 0, or -1 with TypeError or ValueError naming `what`.
 int arguments_size(PyObject *value, const char *what, size_t *size) PC_NODISCARD;
 
+// A text as an exact str, a new reference: what a subclass of str (a StrEnum, say) does with equality is no business of
+// whoever keeps it. NULL with TypeError that begins with `what`.
+PyObject *arguments_text(PyObject *value, const char *what);
+
 #endif

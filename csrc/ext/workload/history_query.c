@@ -28,22 +28,11 @@ static int parse_time(PyObject *value, const char *name, int64_t otherwise, int6
     return 0;
 }
 
-// A name that was asked for, as an exact str, a new reference.
-static int parse_name(PyObject *value, const char *what, PyObject **name)
-{
-    if (!PyUnicode_Check(value)) {
-        PyErr_Format(PyExc_TypeError, "%s is a str, not %.100s", what, Py_TYPE(value)->tp_name);
-        return -1;
-    }
-    *name = PyUnicode_FromObject(value);
-    return *name == NULL ? -1 : 0;
-}
-
 // The chain of a name in a role. 1, or 0 when no message has it, or -1 with an exception.
 static int look_up(history_object *self, int role, PyObject *value, const char *what, uint32_t *chain)
 {
-    PyObject *name;
-    if (parse_name(value, what, &name) < 0)
+    PyObject *name = arguments_text(value, what);
+    if (name == NULL)
         return -1;
     int status = history_find_chain(self, role, name, chain);
     Py_DECREF(name);
@@ -100,8 +89,8 @@ static int match_topics(history_object *self, PyObject *filter, uint64_t **bits)
 
 static int look_up_topic(history_object *self, PyObject *value, pc_history_query *query, uint64_t **bits)
 {
-    PyObject *name;
-    if (parse_name(value, "topic", &name) < 0)
+    PyObject *name = arguments_text(value, "topic");
+    if (name == NULL)
         return -1;
     Py_ssize_t length = PyUnicode_GET_LENGTH(name);
     bool wild = PyUnicode_FindChar(name, '+', 0, length, 1) >= 0 || PyUnicode_FindChar(name, '#', 0, length, 1) >= 0;

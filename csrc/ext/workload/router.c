@@ -2,6 +2,8 @@
 // The Router type: its endpoints and subscriptions (see router.h; the routing is in router_route.c).
 #include "workload/router.h"
 
+#include "workload/arguments.h"
+
 PyObject *router_raise(router_object *self, const char *format, PyObject *what)
 {
     core_state *state = core_state_of_type(Py_TYPE(self));
@@ -53,13 +55,6 @@ PyObject *router_everyone(router_object *self)
     return self->all;
 }
 
-PyObject *router_exact(PyObject *text, const char *what)
-{
-    if (!PyUnicode_Check(text))
-        return PyErr_Format(PyExc_TypeError, "%s is a str, not %R", what, text);
-    return PyUnicode_FromObject(text);
-}
-
 // Forget the snapshots. A new cache, so that who fills the old one fills nothing.
 static int router_changed(router_object *self)
 {
@@ -79,7 +74,7 @@ static PyObject *router_add(router_object *self, PyObject *const *args, Py_ssize
 {
     if (router_check_count("_add", nargs, 3) < 0)
         return NULL;
-    PyObject *name = router_exact(args[0], "the name of an endpoint");
+    PyObject *name = arguments_text(args[0], "the name of an endpoint");
     if (name == NULL || router_changed(self) < 0) {
         Py_XDECREF(name);
         return NULL;
@@ -181,7 +176,7 @@ static PyObject *router_subscribe(router_object *self, PyObject *const *args, Py
 {
     if (router_check_count("subscribe", nargs, 2) < 0)
         return NULL;
-    PyObject *filter = router_exact(args[1], "a topic filter");
+    PyObject *filter = arguments_text(args[1], "a topic filter");
     if (filter == NULL)
         return NULL;
     PyObject *result = subscribe(self, args[0], filter);
@@ -196,7 +191,7 @@ static PyObject *router_unsubscribe(router_object *self, PyObject *const *args, 
 {
     if (router_check_count("unsubscribe", nargs, 2) < 0)
         return NULL;
-    PyObject *filter = router_exact(args[1], "a topic filter");
+    PyObject *filter = arguments_text(args[1], "a topic filter");
     if (filter == NULL)
         return NULL;
     endpoint_object *endpoint = router_changed(self) == 0 ? (endpoint_object *)router_find(self, args[0]) : NULL;

@@ -25,10 +25,6 @@ typedef struct router_object {
     size_t turn; // of send_next()
 } router_object;
 
-// A name, filter or topic as an exact str, a new reference, or NULL with TypeError that begins with `what`: what a
-// subclass of str says of equality is no business of a router's.
-PyObject *router_exact(PyObject *text, const char *what);
-
 // The endpoint of a name, borrowed. NULL with RouteError. By the text alone: until there is an error it runs nothing.
 PyObject *router_find(router_object *self, PyObject *name);
 

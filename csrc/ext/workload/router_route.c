@@ -2,6 +2,7 @@
 // Whom a message goes to, and the delivery to them (see router.h).
 #include "workload/router.h"
 
+#include "workload/arguments.h"
 #include "workload/message.h"
 #include "workload/pc_hash.h"
 
@@ -91,7 +92,7 @@ static PyObject *subscribed(router_object *self, PyObject *topic)
 
 static PyObject *subscribed_to_any(router_object *self, PyObject *topic)
 {
-    PyObject *exact = router_exact(topic, "a topic");
+    PyObject *exact = arguments_text(topic, "a topic");
     PyObject *tuple = exact != NULL ? subscribed(self, exact) : NULL;
     Py_XDECREF(exact);
     return tuple;
