@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from perfcore.cli import Parser
 from perfcore.cli.options import add_database, add_reading, days, write_json
 from perfcore.errors import HistoryError
-from perfcore.report.text import change, printable, say, seconds, table
+from perfcore.report.text import change, printable, say, table
+from perfcore.units import format_metric
 
 if TYPE_CHECKING:
     from perfcore.judge.history import Trend
@@ -22,6 +23,7 @@ _EXAMPLES = """\
 examples:
   perfcore trends --days 30
   perfcore trends --benchmark routing --json
+  perfcore trends --metric peak_bytes
 
 exit codes: 0 done; 2 there is no history, or nothing in it that was asked for
 """
@@ -31,13 +33,15 @@ def parser() -> Parser:
     """Return the parser of this command."""
     made = Parser(
         prog="perfcore trends",
-        description="Show how medians developed. Runs of different environments, backends or methods are shown apart.",
+        description="Show how medians, or another metric, developed. Runs of different environments, backends or methods "
+        "are shown apart; runs whose figure is not above zero are left out.",
         epilog=_EXAMPLES,
     )
     made.add_argument("--days", type=days, default=30.0, metavar="N", help="the runs of the last N days (30)")
     made.add_argument(
         "--benchmark", metavar="PATTERN", help="only names that hold this text or match it, like '*copy*'"
     )
+    made.add_argument("--metric", default="median", metavar="NAME", help="median (default), min, peak_bytes, p99, …")
     add_database(made)
     add_reading(made)
     return made
@@ -74,8 +78,9 @@ def run(args: argparse.Namespace) -> int:
 
     history = open_history(args)
     names = history.names(args.benchmark)
+    since = time.time() - args.days * 86400
     entries: list[dict[str, Any]] = []
-    for name, points in history.series(names, since=time.time() - args.days * 86400).items():
+    for name, points in history.series(names, since=since, metric=args.metric).items():
         for group in group_alike(points):
             found = trend([point.at for point in group], [point.median for point in group])
             if found is None:
@@ -87,11 +92,12 @@ def run(args: argparse.Namespace) -> int:
             entries.append({"benchmark": name} | where | described)
     if not entries:
         which = f" of benchmarks like {args.benchmark!r}" if args.benchmark else ""
-        raise HistoryError(f"{history.name}: no runs{which} in the last {args.days:g} days; ask for more with --days")
+        what = "runs" if args.metric == "median" else f"{args.metric} above zero"
+        raise HistoryError(f"{history.name}: no {what}{which} in the last {args.days:g} days; ask for more with --days")
     if args.json:
         write_json(
-            {"schema": 1, "command": "trends", "history": history.name, "days": args.days, "trends": entries}
-            | {"exit_code": 0}
+            {"schema": 1, "command": "trends", "history": history.name, "days": args.days, "metric": args.metric}
+            | {"trends": entries, "exit_code": 0}
         )
         return 0
     header = ("benchmark", "runs", "first", "last", "change", "a week", "environment", "development")
@@ -99,8 +105,8 @@ def run(args: argparse.Namespace) -> int:
         (
             printable(entry["benchmark"]),
             str(entry["count"]),
-            seconds(entry["first"]),
-            seconds(entry["last"]),
+            format_metric(args.metric, entry["first"]),
+            format_metric(args.metric, entry["last"]),
             change(entry["last"] / entry["first"]),
             change(entry["weekly"]),
             f"{entry['environment'][:8]} {printable(entry['method'])}",

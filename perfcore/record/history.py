@@ -292,10 +292,11 @@ class History:
     ) -> dict[str, list[Point]]:
         """Return the benchmarks' medians, the oldest first. What has no finite median is left out.
 
-        Instead of the median, ``metric`` may name the mean, stddev, min or max, or what `kept_figure` finds.
+        Instead of the median, ``metric`` may name the mean, stddev, min, max or ops, or what `kept_figure` finds.
         """
         run, figure = db.runs.c, db.figures.c
-        kept = figure[metric] if metric in _COLUMNS else figure.metrics_json
+        column = "mean" if metric == "ops" else metric if metric in _COLUMNS else "metrics_json"
+        kept = figure[column]
         points: dict[str, list[Point]] = {name: [] for name in names}
         conditions: list[sa.ColumnElement[bool]] = [kept.is_not(None)]
         if since is not None:
@@ -316,7 +317,12 @@ class History:
                     .order_by(run.at, run.id)
                 )
                 points[name] = list(map(Point._make, db.fetch(connection, query)))
-        if metric in _COLUMNS:
+        if metric == "ops":
+            return {
+                name: [one._replace(median=1 / one.median) for one in found if one.median]
+                for name, found in points.items()
+            }
+        if column == metric:
             return points
         return {name: _of_metric(metric, found) for name, found in points.items()}
 

@@ -212,6 +212,24 @@ def test_the_command_over_a_history(folder: Path, capsys: pytest.CaptureFixture[
         assert text in captured.err
 
 
+def test_a_metric_s_trend(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(folder, {"a": wave(1e-6, 30)}, peak_bytes=[1000] * 15 + [2000] * 15, allocations=[0] * 30)
+    span = str((datetime.now(UTC).timestamp() - NOW) / DAY + 30)
+    assert main(["trends", "--metric", "peak_bytes", "--days", span, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    (found,) = report["trends"]
+    assert (report["metric"], found["first"], found["last"], found["count"]) == ("peak_bytes", 1000, 2000, 30)
+    assert [(one["previous_commit"], one["commit"], one["ratio"]) for one in found["changes"]] == [("c14", "c15", 2)]
+    assert main(["trends", "--metric", "peak_bytes", "--days", span]) == 0
+    assert {"1.00", "2.00", "kB", "c14..c15", "+100.0"} <= {*capsys.readouterr().out.split()}
+    assert main(["trends", "--metric", "ops", "--days", span, "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["trends"]
+    (mean,) = perfcore.PerformanceAnalyzer(history="h.db").trends(metric="mean", now=NOW)
+    assert found["last"] == pytest.approx(1 / mean.moving[-1], rel=0.01)
+    assert main(["trends", "--metric", "allocations", "--days", span]) == 2
+    assert "no allocations above zero in the last" in capsys.readouterr().err
+
+
 # --- the detector ---
 
 
