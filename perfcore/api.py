@@ -114,7 +114,7 @@ class Comparison:
         base: the first callable's measurement.
         head: the second's.
         ratio: time of the second over time of the first: the Hodges-Lehmann estimate over stretches of blocks.
-        interval: confidence interval of the ratio (95 %, Student's); None with too few blocks for one.
+        interval: confidence interval of the ratio (95 %, of a trimmed mean); None with too few blocks for one.
         pairs: how many pairs of blocks were run.
         status: "regression": the second is slower, and by about half the threshold or more; "improvement": it is
             faster by as much; "ok": it is not slower by the threshold; "undecided": the interval is too wide to tell.

@@ -25,8 +25,8 @@ MOST_PAIRS = 100
 STATUSES = ("regression", "undecided", "improvement", "ok")
 
 EVIDENCE = (
-    "pairs of fresh processes measured in turns; Hodges-Lehmann estimate, Student interval of 99.8 % over all looks; "
-    "false discovery rate of 1 % over the suite"
+    "pairs of fresh processes measured in turns; Hodges-Lehmann estimate, interval of a trimmed mean, 99.8 % over all "
+    "looks; false discovery rate of 1 % over the suite"
 )
 
 _ALPHA = 0.001  # on each side of an interval, over all looks
@@ -142,15 +142,15 @@ def _look(track: Track, rule: PairRule) -> float:
     """Judge one benchmark on its own; return the p-value of its being changed in the direction that it seems to be."""
     threshold = _threshold(rule.threshold, track.base)
     exceeds = rule.mode == "exceeds"
-    look = max(1, track.pairs - LEAST_PAIRS + 1)
+    looks = max(1, rule.max_pairs - LEAST_PAIRS + 1)
     effects = array("d", track.effects)
-    status, estimate, low, high, p_value = _core.judge_pairs(effects, threshold, _ALPHA, exceeds, look)
+    status, estimate, low, high, p_value = _core.judge_pairs(effects, threshold, _ALPHA, exceeds, looks)
     track.status, track.ratio, track.low, track.high = status, math.exp(estimate), math.exp(low), math.exp(high)
     track.p_value = p_value
     if estimate >= 0:
         return p_value
     mirrored = array("d", [-effect for effect in track.effects])
-    return _core.judge_pairs(mirrored, threshold, _ALPHA, exceeds, look)[4]
+    return _core.judge_pairs(mirrored, threshold, _ALPHA, exceeds, looks)[4]
 
 
 def _why_undecided(track: Track, rule: PairRule) -> str:
@@ -214,10 +214,8 @@ def judge_blocks(base: Sequence[float], head: Sequence[float], threshold: float,
             for start in range(0, len(base) - size + 1, size)
         ],
     )
-    # Each side of the interval may miss by (1 - level) / 2, which is what the first look spends of alpha.
-    status, estimate, low, high, _ = _core.judge_pairs(
-        effects, _threshold(threshold, _median(base)), 1 - level, False, 1
-    )
+    miss = (1 - level) / 2  # of each side
+    status, estimate, low, high, _ = _core.judge_pairs(effects, _threshold(threshold, _median(base)), miss, False, 1)
     return BlocksVerdict(status, math.exp(estimate), math.exp(low), math.exp(high))
 
 

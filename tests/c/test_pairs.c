@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// pc_pairs: effects, the decision against figures computed with SciPy 1.17 (t.ppf, t.sf), refusals, and every
-// allocation failing once with the results untouched.
+// pc_pairs: effects, the decision against figures computed with SciPy 1.17 (t.isf, mstats.trimmed_stde), refusals, and
+// every allocation failing once with the results untouched.
 #include "check.h"
 #include "failing_malloc.h"
 
@@ -10,24 +10,19 @@
 
 enum { MOST = 64 };
 
-static const pc_pairs_rule detect = {.mode = PC_PAIRS_DETECT, .threshold = 0.05, .alpha = 0.001};
-static const pc_pairs_rule exceeds = {.mode = PC_PAIRS_EXCEEDS, .threshold = 0.05, .alpha = 0.001};
+static const pc_pairs_rule detect = {.mode = PC_PAIRS_DETECT, .threshold = 0.05, .alpha = 0.001, .looks = 1};
+static const pc_pairs_rule exceeds = {.mode = PC_PAIRS_EXCEEDS, .threshold = 0.05, .alpha = 0.001, .looks = 1};
+static const pc_pairs_rule many_looks = {.mode = PC_PAIRS_DETECT, .threshold = 0.05, .alpha = 0.001, .looks = 21};
 
 static bool near(double value, double expected, double relative)
 {
     return fabs(value - expected) <= relative * fabs(expected);
 }
 
-// A look after every effect from the fourth on, as `perfcore ab` takes them.
-static uint32_t look_of(size_t count)
-{
-    return count > PC_PAIRS_LEAST ? (uint32_t)(count - PC_PAIRS_LEAST + 1) : 1;
-}
-
 static pc_pairs_status status_of(const double *effects, size_t count, const pc_pairs_rule *rule)
 {
     pc_pairs_verdict verdict;
-    return pc_pairs_judge(effects, count, look_of(count), rule, &verdict) < 0 ? (pc_pairs_status)-1 : verdict.status;
+    return pc_pairs_judge(effects, count, rule, &verdict) < 0 ? (pc_pairs_status)-1 : verdict.status;
 }
 
 static void test_effect(void)
@@ -59,16 +54,16 @@ static void test_estimate(void)
 {
     pc_pairs_verdict verdict;
     const double one[] = {0.25};
-    CHECK(pc_pairs_judge(one, 1, look_of(1), &detect, &verdict) == 0);
+    CHECK(pc_pairs_judge(one, 1, &detect, &verdict) == 0);
     CHECK(verdict.estimate == 0.25 && verdict.status == PC_PAIRS_UNDECIDED && verdict.p_value == 1.0);
     CHECK(isinf(verdict.low) && verdict.low < 0.0 && isinf(verdict.high) && verdict.high > 0.0);
     const double two[] = {1.0, 3.0};
-    CHECK(pc_pairs_judge(two, 2, look_of(2), &detect, &verdict) == 0 && verdict.estimate == 2.0);
+    CHECK(pc_pairs_judge(two, 2, &detect, &verdict) == 0 && verdict.estimate == 2.0);
     // The ten Walsh averages of 1, 2, 4, 16: 1 1.5 2 2.5 3 4 8.5 9 10 16.
     const double four[] = {16.0, 1.0, 4.0, 2.0};
-    CHECK(pc_pairs_judge(four, 4, look_of(4), &detect, &verdict) == 0 && verdict.estimate == 3.5);
+    CHECK(pc_pairs_judge(four, 4, &detect, &verdict) == 0 && verdict.estimate == 3.5);
     const double equal[] = {0.5, 0.5, 0.5, 0.5, 0.5};
-    CHECK(pc_pairs_judge(equal, 5, look_of(5), &detect, &verdict) == 0);
+    CHECK(pc_pairs_judge(equal, 5, &detect, &verdict) == 0);
     CHECK(verdict.estimate == 0.5 && verdict.low == 0.5 && verdict.high == 0.5 && verdict.p_value == 0.0);
     CHECK(verdict.status == PC_PAIRS_REGRESSION);
 
@@ -92,25 +87,48 @@ static void test_estimate(void)
             }
         }
         double expected = 0.5 * (walsh[(length - 1) / 2] + walsh[length / 2]);
-        CHECK(pc_pairs_judge(effects, count, look_of(count), &detect, &verdict) == 0 &&
-              near(verdict.estimate, expected, 1e-15));
+        CHECK(pc_pairs_judge(effects, count, &detect, &verdict) == 0 && near(verdict.estimate, expected, 1e-15));
     }
+}
+
+static double reach_of(const double *effects, size_t count, const pc_pairs_rule *rule)
+{
+    pc_pairs_verdict verdict;
+    CHECK(pc_pairs_judge(effects, count, rule, &verdict) == 0);
+    CHECK(near(verdict.high + verdict.low, 2.0 * verdict.estimate, 1e-12) || fabs(verdict.estimate) < 1e-12);
+    return (verdict.high - verdict.low) / 2.0;
 }
 
 static void test_interval(void)
 {
     pc_pairs_verdict verdict;
     const double four[] = {0.05, 0.06, 0.04, 0.05};
-    CHECK(pc_pairs_judge(four, 4, look_of(4), &detect, &verdict) == 0);
+    CHECK(pc_pairs_judge(four, 4, &detect, &verdict) == 0 && near(verdict.estimate, 0.05, 1e-14));
     double error = sqrt((0.01 * 0.01 * 2.0) / 3.0 / 4.0);
-    CHECK(near(verdict.estimate, 0.05, 1e-14));
-    CHECK(near((verdict.high - verdict.estimate) / error, 12.923978636687485, 1e-9)); // t.isf(0.0005, 3)
-    CHECK(near(verdict.high + verdict.low, 2.0 * verdict.estimate, 1e-12));
+    CHECK(near(reach_of(four, 4, &detect) / error, 10.214531852405337, 1e-9));     // t.isf(0.001, 3)
+    CHECK(near(reach_of(four, 4, &many_looks) / error, 24.019753940104184, 1e-9)); // a look has 1/12.6 of 0.001
     const double seven[] = {0.01, -0.01, 0.01, -0.01, 0.01, -0.01, 0.0};
-    CHECK(pc_pairs_judge(seven, 7, look_of(7), &detect, &verdict) == 0);
     error = sqrt(6.0 * 1e-4 / 6.0 / 7.0);
-    CHECK(near((verdict.high - verdict.estimate) / error, 9.082346327293994, 1e-9)); // look 4 spends 1/20 of 0.001
-    CHECK(verdict.p_value <= 1.0 && verdict.p_value > 0.5);
+    CHECK(near(reach_of(seven, 7, &many_looks) / error, 8.370386838081101, 1e-9));
+    CHECK(pc_pairs_judge(seven, 7, &many_looks, &verdict) == 0 && verdict.p_value <= 1.0 && verdict.p_value > 0.5);
+
+    // From ten effects on the outermost ones count only as much as their neighbours, from twenty on two at each end.
+    static const struct {
+        size_t count;
+        double reach;
+    } known[] = {{9, 0.7375515980445498}, {10, 0.8308896626227703}, {19, 0.3629860540789164}, {20, 0.3984121777817011}};
+    double effects[20];
+    for (int i = 0; i < 20; i++)
+        effects[i] = (i * 37 % 101) / 100.0 - 0.5;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        CHECK(near(reach_of(effects, known[i].count, &many_looks), known[i].reach, 1e-9));
+    for (int i = 0; i < 20; i++) {
+        if (effects[i] == -0.5)
+            effects[i] = -30.0;
+        else if (effects[i] > 0.465)
+            effects[i] = 30.0;
+    }
+    CHECK(near(reach_of(effects, 20, &many_looks), known[3].reach, 1e-9));
 }
 
 static void test_decisions(void)
@@ -135,7 +153,7 @@ static void test_decisions(void)
     CHECK(status_of(noisy_faster, 4, &exceeds) == PC_PAIRS_UNDECIDED);
     const double none[4] = {0.0}; // all alike: certain, and not above
     pc_pairs_verdict verdict;
-    CHECK(pc_pairs_judge(none, 4, look_of(4), &detect, &verdict) == 0 && verdict.p_value == 1.0);
+    CHECK(pc_pairs_judge(none, 4, &detect, &verdict) == 0 && verdict.p_value == 1.0);
     CHECK(verdict.status == PC_PAIRS_OK && verdict.low == 0.0 && verdict.high == 0.0);
 }
 
@@ -143,20 +161,22 @@ static void test_refusals(void)
 {
     pc_pairs_verdict verdict = {.estimate = 7.0};
     double effects[4] = {0.0};
-    CHECK(pc_pairs_judge(effects, 0, look_of(0), &detect, &verdict) == -EINVAL);
-    CHECK(pc_pairs_judge(effects, 4, 0, &detect, &verdict) == -EINVAL);
+    CHECK(pc_pairs_judge(effects, 0, &detect, &verdict) == -EINVAL);
     pc_pairs_rule rule = detect;
+    rule.looks = 0;
+    CHECK(pc_pairs_judge(effects, 4, &rule, &verdict) == -EINVAL);
+    rule = detect;
     rule.threshold = 0.0;
-    CHECK(pc_pairs_judge(effects, 4, look_of(4), &rule, &verdict) == -EINVAL);
+    CHECK(pc_pairs_judge(effects, 4, &rule, &verdict) == -EINVAL);
     rule.threshold = (double)NAN;
-    CHECK(pc_pairs_judge(effects, 4, look_of(4), &rule, &verdict) == -EINVAL);
+    CHECK(pc_pairs_judge(effects, 4, &rule, &verdict) == -EINVAL);
     rule = detect;
     rule.alpha = 0.5;
-    CHECK(pc_pairs_judge(effects, 4, look_of(4), &rule, &verdict) == -EINVAL);
+    CHECK(pc_pairs_judge(effects, 4, &rule, &verdict) == -EINVAL);
     rule.alpha = 0.0;
-    CHECK(pc_pairs_judge(effects, 4, look_of(4), &rule, &verdict) == -EINVAL);
+    CHECK(pc_pairs_judge(effects, 4, &rule, &verdict) == -EINVAL);
     effects[3] = (double)INFINITY;
-    CHECK(pc_pairs_judge(effects, 4, look_of(4), &detect, &verdict) == -EDOM);
+    CHECK(pc_pairs_judge(effects, 4, &detect, &verdict) == -EDOM);
     CHECK(verdict.estimate == 7.0);
 }
 
@@ -181,7 +201,7 @@ static void test_out_of_memory(void)
     for (long i = 0;; i++) {
         pc_pairs_verdict verdict = {.estimate = 7.0};
         fail_at = i;
-        const int status = pc_pairs_judge(slower, 4, 1, &detect, &verdict);
+        const int status = pc_pairs_judge(slower, 4, &detect, &verdict);
         const bool all = fail_at >= 0;
         fail_at = -1;
         if (all) {

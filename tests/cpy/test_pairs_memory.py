@@ -16,9 +16,9 @@ TWO = array("d", [1.0, 2.0])
 
 
 def judge(
-    effects: object = SLOWER, threshold: float = 0.05, alpha: float = 0.001, exceeds: bool = False, look: int = 1
+    effects: object = SLOWER, threshold: float = 0.05, alpha: float = 0.001, exceeds: bool = False, looks: int = 1
 ) -> tuple[str, float, float, float, float]:
-    return _core.judge_pairs(effects, threshold, alpha, exceeds, look)
+    return _core.judge_pairs(effects, threshold, alpha, exceeds, looks)
 
 
 REFUSALS: dict[str, tuple[type[Exception], str, Callable[[], object]]] = {
@@ -29,8 +29,8 @@ REFUSALS: dict[str, tuple[type[Exception], str, Callable[[], object]]] = {
     "threshold": (ValueError, "threshold above 0", lambda: judge(threshold=-0.05)),
     "endless threshold": (ValueError, "threshold above 0", lambda: judge(threshold=math.inf)),
     "alpha": (ValueError, "alpha between", lambda: judge(alpha=0.6)),
-    "look": (ValueError, "look from 1", lambda: judge(look=0)),
-    "look below": (ValueError, "look from 1", lambda: judge(look=-3)),
+    "looks": (ValueError, "looks from 1", lambda: judge(looks=0)),
+    "looks below": (ValueError, "looks from 1", lambda: judge(looks=-3)),
     "unequal": (ValueError, "base has 2 blocks and head 1", lambda: _core.pair_effect(TWO, TWO[:1])),
     "no blocks": (ValueError, "base", lambda: _core.pair_effect(array("d"), array("d"))),
     "zero": (ValueError, "above 0", lambda: _core.pair_effect(TWO, array("d", [1.0, 0.0]))),
@@ -73,8 +73,8 @@ def test_figures() -> None:
     assert estimate == pytest.approx(0.1)
     assert 0.09 < low < estimate < high < 0.11
     assert 0 < p_value < 1e-5
-    _, _, later_low, later_high, later_p = judge(look=5)
+    _, _, later_low, later_high, later_p = judge(looks=5)
     assert later_low < low < high < later_high
-    assert later_p == pytest.approx(15 * p_value)
+    assert later_p == pytest.approx((1 + 6.5 * math.log(2)) * p_value)
     assert judge(array("d", [0.3, 0.1]))[1:] == (pytest.approx(0.2), -math.inf, math.inf, 1.0)
     assert _core.pair_effect(array("d", [1, 1, 1]), array("d", [2, 2, 9])) == pytest.approx(math.log(2))

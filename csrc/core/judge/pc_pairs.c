@@ -10,15 +10,20 @@
 #include "judge/pc_shift.h"
 #include "judge/pc_special.h"
 
-static double standard_error(const double *effects, size_t count)
+// Of the mean of what is left when `trimmed` sorted effects are cut off at each end.
+static double standard_error(const double *sorted, size_t count, size_t trimmed)
 {
+    const double low = sorted[trimmed], high = sorted[count - trimmed - 1];
     double mean = 0.0;
     for (size_t i = 0; i < count; i++)
-        mean += effects[i] / (double)count;
+        mean += fmin(fmax(sorted[i], low), high) / (double)count;
     double squares = 0.0;
-    for (size_t i = 0; i < count; i++)
-        squares += (effects[i] - mean) * (effects[i] - mean);
-    return sqrt(squares / (double)(count - 1) / (double)count);
+    for (size_t i = 0; i < count; i++) {
+        const double distance = fmin(fmax(sorted[i], low), high) - mean;
+        squares += distance * distance;
+    }
+    const double kept = (double)(count - 2 * trimmed) / (double)count;
+    return sqrt(squares / (double)(count - 1) / (double)count) / kept;
 }
 
 static double p_above(double distance, double error, double degrees)
@@ -64,10 +69,9 @@ int pc_pairs_effect(const double *base, const double *head, size_t blocks, doubl
     return status;
 }
 
-int pc_pairs_judge(const double *effects, size_t count, uint32_t look, const pc_pairs_rule *rule,
-                   pc_pairs_verdict *verdict)
+int pc_pairs_judge(const double *effects, size_t count, const pc_pairs_rule *rule, pc_pairs_verdict *verdict)
 {
-    if (count == 0 || look == 0 || !(rule->threshold > 0.0 && isfinite(rule->threshold)) ||
+    if (count == 0 || rule->looks == 0 || !(rule->threshold > 0.0 && isfinite(rule->threshold)) ||
         !(rule->alpha > 0.0 && rule->alpha < 0.5))
         return -EINVAL;
     if (count >= (size_t)1 << 31)
@@ -84,9 +88,10 @@ int pc_pairs_judge(const double *effects, size_t count, uint32_t look, const pc_
         pc_pairs_verdict result = {.status = PC_PAIRS_UNDECIDED, .low = -INFINITY, .high = INFINITY, .p_value = 1.0};
         result.estimate = pc_shift_center(sorted, count);
         if (count >= PC_PAIRS_LEAST) {
-            const double cost = (double)look * ((double)look + 1.0); // this look may spend alpha over this
-            const double degrees = (double)(count - 1);
-            const double error = standard_error(sorted, count);
+            const double cost = 1.0 + 6.5 * log(((double)rule->looks + 3.0) / 4.0); // a look has alpha over this
+            const size_t trimmed = count / 10;
+            const double degrees = (double)(count - 2 * trimmed - 1);
+            const double error = standard_error(sorted, count, trimmed);
             const double reach = -pc_student_quantile(rule->alpha / cost, degrees) * error;
             result.low = result.estimate - reach;
             result.high = result.estimate + reach;

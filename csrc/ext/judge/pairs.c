@@ -38,30 +38,30 @@ static PyObject *pair_effect(PyObject *module, PyObject *args)
 
 PyDoc_STRVAR(
     judge_pairs_doc,
-    "judge_pairs($module, effects, threshold, alpha, exceeds, look, /)\n--\n\n"
+    "judge_pairs($module, effects, threshold, alpha, exceeds, looks, /)\n--\n\n"
     "Judge the effects, ln(head / base), of pairs of processes; the rule is in pc_pairs.h.\n\n"
     "threshold is relative (0.05 is 5 %); alpha is the chance that one side of the interval ever misses, over\n"
-    "all looks, of which this is number look = 1, 2, ....\n"
+    "all looks, of which there are at most so many, the first after the fourth pair.\n"
     "Returns (status, estimate, low, high, p_value), all of them logarithms; the interval is infinite before\n"
     "the fourth pair. Raises ValueError for values out of range.");
 
 static PyObject *judge_pairs(PyObject *module, PyObject *args)
 {
     PyObject *object;
-    int exceeds, look;
+    int exceeds, looks;
     pc_pairs_rule rule;
     doubles effects;
-    if (!PyArg_ParseTuple(args, "Oddpi:judge_pairs", &object, &rule.threshold, &rule.alpha, &exceeds, &look) ||
+    if (!PyArg_ParseTuple(args, "Oddpi:judge_pairs", &object, &rule.threshold, &rule.alpha, &exceeds, &looks) ||
         doubles_get_finite(core_state_of_module(module), object, "effects", &effects) < 0)
         return NULL;
     rule.mode = exceeds ? PC_PAIRS_EXCEEDS : PC_PAIRS_DETECT;
+    rule.looks = looks > 0 ? (uint32_t)looks : 0;
     pc_pairs_verdict verdict;
-    const uint32_t number = look > 0 ? (uint32_t)look : 0;
-    const int status = pc_pairs_judge(effects.values, effects.count, number, &rule, &verdict);
+    const int status = pc_pairs_judge(effects.values, effects.count, &rule, &verdict);
     doubles_release(&effects);
     if (status == -EINVAL)
         return PyErr_Format(PyExc_ValueError,
-                            "judging takes a threshold above 0, an alpha between 0 and 0.5 and a look from 1 on");
+                            "judging takes a threshold above 0, an alpha between 0 and 0.5, and looks from 1 on");
     if (status < 0)
         return core_raise_errno(status);
     return Py_BuildValue("(sdddd)", pc_pairs_name(verdict.status), verdict.estimate, verdict.low, verdict.high,
