@@ -33,8 +33,8 @@ def parser() -> Parser:
     """Return the parser of this command."""
     made = Parser(
         prog="perfcore trends",
-        description="Show how medians, or another metric, developed. Runs of different environments, backends or methods "
-        "are shown apart; runs whose figure is not above zero are left out.",
+        description="Show how medians, or another metric, developed. Runs of different environments, backends or "
+        "methods are shown apart; runs whose figure is not above zero are left out.",
         epilog=_EXAMPLES,
     )
     made.add_argument("--days", type=days, default=30.0, metavar="N", help="the runs of the last N days (30)")

@@ -259,22 +259,30 @@ def test_blocks(base: dict[str, object], head: dict[str, object], expected: Bloc
     assert Blocks.of(base, head) == expected
 
 
-def test_each_side_is_first_in_every_other_block_and_pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sides_take_turns_at_being_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To start, to come to the test, and in each block; and each processor has pairs of either order."""
+    starts: list[str] = []
     blocks: list[list[str]] = []
+    pins: list[int] = []
 
     class Scripted:
         """A worker whose one benchmark takes as long on both sides."""
 
         def __init__(self, side: Side, _: list[str], **__: object) -> None:
             self.side = side
-            if side.name == "base":
+            starts.append(side.name)
+            if len(starts) % 2:
                 blocks.append([])
+
+        def pin(self, cpu: int) -> None:
+            pins.append(cpu)
 
         def ask(self, command: dict[str, object] | None) -> dict[str, object]:
             match command and command["do"]:
                 case None:
                     return {"event": "collected", "ids": ["a"], "errors": {}, "reason": None}
                 case "select":
+                    blocks[-1].append(f"calibrated {self.side.name}")
                     return {"event": "ready"} | ready(1e-3)
                 case "block":
                     blocks[-1].append(self.side.name)
@@ -287,7 +295,12 @@ def test_each_side_is_first_in_every_other_block_and_pair(tmp_path: Path, monkey
 
     monkeypatch.setattr(ab, "Worker", Scripted)
     sides = [Side(name, name, tmp_path, tmp_path, "python") for name in ("base", "head")]
-    report = compare_sides(sides, Plan(PairRule(max_pairs=4), pin=False, to_the_end=True))
-    assert [track.pairs for track in report.tracks] == [4]
-    first, second = ["base", "head", "head", "base"] * 3, ["head", "base", "base", "head"] * 3
-    assert blocks == [first, second, first, second]
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5})
+    report = compare_sides(sides, Plan(PairRule(max_pairs=6), to_the_end=True))
+    assert [track.pairs for track in report.tracks] == [6]
+    assert starts == ["base", "head", "head", "base"] * 3
+    assert pins == [3, 3, 3, 3, 5, 5, 5, 5, 3, 3, 3, 3]
+    # Whoever was calibrated last goes first: then each side has as many blocks right behind one of its own.
+    first = ["calibrated base", "calibrated head", *["head", "base", "base", "head"] * 3]
+    second = ["calibrated head", "calibrated base", *["base", "head", "head", "base"] * 3]
+    assert blocks == [first, second] * 3
