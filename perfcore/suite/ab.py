@@ -4,7 +4,8 @@
 Both processes of a pair are fresh, share a hash seed of the pair's own and one processor, another after every second
 pair; whole suites run in one process, so that imports are paid once. Inside each test the sides alternate in blocks,
 A B B A A B …; only one of them ever runs at a time. Base is started first, and comes to each test first, in one pair,
-head in the next: with base always first, head came out 0.37 ± 0.09 % slower than itself. After each pair the decided benchmarks are left out of the next.
+head in the next: with base always first, head came out 0.37 ± 0.09 % slower than itself.
+After each pair the decided benchmarks are left out of the next.
 """
 
 from __future__ import annotations
