@@ -81,7 +81,7 @@ class PairSettings(Settings):
 
     """
 
-    pairs: int = 24
+    pairs: int = 48
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ RESULTS = Path(__file__).resolve().parent.parent / "results"
 SLOWDOWNS = {"ab": (0.0, 0.03, 0.05), "check": (0.0, 0.1)}
 RUNS = 60
 QUICK_RUNS = 1
-PAIRS = 24
+PAIRS = 48
 QUICK_PAIRS = 6
 
 

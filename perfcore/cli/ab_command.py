@@ -88,7 +88,7 @@ def parser() -> Parser:
         metavar="SECONDS",
         help="for one benchmark on both sides together (10); four pairs are measured however long they take",
     )
-    made.add_argument("--max-pairs", type=_pairs, default=24, metavar="N", help="pairs of processes at most (24)")
+    made.add_argument("--max-pairs", type=_pairs, default=48, metavar="N", help="pairs of processes at most (48)")
     made.add_argument(
         "--timeout",
         type=duration,

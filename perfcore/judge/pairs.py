@@ -54,7 +54,7 @@ class PairRule:
     threshold: float = 0.05
     mode: Mode = "detect"
     max_time: float = 10.0
-    max_pairs: int = 24
+    max_pairs: int = 48
 
 
 @dataclass(slots=True)

@@ -53,7 +53,7 @@ def test_table(report: Report, capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[:3] == ["base: main (0123456)", "head: working tree", ""]
     rows = [line.split()[0].rpartition("::")[2] for line in lines[4:9]]
     assert rows == ["test_slower[\\x1b]", "test_failed", "test_noisy", "test_faster", "test_same"]
-    assert lines[4].split()[1:8] == ["2", "µs", "2.21", "µs", "+10.5", "%", "+9.4"]
+    assert lines[4].split()[1:8] == ["2", "µs", "2.21", "µs", "+10.5", "%", "+9.3"]
     assert lines[4].endswith("4  regression")
     assert lines[5].split()[1:4] == ["-", "-", "-"]
     assert "undecided: failed on base: boom\\n; failed on head: boom" in lines[5]
