@@ -8,6 +8,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -214,11 +215,28 @@ def test_a_single_format_goes_to_a_file_with_its_ending(
     assert (tmp_path / "deep/page.html").read_bytes() == (tmp_path / "site.html/report.html").read_bytes()
 
 
+def test_what_it_is_made_of_is_not_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also in a folder, where files have names of their own: report.json may be what was measured."""
+    monkeypatch.chdir(tmp_path)
+    before = [write(tmp_path / name, benchmark()).read_bytes() for name in ("new.json", "report.json")]
+    command = ["report", "new.json", "--baseline", "report.json", "--format", "html,json"]
+    assert main([*command, "--output", "."]) == 2
+    told = "report.json: what is written is made of that file; name another one with --output"
+    assert capsys.readouterr().err == f"perfcore: error: {told}\n"
+    assert [(tmp_path / name).read_bytes() for name in sorted(os.listdir())] == before
+    assert main([*command, "--output", "out"]) == 0
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
         (["--format", "pdf"], "no format"),
-        (["--format", "json", "--output", "./new.json"], "the report is made of that file; name another one"),
+        (
+            ["--format", "json", "--output", "./new.json"],
+            "new.json: what is written is made of that file; name another one",
+        ),
         (["--baseline", "missing.json"], "no baseline yet"),
         (["--output", "new.json"], "cannot write"),
         (["--use", "none.json"], "none.json: no such file; make it with perfcore use"),
