@@ -21,7 +21,7 @@ from perfcore.report.text import change, printable, seconds
 MARKER = "<!-- perfcore-report -->"
 LIMIT = 65_536  # characters, of a comment on GitHub
 _ROOM = 500  # for the note, and what closes the body
-_LONGEST = 160  # characters of a name
+_LONGEST, _HEAD = 160, 60  # characters of a name, and of its beginning where it is too long
 _WORST_FIRST = ("critical", "warning", "undecided", "improvement", "ok")
 _SIGNS = {"critical": "❌", "warning": "⚠️", "undecided": "❔", "improvement": "🟢", "ok": "✔️"}
 _SPECIAL = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|:(?=/)|[^\w ./:,=+-]")
@@ -31,7 +31,7 @@ def escaped(text: str) -> str:
     """Return text as code that shows what it is: no markup, no table cell's end, no mention, no link."""
     text = printable(text)
     if len(text) > _LONGEST:
-        text = text[: _LONGEST - 1] + "…"
+        text = f"{text[:_HEAD]}…{text[_HEAD + 1 - _LONGEST :]}"  # parameters, at the end, tell benchmarks apart
     return f"<code>{_SPECIAL.sub(lambda found: f'&#{ord(found[0])};', text)}</code>"
 
 

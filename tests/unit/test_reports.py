@@ -116,6 +116,15 @@ def test_a_hostile_name_is_one_table_cell_of_markdown() -> None:
     assert len(escaped("x" * 1000)) < 200
 
 
+def test_long_names_stay_apart(tmp_path: Path) -> None:
+    """Those of one parametrised test differ at their ends."""
+    new = [benchmark(f"test_{'long_' * 40}[{size}]") for size in (1, 2)]
+    text = render_comment(documented(tmp_path, *new))
+    names = re.findall(r"<code>(.*?)</code>", text)
+    assert len(set(names)) == 2
+    assert all(name.startswith("tests/test_x.py::test_long_long_") for name in names)
+
+
 def test_markdown_has_the_worst_first_and_folds_the_rest(tmp_path: Path) -> None:
     medians = {"fine": 1e-6, "slow": 1.2e-6, "slower": 2e-6, "warm": 1.08e-6}
     text = render_comment(
