@@ -24,7 +24,12 @@ _ROOM = 500  # for the note, and what closes the body
 _LONGEST, _HEAD = 160, 60  # characters of a name, and of its beginning where it is too long
 _WORST_FIRST = ("critical", "warning", "undecided", "improvement", "ok")
 _SIGNS = {"critical": "❌", "warning": "⚠️", "undecided": "❔", "improvement": "🟢", "ok": "✔️"}
-_SPECIAL = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|:(?=/)|[^\w ./:,=+-]")
+_SPECIAL = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|:(?=/)|w(?=ww\.)|[^\w ./:,=+-]")
+_APART = "<!-- -->"  # behind @: GitHub looks for addresses of e-mail where references are characters again
+
+
+def _reference(found: re.Match[str]) -> str:
+    return f"&#{ord(found[0])};{_APART if found[0] == '@' else ''}"
 
 
 def escaped(text: str) -> str:
@@ -32,7 +37,7 @@ def escaped(text: str) -> str:
     text = printable(text)
     if len(text) > _LONGEST:
         text = f"{text[:_HEAD]}…{text[_HEAD + 1 - _LONGEST :]}"  # parameters, at the end, tell benchmarks apart
-    return f"<code>{_SPECIAL.sub(lambda found: f'&#{ord(found[0])};', text)}</code>"
+    return f"<code>{_SPECIAL.sub(_reference, text)}</code>"
 
 
 def _time(value: float | None) -> str:

@@ -111,8 +111,11 @@ def test_the_policy_names_the_script_and_the_style(tmp_path: Path) -> None:
 def test_a_hostile_name_is_one_table_cell_of_markdown() -> None:
     text = escaped(HOSTILE)
     inside = text.removeprefix("<code>").removesuffix("</code>")
-    assert not set("<>|`*[]@\n\u202e") & set(inside)
+    assert "&#64;<!-- -->someone" in inside
+    assert not set("<>|`*[]@\n\u202e") & set(inside.replace("<!-- -->", ""))
     assert "://" not in inside
+    for name in ("a www.example.com", "_www.example.com", "user@example.com", "mailto:user@example.com"):
+        assert not re.search(r"www\.|(@|&#64;)\w", escaped(name)), "what GitHub makes a link"
     assert len(escaped("x" * 1000)) < 200
 
 
