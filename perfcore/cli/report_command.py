@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from perfcore.record.results import Results
 
 FOLDER = "perfcore-report"
+# What decides how results are judged, which of a comparison is decided.
+_OF_RESULTS = (
+    *("baseline", "history", "database", "days", "sla"),
+    *("warning", "critical", "allow_backend_mismatch", "strict_environment"),
+)
 
 _EXAMPLES = """\
 examples:
@@ -191,8 +196,8 @@ def run(args: argparse.Namespace) -> int:
     if args.lane is None and (args.config is not None or args.folder is not None):
         raise UsageError("--config and --folder are of lanes; name one with --lane")
     if args.results is not None and is_ab(args.results):
-        if args.baseline is not None or args.history or args.database is not None:
-            raise UsageError(f"{args.results} is a comparison already; leave --baseline and --history out")
+        if given := [f"--{name.replace('_', '-')}" for name in _OF_RESULTS if getattr(args, name) not in (None, False)]:
+            raise UsageError(f"{args.results} is a comparison, judged already; leave out {', '.join(given)}")
         document = describe_ab(args.results)
     else:
         document = _document(args)

@@ -294,6 +294,16 @@ def test_action_benchmark_of_an_ab_document_leaves_out_what_is_not_known(tmp_pat
     ]
 
 
+def test_a_comparison_is_not_judged_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It has its threshold; another one would be left out without a word."""
+    (tmp_path / "ab.json").write_text(json.dumps(AB, indent=2))
+    more = ["--critical", "5%", "--history", "--strict-environment"]
+    assert main(["report", str(tmp_path / "ab.json"), "--output", str(tmp_path / "out"), *more]) == 2
+    told = "is a comparison, judged already; leave out --history, --critical, --strict-environment\n"
+    assert capsys.readouterr().err.endswith(told)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_pipe_is_told_to_be_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What was looked at to see what it is would be gone from it."""
     reading, writing = os.pipe()
