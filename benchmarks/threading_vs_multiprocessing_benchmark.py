@@ -13,6 +13,7 @@ import argparse
 import json
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from time import perf_counter
 
 from perfcore.errors import PerfcoreError
@@ -47,6 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--output", metavar="FILE", help="all figures as JSON")
     parser.set_defaults(size="normal")
     options = parser.parse_args(arguments)
+    if options.output and not (folder := Path(options.output).absolute().parent).is_dir():
+        parser.error(f"--output: {folder}: no such folder")  # now, not when all has been measured
     counts, steps = SIZES[options.size]
     began = perf_counter()
     try:

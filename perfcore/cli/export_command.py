@@ -7,8 +7,8 @@ import argparse
 from pathlib import Path
 
 from perfcore.cli import Parser
-from perfcore.cli.options import add_reading, say_written
-from perfcore.report.text import say
+from perfcore.cli.options import add_reading, keep_inputs, say_written
+from perfcore.report.text import put
 
 # Of perfcore.report.write; named here so that --help loads no renderer.
 FORMATS = ("csv", "json", "markdown", "junit", "openmetrics", "action-benchmark", "bencher")
@@ -53,8 +53,9 @@ def run(args: argparse.Namespace) -> int:
     _, render = RENDERERS[args.format or ("json" if args.json else "csv")]
     text = render(document)
     if args.output is None:
-        say(text.replace("\r\n", "\n").rstrip("\n"))
+        put(text.replace("\r\n", "\n").rstrip("\n"))
     else:
+        keep_inputs([args.output], [args.results])
         write_atomic(args.output, text.encode())
         count = len(document["benchmarks"])
         say_written(args.output, f"{count} benchmark{'' if count == 1 else 's'}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perfcore.cli import Parser, UsageError
+from perfcore.cli.options import need_folder
 from perfcore.report.text import printable, seconds
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def _count(text: str) -> int:
 
 
 def _program(args: argparse.Namespace) -> list[str]:
-    program = ["-m", *args.module] if args.module else list(args.script)
+    script = args.script[1:] if args.script[:1] == ["--"] else args.script
+    program = ["-m", *args.module] if args.module else script
     given = sum([bool(program), args.pid is not None, args.stats is not None])
     if given != 1:
         raise UsageError("name a script, -m MODULE, --pid PID or --stats FILE; see: perfcore flamegraph --help")
@@ -104,8 +106,7 @@ def run(args: argparse.Namespace) -> int:
     kind = args.output.suffix
     if kind not in {".svg", ".json", ".txt"}:
         raise UsageError(f"{args.output}: the file's ending says its format: .svg, .json or .txt")
-    if not args.output.absolute().parent.is_dir():
-        raise UsageError(f"{args.output.absolute().parent}: no such folder")
+    need_folder(args.output)
     program = _program(args)
     profile = _profile(args, program)
     what = " ".join(program) or (f"process {args.pid}" if args.pid else str(args.stats))

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 
 from perfcore.cli import Parser, UsageError
+from perfcore.cli.options import need_folder
 from perfcore.errors import MeasureError
 from perfcore.report.text import printable
 
@@ -69,6 +70,8 @@ def run(args: argparse.Namespace) -> int:
         words = words[1:]
     if not words:
         raise UsageError("give a script or -m MODULE; see: perfcore heap --help")
+    for output in (args.output, args.flamegraph):
+        need_folder(output)
     path = sys.path[:]
     try:
         return _picture(args, words) if args.flamegraph is not None else _tables(args, words)

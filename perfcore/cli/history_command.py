@@ -88,7 +88,8 @@ def open_history(args: argparse.Namespace, *, create: bool = False) -> History:
     from perfcore.config import load_config
     from perfcore.record.history import History
 
-    return History(args.database or load_config().history, create=create)
+    config = configured(args) if "config" in args else load_config()
+    return History(args.database or config.history, create=create)
 
 
 def when(at: float) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfcore.cli.options import days, say_written
 from perfcore.errors import HistoryError
-from perfcore.report.text import say
+from perfcore.report.text import put
 
 if TYPE_CHECKING:
     from perfcore.record.history import History
@@ -73,7 +73,7 @@ def export(args: argparse.Namespace, history: History) -> int:
     else:
         text = _csv(rows)
     if args.output is None:
-        say(text)
+        put(text)
     else:
         write_atomic(args.output, (text + "\n").encode())
         say_written(args.output, f"{len(rows)} rows")

@@ -8,9 +8,11 @@ import contextlib
 import math
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from perfcore.cli import UsageError
 from perfcore.errors import ConfigError
 from perfcore.report.text import printable, say
 
@@ -93,6 +95,32 @@ def add_judging(parser: argparse.ArgumentParser) -> None:
         help="let verdicts count although the files come from different environments; without it they are advisory "
         "and fail nothing",
     )
+
+
+def need_folder(path: Path | None) -> None:
+    """Refuse an output whose folder is missing, before anything is measured that would be lost.
+
+    Raises:
+        UsageError: it is missing.
+
+    """
+    if path is not None and not (folder := path.absolute().parent).is_dir():
+        raise UsageError(f"{folder}: no such folder")
+
+
+def keep_inputs(outputs: Iterable[Path], inputs: Iterable[str | Path | None]) -> None:
+    """Refuse to write over a file that a command reads.
+
+    Raises:
+        UsageError: an output is an input.
+
+    """
+    known = [one for one in inputs if one is not None]
+    for path in outputs:
+        for one in known:
+            with contextlib.suppress(OSError):  # one of them is not there
+                if path.samefile(one):
+                    raise UsageError(f"{path}: what is written is made of that file; name another one with --output")
 
 
 def say_written(path: Path, what: str) -> None:

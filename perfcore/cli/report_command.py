@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from perfcore.cli import Parser, UsageError
 from perfcore.cli.lane_files import add_config, configured, load_lanes
-from perfcore.cli.options import add_database, add_judging, add_reading, days, write_json
-from perfcore.report.text import printable, say
+from perfcore.cli.options import add_database, add_judging, add_reading, days, keep_inputs, write_json
+from perfcore.report.text import printable, put, say
 
 if TYPE_CHECKING:
     from perfcore.judge.sla import TargetVerdict
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from perfcore.record.results import Results
 
 FOLDER = "perfcore-report"
+# What decides how results are judged, which of a comparison is decided.
+_OF_RESULTS = (
+    *("baseline", "history", "database", "days", "sla"),
+    *("warning", "critical", "allow_backend_mismatch", "strict_environment"),
+)
 
 _EXAMPLES = """\
 examples:
@@ -112,16 +117,16 @@ def parser() -> Parser:
 
 def _check(args: argparse.Namespace, results: Results, history: History | None) -> Check | None:
     from perfcore.judge.detector import RegressionDetector
+    from perfcore.judge.thresholds import Thresholds
     from perfcore.judge.verdict import check_results
     from perfcore.record.baseline import load_baseline
 
     if args.baseline is None and history is None:
         return None
-    detector = RegressionDetector.configured(
-        warning=args.warning,
-        critical=args.critical,
-        allow_backend_mismatch=args.allow_backend_mismatch,
-        strict_environment=args.strict_environment,
+    config = configured(args)
+    limits = Thresholds(args.warning or config.thresholds.warning, args.critical or config.thresholds.critical)
+    detector = RegressionDetector(
+        limits, config.rules, config.metrics, args.allow_backend_mismatch, args.strict_environment
     )
     if args.baseline is None:
         return None if history is None else detector.check_history(results, history)
@@ -181,25 +186,18 @@ def _add_profiles(args: argparse.Namespace, document: dict[str, Any]) -> None:
         add_profiles(document, args.flamegraph, args.max_size)
 
 
-def _same(one: Path, other: str | Path) -> bool:
-    try:
-        return one.samefile(other)
-    except OSError:  # one of them is not there
-        return False
-
-
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     from perfcore.report.ab import describe_ab, is_ab
-    from perfcore.report.write import FORMATS, is_file, write_reports
+    from perfcore.report.write import FORMATS, files, write_reports
 
     if (args.results is None) == (args.lane is None):
         raise UsageError("give a results file or --lane NAME")
     if args.lane is None and (args.config is not None or args.folder is not None):
         raise UsageError("--config and --folder are of lanes; name one with --lane")
     if args.results is not None and is_ab(args.results):
-        if args.baseline is not None or args.history or args.database is not None:
-            raise UsageError(f"{args.results} is a comparison already; leave --baseline and --history out")
+        if given := [f"--{name.replace('_', '-')}" for name in _OF_RESULTS if getattr(args, name) not in (None, False)]:
+            raise UsageError(f"{args.results} is a comparison, judged already; leave out {', '.join(given)}")
         document = describe_ab(args.results)
     else:
         document = _document(args)
@@ -207,11 +205,10 @@ def run(args: argparse.Namespace) -> int:
     if str(args.output) == "-":
         if len(args.format) != 1:
             raise UsageError("--output - prints one format; name one with --format")
-        say(FORMATS[args.format[0]][1](document).replace("\r\n", "\n").rstrip("\n"))
+        put(FORMATS[args.format[0]][1](document).replace("\r\n", "\n").rstrip("\n"))
         return 0
     inputs = (args.results, args.baseline, args.sla, *args.use, *args.flamegraph)
-    if is_file(args.format, args.output) and any(one is not None and _same(args.output, one) for one in inputs):
-        raise UsageError(f"--output {printable(str(args.output))}: the report is made of that file; name another one")
+    keep_inputs(files(args.format, args.output), inputs)
     written = write_reports(document, args.format, args.output)
     if args.json:
         write_json({"schema": 1, "command": "report", "files": [str(path) for path in written], "exit_code": 0})

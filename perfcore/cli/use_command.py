@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perfcore.cli import Parser, UsageError
+from perfcore.cli.options import need_folder
 from perfcore.errors import MeasureError
 from perfcore.report.text import printable
 from perfcore.units import duration
@@ -64,6 +65,7 @@ def parser() -> Parser:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
+    need_folder(args.output)
     if args.pid is not None:
         if args.command or args.seconds is None or args.pid <= 0:
             raise UsageError("--pid takes a positive pid, --seconds, and no command; see: perfcore use --help")

@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from perfcore.errors import ResultsError
+from perfcore.names import split_name
 
 _STATUS = {"regression": "critical", "improvement": "improvement", "ok": "ok"}  # all else is undecided
 _MOST_BYTES = 64 << 20
 
 
 def is_ab(path: str | os.PathLike[str]) -> bool:
-    """Whether the file is a document of ``perfcore ab``, by what it opens with; False where it cannot be read."""
+    """Whether a regular file is a document of ``perfcore ab``, by what it opens with; False where it cannot be read."""
     try:
+        if not os.path.isfile(path):  # of a pipe, what was looked at would be gone
+            return False
         with open(path, "rb") as file:
             start = file.read(200)
     except OSError:
@@ -40,7 +43,7 @@ def _benchmark(one: dict[str, Any]) -> dict[str, Any]:
     if failed:
         reason = reason or "the benchmark fails on " + " and ".join(failed)
     return {
-        "name": str(one["fullname"]).rpartition("::")[2],
+        "name": split_name(str(one["fullname"]))[1],
         "fullname": str(one["fullname"]),
         "group": None,
         **nothing,
@@ -119,5 +122,5 @@ def describe_ab(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise ResultsError(f"{path}: cannot read: {error.strerror}") from error
     except RecursionError:
         raise ResultsError(f"{path}: nested too deep; perfcore ab --json writes no such file") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ResultsError(f"{path}: not what perfcore ab --json writes ({type(error).__name__}: {error})") from None

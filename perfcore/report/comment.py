@@ -21,18 +21,23 @@ from perfcore.report.text import change, printable, seconds
 MARKER = "<!-- perfcore-report -->"
 LIMIT = 65_536  # characters, of a comment on GitHub
 _ROOM = 500  # for the note, and what closes the body
-_LONGEST = 160  # characters of a name
+_LONGEST, _HEAD = 160, 60  # characters of a name, and of its beginning where it is too long
 _WORST_FIRST = ("critical", "warning", "undecided", "improvement", "ok")
 _SIGNS = {"critical": "❌", "warning": "⚠️", "undecided": "❔", "improvement": "🟢", "ok": "✔️"}
-_SPECIAL = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|:(?=/)|[^\w ./:,=+-]")
+_SPECIAL = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|:(?=/)|w(?=ww\.)|[^\w ./:,=+-]")
+_APART = "<!-- -->"  # behind @: GitHub looks for addresses of e-mail where references are characters again
+
+
+def _reference(found: re.Match[str]) -> str:
+    return f"&#{ord(found[0])};{_APART if found[0] == '@' else ''}"
 
 
 def escaped(text: str) -> str:
     """Return text as code that shows what it is: no markup, no table cell's end, no mention, no link."""
     text = printable(text)
     if len(text) > _LONGEST:
-        text = text[: _LONGEST - 1] + "…"
-    return f"<code>{_SPECIAL.sub(lambda found: f'&#{ord(found[0])};', text)}</code>"
+        text = f"{text[:_HEAD]}…{text[_HEAD + 1 - _LONGEST :]}"  # parameters, at the end, tell benchmarks apart
+    return f"<code>{_SPECIAL.sub(_reference, text)}</code>"
 
 
 def _time(value: float | None) -> str:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 MOST_POINTS = 200  # of one distribution
 LEAST_POINTS = 32
+MOST_SECONDS = 1e299  # that are drawn: nanoseconds of more are infinite
 ALL_POINTS = 100_000  # of all of them together, which keeps a page of a thousand benchmarks under two megabytes
 
 _STATS = ("min", "q1", "median", "q3", "max", "mean", "stddev", "rounds")
@@ -45,16 +46,21 @@ def _short(seconds: float) -> float | int:
     return int(value) if value.is_integer() else value
 
 
+def _is_drawn(seconds: float) -> bool:
+    return abs(seconds) < MOST_SECONDS  # nor is what is no number
+
+
 def quantiles(benchmark: Benchmark, points: int) -> list[float | int]:
     """Return nanoseconds at evenly spaced probabilities, from the minimum to the maximum.
 
     From the samples where the file has them (all of them, if they are no more than ``points``), else from the five
     figures of a box plot; empty where it has neither.
     """
-    samples = sorted(filter(math.isfinite, benchmark.data.tolist())) if benchmark.data is not None else []
+    samples = sorted(filter(_is_drawn, benchmark.data.tolist())) if benchmark.data is not None else []
     if not samples:
         five = [_number(benchmark.stats.get(key)) for key in ("min", "q1", "median", "q3", "max")]
-        return [_short(value) for value in five if value is not None] if None not in five else []
+        known = [_short(value) for value in five if value is not None and _is_drawn(value)]
+        return known if len(known) == len(five) else []
     if len(samples) <= points:
         return [_short(value) for value in samples]
     made = []

@@ -63,14 +63,14 @@ def render_speedscope(stacks: Mapping[Stack, int], title: str, unit: str) -> str
         weights.append(weight)
     document = {
         "$schema": _SCHEMA,
-        "name": title,
+        "name": printable(title),
         "exporter": "perfcore",
         "activeProfileIndex": 0,
         "shared": {"frames": [{"name": printable(name)} for name in frames]},
         "profiles": [
             {
                 "type": "sampled",
-                "name": title,
+                "name": printable(title),
                 "unit": _UNITS.get(unit, "none"),
                 "startValue": 0,
                 "endValue": sum(weights),

@@ -44,6 +44,16 @@ def say(text: str) -> None:
     print(encodable(text))
 
 
+def put(text: str) -> None:
+    """Print a document on stdout: in UTF-8 where that is no terminal, for XML and JSON are that whatever the locale."""
+    stream = None if sys.stdout.isatty() else getattr(sys.stdout, "buffer", None)
+    if stream is None:
+        say(text)
+    else:
+        sys.stdout.flush()  # what was printed comes first
+        stream.write(text.encode("utf-8", "backslashreplace") + b"\n")
+
+
 def seconds(value: float) -> str:
     """Return a time with four significant digits and its unit; what is no time is shown as it is."""
     if not math.isfinite(value):

@@ -36,9 +36,19 @@ FORMATS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
 }
 
 
-def is_file(formats: Sequence[str], output: Path) -> bool:
-    """Whether an output is the one report's own file, not a folder: it has the ending of the only format."""
-    return len(formats) == 1 and output.suffix == Path(FORMATS[formats[0]][0]).suffix and not output.is_dir()
+def files(formats: Sequence[str], output: str | os.PathLike[str]) -> list[Path]:
+    """Return the files of some formats, in their order.
+
+    Args:
+        formats: names among ``FORMATS``.
+        output: their folder, or the one report's own file: that is what has the ending of the only format, unless there
+            is a folder of that name.
+
+    """
+    target, names = Path(output), [FORMATS[name][0] for name in formats]
+    if len(names) == 1 and target.suffix == Path(names[0]).suffix and not target.is_dir():
+        return [target]
+    return [target / name for name in names]
 
 
 def write_reports(document: dict[str, Any], formats: Sequence[str], output: str | os.PathLike[str]) -> list[Path]:
@@ -47,21 +57,22 @@ def write_reports(document: dict[str, Any], formats: Sequence[str], output: str 
     Args:
         document: of :func:`perfcore.report.model.describe`.
         formats: names among ``FORMATS``.
-        output: the folder to write to, or the file (see `is_file`); what is missing of the folder is made.
+        output: the folder to write to, or the file (see `files`); what is missing of the folder is made.
 
     Raises:
         ResultsError: the folder or a file cannot be written.
 
     """
-    rendered = [(FORMATS[name][0], FORMATS[name][1](document)) for name in formats]
-    target = Path(output)
-    own = is_file(formats, target)
-    folder = target.parent if own else target
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ResultsError(f"{folder}: cannot write: {error.strerror}; choose another folder with --output") from error
-    written = [target if own else folder / name for name, _ in rendered]
-    for path, (_, text) in zip(written, rendered, strict=True):
-        write_atomic(path, text.encode())
+    # What is left of a path in another encoding has no place in UTF-8.
+    rendered = [FORMATS[name][1](document).encode("utf-8", "backslashreplace") for name in formats]
+    written = files(formats, output)
+    for folder in {path.parent for path in written}:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ResultsError(
+                f"{folder}: cannot write: {error.strerror}; choose another folder with --output"
+            ) from error
+    for path, data in zip(written, rendered, strict=True):
+        write_atomic(path, data)
     return written

@@ -56,7 +56,7 @@ class Checkout:
         return start, target, change
 
     def compare(self, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run compare.sh as the action does; without other plugins, whose import takes longer than the comparison."""
+        """Begin and compare as the action does, without other plugins: importing them takes longer than comparing."""
         plugins = "-p pytest_benchmark.plugin -p perfcore.pytest_plugin"
         given = {
             "BASE": "",
@@ -75,10 +75,12 @@ class Checkout:
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         }
+        given = {**os.environ, **given, **environment}
+        subprocess.run([str(ACTION / "begin.sh")], env=given, check=True, timeout=60)
         return subprocess.run(
             [str(ACTION / "compare.sh")],
             cwd=self.folder,
-            env={**os.environ, **given, **environment},
+            env=given,
             capture_output=True,
             text=True,
             check=False,
@@ -174,6 +176,36 @@ def test_which_commit_it_compares_with(checkout: Checkout) -> None:
     assert base(BEFORE=merged) == merged
 
 
+def test_words_of_all_lines_are_given_to_pytest(checkout: Checkout) -> None:
+    """As a block of YAML gives them; a line that is left out would be benchmarks that nobody judges."""
+    python = checkout.runner / "python"
+    python.write_text('#!/bin/sh\necho "$@"\n')
+    python.chmod(0o755)
+    before = checkout.commit(1000)
+    words = {"BENCHMARKS": "bench\n  more  'odd'\n-x *\n", "PATH": f"{checkout.runner}:{os.environ['PATH']}"}
+    assert checkout.compare(BEFORE=before, **words).returncode == 0
+    assert checkout.left("perfcore/ab.json").partition(" -- ")[2] == "bench more 'odd' -x *\n"
+
+
+def test_a_pull_request_that_cannot_be_installed_has_its_number(tmp_path: Path) -> None:
+    """By which the comment finds it, and says so; else it goes on with the report of the commit before."""
+    document = pytest.importorskip("ruamel.yaml").YAML(typ="safe").load(ACTION / "action.yml")
+    (tmp_path / "python").write_text("#!/bin/sh\nexit 3\n")
+    (tmp_path / "python").chmod(0o755)
+    environment = {
+        "PERFCORE": "perfcore",
+        "NUMBER": "7",
+        "RUNNER_TEMP": str(tmp_path),
+        "GITHUB_ACTION_PATH": str(ACTION),
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+    }
+    scripts = (step["run"] for step in document["runs"]["steps"] if "run" in step)
+    codes = (subprocess.run(["bash", "-c", one], env=environment, check=False).returncode for one in scripts)
+    assert next(filter(None, codes)) == 3, "as it is installed"
+    assert [path.name for path in (tmp_path / "perfcore").iterdir()] == ["number.txt"]
+    assert (tmp_path / "perfcore/number.txt").read_text() == "7\n"
+
+
 def test_a_benchmark_that_fails_on_head_alone(checkout: Checkout) -> None:
     """It could not judge; what it measured, and why, is in the summary and the comment all the same."""
     checkout.commit(1000)
@@ -191,13 +223,16 @@ def test_a_benchmark_that_fails_on_head_alone(checkout: Checkout) -> None:
     assert checkout.left("summary") == comment
 
 
+SOURCES = (
+    *(".", ".[test]", "./sub[a,b]", "../perfcore", "/somewhere/perfcore", "git+https://example.org/x"),
+    *("perfcore @ git+https://example.org/x", "perfcore[test] @ git+https://example.org/x"),
+)
+
+
 @pytest.mark.parametrize(
     ("what", "from_source"),
     [
-        *(
-            (source, True)
-            for source in (".", ".[test]", "./sub[a,b]", "/somewhere/perfcore", "git+https://example.org/x")
-        ),
+        *((source, True) for source in SOURCES),
         *((wheel, False) for wheel in ("perfcore", "perfcore[test]", "perfcore==0.1.0")),
     ],
 )

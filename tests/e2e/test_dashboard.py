@@ -170,3 +170,17 @@ def test_no_benchmarks(tmp_path: Path) -> None:
     elements, console = browse(tmp_path, render_html(describe(load_results(write(tmp_path / "new.json")))))
     assert console == ""
     assert "The results file holds no benchmarks." in elements
+
+
+def test_what_has_no_interval_comes_last_among_intervals(tmp_path: Path) -> None:
+    """A median of 0 has none that could be told as a share of it."""
+    wide, zero, narrow = (
+        benchmark(name, median, perfcore={"median_ci": {"low": low * median, "high": median, "level": 0.95}})
+        for name, median, low in (("wide", 1e-6, 0.5), ("zero", 0.0, 1.0), ("narrow", 1e-6, 0.9))
+    )
+    page = render_html(describe(load_results(write(tmp_path / "new.json", wide, zero, narrow))))
+    page = re.sub(r'<meta http-equiv="Content-Security-Policy"[^\n]*', "", page)
+    driver = DRIVER.partition("seen.push")[0] + 'press("Interval"); document.body.dataset.seen = names();</script>'
+    elements, console = browse(tmp_path, page.replace("</body>", driver + "</body>"))
+    assert console == ""
+    assert 'data-seen="narrow wide zero"' in elements

@@ -83,3 +83,16 @@ def test_a_lane_of_which_little_is_known(tmp_path: Path) -> None:
     shown = elements.split("</main>")[0]
     assert shown.count('class="panel"') == 1
     assert shown.count('class="curve"') == 0
+
+
+def test_of_many_iterations_the_first_are_drawn_and_all_are_counted(tmp_path: Path) -> None:
+    outcomes = [{"index": index, "status": "completed", "seconds": 1.0, "reason": ""} for index in range(1995)]
+    outcomes += [{"index": 0, "status": "timed_out", "seconds": None, "reason": ""}] * 5
+    counts = {"completed": 1995, "timed_out": 5}
+    lane = entry("many", outcomes=outcomes, counts=counts, timeline=None)
+    path = write(tmp_path / "new.json", benchmark("many", 1.0, 0.1, fullname="lane::many", perfcore={"lane": lane}))
+    elements, console = browse(tmp_path, render_html(describe(load_results(path))), link="lane::many")
+    assert console == ""
+    shown = elements.split("</main>")[0]
+    assert "the first 200 of 2,000 iterations, one bar each; 5 not completed<" in shown
+    assert shown.count('class="bar"') == 200

@@ -135,8 +135,10 @@ def test_boxes_are_reached_by_keys_and_found_by_name(page: Page) -> None:
     page.value(find.format("PARSE"))
     assert page.value("document.querySelectorAll('.frame.found').length") == 2
     assert page.value("document.querySelector('.flame output').textContent") == "90\u202f% of the whole"
-    page.value(find.format("absent"))
-    assert page.value("document.querySelector('.flame output').textContent") == "no such name"
+    for absent in ("absent", "all"):  # the root is called so, which is no frame
+        page.value(find.format(absent))
+        assert page.value("document.querySelector('.flame output').textContent") == "no such name"
+        assert page.value("document.querySelectorAll('.frame.found').length") == 0
 
 
 def test_it_is_drawn_anew_for_every_window_and_tells_what_would_not_fit(page: Page) -> None:

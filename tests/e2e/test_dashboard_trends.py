@@ -100,6 +100,29 @@ def test_each_row_has_its_trend_with_marks(page: Page, address: str) -> None:
     assert "NaN" not in page.value("document.body.innerHTML")
 
 
+def test_a_mark_stands_where_the_line_steps(browser: Browser, tmp_path: Path) -> None:
+    """Also where most runs lack the benchmark: of 20 figures the 11th is the first of the new level."""
+    made = describe(load_results(write(tmp_path / "new.json", benchmark("gap", 2e-6))))
+    change = {"run": 90, "previous": 9, "before": 1e-6, "after": 2e-6, "magnitude": 1.0, "pvalue": 1e-9}
+    values = [1e-6] * 10 + [None] * 80 + [2e-6] * 10
+    made["benchmarks"][0] |= {
+        "trends": [{"group": 0, "method": "unrolled", "values": values, "changes": [change]}],
+        "trend_is_own": True,
+    }
+    group = {"own": True, "environment": "", "backend": "perfcore", "python": "", "earlier": 0, "processor": ""}
+    runs = [[1767225600 + 86400 * number, None] for number in range(len(values))]
+    made["history"] = {"days": 365.0, "groups": [group | {"runs": runs}], "left_out": 0}
+    (tmp_path / "page.html").write_text(render_html(made), encoding="utf-8")
+    page = browser.page()
+    page.open((tmp_path / "page.html").as_uri())
+    page.wait("document.querySelector('.spark .mark')")
+    mark = page.value("document.querySelector('.spark .mark').getAttribute('transform')")
+    steps = page.value("document.querySelector('.spark .curve').getAttribute('d')")[1:].split("L")
+    assert mark == f"translate({steps[10].split()[0]} 23)"
+    assert steps[9].split()[1] != steps[10].split()[1] == steps[11].split()[1]
+    assert page.console == []
+
+
 def test_the_changes_lead_to_their_benchmarks(page: Page, address: str) -> None:
     page.open(address)
     told = page.value("document.querySelector('#changes > summary').textContent")

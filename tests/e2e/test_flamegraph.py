@@ -109,6 +109,7 @@ def test_the_files(folder: Path) -> None:
     [
         ([], "name a script"),
         (["none.py"], "none.py: no such script"),
+        (["--", "none.py", "-x"], "none.py: no such script"),
         (["-o", "out.png", "program.py"], "the file's ending says its format"),
         (["-o", "none/out.svg", "program.py"], "no such folder"),
         (["--stats", "program.py"], "not a profile of cProfile"),

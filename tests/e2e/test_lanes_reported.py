@@ -92,6 +92,21 @@ def test_the_report_of_a_lane(project: Path, capsys: pytest.CaptureFixture[str])
         assert [one["key"] for one in json.loads(capsys.readouterr().out)["sla"]] == [key]
 
 
+def test_the_configuration_of_a_lane_is_that_of_its_verdicts_and_of_its_history(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What --config names counts, not what lies where the command is called."""
+    (results,) = (project / "benchmarks/results/lanes/docs").glob("*/results.json")
+    assert main(["history", "add", str(results)]) == 0
+    monkeypatch.chdir(tmp_path)
+    command = ["report", "--lane", "docs", "--config", str(project / "pyproject.toml"), "--format", "json"]
+    for against in (["--baseline", str(results)], ["--history"]):
+        capsys.readouterr()
+        assert main([*command, *against, "--output", "-"]) == 0
+        document = json.loads(capsys.readouterr().out)
+        assert document["check"]["metric_counts"]["critical"] == 1, "memory_max_bytes is over its limit"
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

@@ -27,6 +27,7 @@ pytest.importorskip("check_jsonschema")
 pytest.importorskip("ruamel.yaml")
 sys.path.insert(0, str(ROOT / "tests/outside"))
 import workflow  # noqa: E402
+from expressions import fill  # noqa: E402
 
 
 def load(path: Path) -> Any:
@@ -104,6 +105,24 @@ def test_secrets_stay_with_main() -> None:
             if "secrets." in json.dumps(step):
                 assert "refs/heads/main" in step["if"]
                 assert "pull_request" in step["if"]
+
+
+def test_no_push_gives_way_to_the_next() -> None:
+    """GitHub keeps one waiting run of a group: pushes to a branch have one each, those to a pull request have one."""
+    found = []
+    for path in WORKFLOWS:
+        document = load(path)
+        triggers, group = document["on"], document.get("concurrency", {}).get("group")
+        if group is None or "push" not in triggers or set(triggers["push"] or ()) == {"tags"}:
+            continue
+
+        def of(event: str, sha: str, group: str = group) -> str:
+            return fill(group, {"github": {"event_name": event, "sha": sha, "ref": "refs/heads/main"}})
+
+        assert of("push", "1") != of("push", "2"), path.name
+        assert of("pull_request", "1") == of("pull_request", "2"), path.name
+        found.append(path.name)
+    assert found == ["ci.yml", "performance.yml"]
 
 
 # --- the comment -------------------------------------------------------------------------------------------------
@@ -195,6 +214,7 @@ def reports(tmp_path: Path) -> Path:
 def test_one_comment_updated_in_place(api: Api, reports: Path) -> None:
     stranger = {"user": {"type": "User"}, "body": "<!-- perfcore-report --> mine"}
     api.comments = [{"id": index + 1, **stranger} for index in range(130)]
+    api.comments[7] = {"id": 8, "user": None, "body": None}  # of an account that is gone
     assert post(reports, api).stdout == "posted the comment of #7\n"
     assert len(api.comments) == 131
     assert "Python 3.11: no" in api.comments[-1]["body"]
@@ -245,10 +265,11 @@ def test_the_folder_is_not_trusted(api: Api, reports: Path) -> None:
         2,
         f"comment.py: #7 is at {HEAD}, but this run was for {'b' * 40}: not posted\n",
     )
-    (reports / "perfcore-3.12/number.txt").write_text("7/../../../user")
-    done = post(reports, api)
-    assert done.returncode == 2
-    assert "number.txt does not hold" in done.stderr
+    for number in (b"7/../../../user", b"\xff\x00"):
+        (reports / "perfcore-3.12/number.txt").write_bytes(number)
+        done = post(reports, api)
+        assert done.returncode == 2
+        assert done.stderr == "comment.py: number.txt does not hold the number of one pull request\n"
     for folder in reports.iterdir():
         (folder / "number.txt").write_text("7")
         (folder / "comment.md").write_text("é<!-- perfcore-report -->" * 10_000)

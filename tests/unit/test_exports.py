@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,13 @@ from results_files import benchmark, write
 from perfcore.cli import main
 from perfcore.judge.thresholds import MetricRule, Rule
 from perfcore.judge.verdict import check_results
+from perfcore.names import split_name
 from perfcore.record.results import load_results
 from perfcore.report.ab import describe_ab
 from perfcore.report.comment import render_comment
 from perfcore.report.exports import render_action_benchmark, render_bencher, render_junit, render_openmetrics
 from perfcore.report.model import describe
+from perfcore.report.stacks import render_speedscope
 from perfcore.report.write import FORMATS
 
 HOSTILE = "</testcase>\"'<![CDATA[ & \\ \x01\x1b[31m \ufffe \n \u202e {x=\"1\"} =cmd|' /C calc'!A0"
@@ -57,6 +61,19 @@ def test_junit_is_read_by_a_junit_parser(document: dict[str, Any], tmp_path: Pat
     assert cases["same"].is_passed
     assert cases["none"].is_skipped
     assert cases["same"].classname == "tests/test_x.py"
+
+
+def test_junit_keeps_to_the_schema(document: dict[str, Any]) -> None:
+    """That of Jenkins' xUnit plugin, which refuses a file with one attribute more, or a time like 1e-06."""
+    (suites,) = re.findall(r"<testsuites ([^>]*)>", render_junit(document))
+    (suite,) = re.findall(r"<testsuite ([^>]*)>", render_junit(document))
+    assert re.findall(r'(\w+)="', suites) == ["tests", "failures", "errors", "time"]
+    assert re.findall(r'(\w+)="', suite) == ["name", "tests", "failures", "errors", "time", "skipped"]
+    assert re.search(r' time="[0-9]+\.[0-9]{0,3}"', suites)
+    times = re.findall(r'<testcase [^>]*time="([^"]*)"', render_junit(document))
+    assert len(times) == 5
+    assert all(re.fullmatch(r"[0-9]+(\.[0-9]+)?", time) for time in times), times
+    assert [float(time) for time in times[:3]] == [1e-6, 2e-6, 0.5e-6]
 
 
 def test_openmetrics_is_read_by_prometheus(document: dict[str, Any]) -> None:
@@ -110,6 +127,14 @@ def test_every_format_takes_a_hostile_name_and_an_empty_file(
     assert render(describe(load_results(write(tmp_path / "empty.json"))))
 
 
+@pytest.mark.parametrize("stats", [{}, {"data": [1e305, 2e305]}], ids=["quartiles", "samples"])
+def test_every_format_takes_a_time_whose_nanoseconds_are_infinite(tmp_path: Path, stats: dict[str, Any]) -> None:
+    long = benchmark("long", 1e305, stats=stats, perfcore={"median_ci": {"low": 1e304, "high": 1e306, "level": 0.95}})
+    made = describe(load_results(write(tmp_path / "new.json", long, benchmark("a"))))
+    for _, render in FORMATS.values():
+        assert "test_x.py" in render(made)
+
+
 # --- documents of perfcore ab --------------------------------------------------------------------------------------
 
 AB = {
@@ -147,6 +172,27 @@ AB = {
     "common_shift": {"ratio": 1.04, "low": 1.03, "high": 1.05},
     "passed": False,
 }
+
+
+@pytest.mark.parametrize(
+    ("fullname", "place", "name"),
+    [
+        ("tests/test_x.py::test_a", "tests/test_x.py", "test_a"),
+        ("tests/test_x.py::TestA::test_a[1-2]", "tests/test_x.py::TestA", "test_a[1-2]"),
+        ("tests/test_x.py::TestA::test_a[std::sort-[x]]", "tests/test_x.py::TestA", "test_a[std::sort-[x]]"),
+        ("tests[1]/test_x.py::test_ping[::1]", "tests[1]/test_x.py", "test_ping[::1]"),
+        ("lane::standard", "lane", "standard"),
+        ("plain", "", "plain"),
+        ("", "", ""),
+    ],
+)
+def test_parameters_are_of_the_name(tmp_path: Path, fullname: str, place: str, name: str) -> None:
+    """Whatever they hold: an address of IPv6, a name of C++."""
+    assert split_name(fullname) == (place, name)
+    (tmp_path / "ab.json").write_text(json.dumps(AB | {"benchmarks": [AB["benchmarks"][0] | {"fullname": fullname}]}))
+    made = describe_ab(tmp_path / "ab.json")
+    assert made["benchmarks"][0]["name"] == name
+    assert f'classname="{place}" name="{name}"' in render_junit(made)
 
 
 def test_an_ab_document_becomes_a_comment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,8 +294,46 @@ def test_action_benchmark_of_an_ab_document_leaves_out_what_is_not_known(tmp_pat
     ]
 
 
+def test_a_comparison_is_not_judged_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It has its threshold; another one would be left out without a word."""
+    (tmp_path / "ab.json").write_text(json.dumps(AB, indent=2))
+    more = ["--critical", "5%", "--history", "--strict-environment"]
+    assert main(["report", str(tmp_path / "ab.json"), "--output", str(tmp_path / "out"), *more]) == 2
+    told = "is a comparison, judged already; leave out --history, --critical, --strict-environment\n"
+    assert capsys.readouterr().err.endswith(told)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_pipe_is_told_to_be_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was looked at to see what it is would be gone from it."""
+    reading, writing = os.pipe()
+    os.write(writing, json.dumps(AB, indent=2).encode())
+    os.close(writing)
+    try:
+        assert main(["report", f"/dev/fd/{reading}", "--output", str(tmp_path)]) == 2
+    finally:
+        os.close(reading)
+    assert capsys.readouterr().err.endswith(": is no regular file; save the results to one\n")
+
+
+def test_a_name_that_is_no_utf_8_goes_into_every_format(tmp_path: Path) -> None:
+    """As of a test's file whose own name is in another encoding."""
+    benchmarks = [AB["benchmarks"][0] | {"fullname": "t_\udcff.py::a"}]
+    (tmp_path / "ab.json").write_text(json.dumps(AB | {"benchmarks": benchmarks}, indent=2))
+    assert main(["report", str(tmp_path / "ab.json"), "--format", ",".join(FORMATS), "--output", str(tmp_path)]) == 0
+    for name, _ in FORMATS.values():
+        assert (tmp_path / name).read_text(encoding="utf-8")
+    assert json.loads(render_speedscope({("f",): 1}, "t_\udcff.py", "none").encode())["name"] == "t_\\udcff.py"
+
+
 @pytest.mark.parametrize(
-    "broken", ['{"command": "ab"}', '{"command": "ab", "benchmarks": [1]}', '{"command": "ab", "x": ' + "[" * 10**5]
+    "broken",
+    [
+        '{"command": "ab"}',
+        '{"command": "ab", "benchmarks": [1]}',
+        '{"command": "ab", "x": ' + "[" * 10**5,
+        '{"command": "ab", "benchmarks": [{"fullname": "x", "head_s": 1' + "0" * 400 + "}]}",
+    ],
 )
 def test_a_broken_ab_document_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], broken: str

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import subprocess
 import sys
@@ -102,6 +103,11 @@ def test_export(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[2].startswith("| <code>tests/test_x.py::p&#91;a&#124;b,&#34;c&#34;&#93;</code> | 1 µs | 900 ns | - |")
     assert main(["export", "a.json", "--json", "-o", "out.json"]) == 0
     assert [row["rounds"] for row in json.loads((folder / "out.json").read_text())["benchmarks"]] == [100, 100]
+    before = (folder / "a.json").read_bytes()
+    capsys.readouterr()
+    assert main(["export", "a.json", "--json", "-o", "./a.json"]) == 2
+    assert "a.json: what is written is made of that file" in capsys.readouterr().err
+    assert (folder / "a.json").read_bytes() == before, "what was measured"
     assert main(["export", "none.json", "-o", "none.out"]) == 2
     assert not (folder / "none.out").exists()
 
@@ -131,6 +137,28 @@ def test_history_export(folder: Path, capsys: pytest.CaptureFixture[str]) -> Non
         assert main(["history", "export", *arguments]) == 2
         assert text in capsys.readouterr().err
     assert not (folder / "none.db").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "export odd.json --format action-benchmark",
+        "report odd.json --format junit --output -",
+        "history export --json --database h.db",
+    ],
+)
+def test_what_a_program_reads_is_utf_8(folder: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    """Whatever the locale is: XML says so of itself, and JSON knows no escape with an x."""
+    write(folder / "odd.json", benchmark("naïve"))
+    assert main(["history", "add", "odd.json", "--database", "h.db"]) == 0
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stream)
+    assert main(command.split()) == 0
+    stream.flush()
+    text = stream.buffer.getvalue().decode("utf-8")  # type: ignore[attr-defined]
+    assert "naïve" in text
+    if "junit" not in command:
+        json.loads(text)
 
 
 def test_a_check_loads_only_what_it_needs() -> None:

@@ -81,3 +81,13 @@ def test_a_script_that_stops_tracemalloc(
     assert main(["heap", "--flamegraph", str(out), str(path)]) == expected
     assert ("nothing to draw" in capfd.readouterr().err) == (expected == 2)
     assert out.exists() == (expected == 0)
+
+
+@pytest.mark.parametrize("option", ["--output", "--flamegraph"])
+def test_an_output_without_a_folder_is_told_before_the_script_runs(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], option: str
+) -> None:
+    path = tmp_path / "script.py"
+    path.write_text("print('measured for nothing')\n", encoding="utf-8")
+    assert main(["heap", option, str(tmp_path / "none" / "heap.txt"), str(path)]) == 2
+    assert capfd.readouterr() == ("", f"perfcore: error: {tmp_path / 'none'}: no such folder\n")

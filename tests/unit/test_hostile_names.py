@@ -120,7 +120,7 @@ def test_markdown_keeps_its_cells(project: Path, capsys: pytest.CaptureFixture[s
         columns = columns or line.count("|")
         assert line.count("|") == columns, line
         for cell in re.findall(r"<code>(.*?)</code>", line):
-            assert not set("<>|`*[]@") & set(re.sub(r"&#[0-9]+;", "", cell))
+            assert not set("<>|`*[]@") & set(re.sub(r"&#[0-9]+;(<!-- -->)?", "", cell))
 
 
 def _tags(text: str) -> list[tuple[str, list[tuple[str, str | None]]]]:

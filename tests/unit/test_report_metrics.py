@@ -109,3 +109,26 @@ def test_a_metric_fails_its_case_of_junit(tmp_path: Path) -> None:
     found = {case.name: [one.message for one in case.result] for case in suite}
     assert found.pop("d")[0].startswith("+200.0 % (")  # its time counts first
     assert found == {"a": ["allocations +100.0 %: 2"], "b": [], "c": ["<b>|x`\n +100.0 %: 2"]}
+
+
+def test_what_only_advises_fails_no_case_of_junit(tmp_path: Path) -> None:
+    """As `perfcore check` does not fail for it; an absolute limit is exceeded in any environment."""
+    junitparser = pytest.importorskip("junitparser")
+    old = [measured(name, allocations=1) for name in "abcd"]
+    new = [measured("a", 3e-6, allocations=1), measured("b", allocations=2), measured("c", 3e-6, allocations=2), old[3]]
+    made = judged(tmp_path, old, new, machine_info=MACHINE | {"python_version": "3.11.7"})
+    assert made["check"]["passed"]
+
+    def cases() -> dict[str, Any]:
+        path = tmp_path / "junit.xml"
+        path.write_text(render_junit(made), encoding="utf-8")
+        (suite,) = junitparser.JUnitXml.fromfile(str(path))
+        assert suite.failures == sum(not case.is_passed for case in suite)
+        return {case.name: case for case in suite}
+
+    told = {name: case.system_out for name, case in cases().items() if case.is_passed}
+    assert told.pop("a").startswith("advisory: +200.0 % (")
+    assert told.pop("c").endswith("; allocations +100.0 %: 2")
+    assert told == {"b": "advisory: allocations +100.0 %: 2", "d": None}
+    made["benchmarks"][0]["verdict"]["reason"] = "over its limit of 1.00 ns"
+    assert [name for name, case in cases().items() if not case.is_passed] == ["a"]

@@ -8,6 +8,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -110,9 +111,21 @@ def test_the_policy_names_the_script_and_the_style(tmp_path: Path) -> None:
 def test_a_hostile_name_is_one_table_cell_of_markdown() -> None:
     text = escaped(HOSTILE)
     inside = text.removeprefix("<code>").removesuffix("</code>")
-    assert not set("<>|`*[]@\n\u202e") & set(inside)
+    assert "&#64;<!-- -->someone" in inside
+    assert not set("<>|`*[]@\n\u202e") & set(inside.replace("<!-- -->", ""))
     assert "://" not in inside
+    for name in ("a www.example.com", "_www.example.com", "user@example.com", "mailto:user@example.com"):
+        assert not re.search(r"www\.|(@|&#64;)\w", escaped(name)), "what GitHub makes a link"
     assert len(escaped("x" * 1000)) < 200
+
+
+def test_long_names_stay_apart(tmp_path: Path) -> None:
+    """Those of one parametrised test differ at their ends."""
+    new = [benchmark(f"test_{'long_' * 40}[{size}]") for size in (1, 2)]
+    text = render_comment(documented(tmp_path, *new))
+    names = re.findall(r"<code>(.*?)</code>", text)
+    assert len(set(names)) == 2
+    assert all(name.startswith("tests/test_x.py::test_long_long_") for name in names)
 
 
 def test_markdown_has_the_worst_first_and_folds_the_rest(tmp_path: Path) -> None:
@@ -214,11 +227,28 @@ def test_a_single_format_goes_to_a_file_with_its_ending(
     assert (tmp_path / "deep/page.html").read_bytes() == (tmp_path / "site.html/report.html").read_bytes()
 
 
+def test_what_it_is_made_of_is_not_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also in a folder, where files have names of their own: report.json may be what was measured."""
+    monkeypatch.chdir(tmp_path)
+    before = [write(tmp_path / name, benchmark()).read_bytes() for name in ("new.json", "report.json")]
+    command = ["report", "new.json", "--baseline", "report.json", "--format", "html,json"]
+    assert main([*command, "--output", "."]) == 2
+    told = "report.json: what is written is made of that file; name another one with --output"
+    assert capsys.readouterr().err == f"perfcore: error: {told}\n"
+    assert [(tmp_path / name).read_bytes() for name in sorted(os.listdir())] == before
+    assert main([*command, "--output", "out"]) == 0
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
         (["--format", "pdf"], "no format"),
-        (["--format", "json", "--output", "./new.json"], "the report is made of that file; name another one"),
+        (
+            ["--format", "json", "--output", "./new.json"],
+            "new.json: what is written is made of that file; name another one",
+        ),
         (["--baseline", "missing.json"], "no baseline yet"),
         (["--output", "new.json"], "cannot write"),
         (["--use", "none.json"], "none.json: no such file; make it with perfcore use"),

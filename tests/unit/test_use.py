@@ -135,6 +135,7 @@ def test_the_network_of_a_process_that_has_ended() -> None:
         (["--seconds", "86401", "--", "true"], "is no time; give seconds above 0, at most 86400"),
         (["--interval", "0", "--", "true"], "is no interval"),
         (["--", "/nonexistent/program"], "cannot be run: No such file"),
+        (["-o", "/nonexistent/use.txt", "--", "echo", "measured for nothing"], "/nonexistent: no such folder"),
         *((["--pid", pid, "--seconds", "1"], f"no process {pid}") for pid in (str(2**22 + 1), str(2**31), "9" * 20)),
     ],
 )

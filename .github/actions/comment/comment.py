@@ -60,7 +60,7 @@ def call(method: str, path: str, body: dict[str, str] | None = None) -> Any:
 
 def pull_request(folder: Path) -> int | None:
     """Return the number of the pull request whose head the run was for, None when the folder names none."""
-    numbers = {path.read_text()[:20].strip() for path in folder.glob("*/number.txt")}
+    numbers = {path.read_text(encoding="utf-8", errors="replace")[:20].strip() for path in folder.glob("*/number.txt")}
     if not numbers:
         return None
     if len(numbers) > 1 or not re.fullmatch(r"[1-9][0-9]{0,9}", number := numbers.pop()):
@@ -99,7 +99,9 @@ def earlier(number: int) -> int | None:
     while True:
         comments = call("GET", f"issues/{number}/comments?per_page=100&page={page}")
         for comment in comments:
-            if comment["user"]["type"] == "Bot" and comment["body"].startswith(MARK):
+            # Of an account that is gone there may be no user.
+            by_bot = (comment["user"] or {}).get("type") == "Bot"
+            if by_bot and (comment["body"] or "").startswith(MARK):
                 return int(comment["id"])
         if len(comments) < 100:
             return None
@@ -126,7 +128,7 @@ if __name__ == "__main__":
         sys.exit("usage: comment.py FOLDER")
     try:
         main(Path(sys.argv[1]))
-    except CannotPostError as error:
+    except (CannotPostError, OSError) as error:
         print(f"comment.py: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyError as error:

@@ -1,15 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # The comparison of the action: the checkout against BASE, or what it would be merged into, or the commit before the push.
-# TARGET and CHANGE are the tips of a pull request, as its event knows them. Writes ab.json, comment.md and number.txt to
-# RUNNER_TEMP/perfcore, the comment to the job's summary, and the verdict to its outputs.
+# TARGET and CHANGE are the tips of a pull request, as its event knows them. Writes ab.json and comment.md to
+# RUNNER_TEMP/perfcore, which begin.sh has made, the comment to the job's summary, and the verdict to its outputs.
 # Exit code as perfcore ab: 0 passed, 1 a proven slow-down, 2 could not judge.
 set -uo pipefail
 
 out=$RUNNER_TEMP/perfcore
-rm -rf "$out" # what another comparison of this job has left
-mkdir -p "$out"
-[ -n "${NUMBER:-}" ] && printf '%s\n' "$NUMBER" >"$out/number.txt"
 
 verdict() { printf 'verdict=%s\n' "$1" >>"$GITHUB_OUTPUT"; }
 is_commit() { git cat-file -e "$1^{commit}" 2>/dev/null; }
@@ -45,7 +42,7 @@ fi
 THRESHOLD=${THRESHOLD%\%} # in percent, also where the sign is there
 arguments=(--threshold "$THRESHOLD%" --mode exceeds --max-time "$MAX_TIME" --json)
 [ -n "$FILTER" ] && arguments+=(--filter "$FILTER")
-read -ra benchmarks <<<"$BENCHMARKS"
+read -rd '' -a benchmarks <<<"$BENCHMARKS" # of all lines
 python -P -m perfcore ab "${arguments[@]}" "$base" -- "${benchmarks[@]}" >"$out/ab.json"
 status=$?
 if [ -s "$out/ab.json" ]; then # the figures are there even where a benchmark fails on head alone

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 # Installs perfcore for the action. From PyPI a wheel brings its libraries; a source needs the machine's.
 set -euo pipefail
-case ${PERFCORE%%\[*} in # without the extras, as in .[test]
-. | ./* | /* | git+*)
+case $PERFCORE in # .[test], a path, git+https://..., perfcore[test] @ git+https://...
+. | .\[* | ./* | ../* | /* | git+* | *://*)
     if command -v apt-get >/dev/null 2>&1; then
         sudo=$(command -v sudo || true)
         $sudo apt-get update -q

@@ -54,7 +54,8 @@ const FLAMES = (() => {
     } });
     const picture = make("svg", { tabindex: "0", role: "application", "aria-label": `Flame graph ${visible(profile.source)}. ${HELP}` });
 
-    const matches = (index) => wanted !== "" && lower[profile.name[index]].includes(wanted);
+    // The root, which no frame is, has no name that could be found.
+    const matches = (index) => index > 0 && wanted !== "" && lower[profile.name[index]].includes(wanted);
     function mark() {
       for (const [index, box] of boxes) { box.classList.toggle("found", matches(index)); box.classList.toggle("at", index === at); }
       let sum = 0, number = 0;

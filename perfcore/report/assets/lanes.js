@@ -37,7 +37,7 @@ const LANES = (() => {
 
   // A bar for each iteration; one that was not completed has an outline alone, of the full height.
   function iterations(lane, tools) {
-    const { make, time, visible } = tools, H = 56, many = lane.outcomes.length;
+    const { make, time, visible, count } = tools, H = 56, many = lane.outcomes.length;
     if (!many) return [];
     const most = Math.max(...lane.outcomes.map((one) => one.seconds || 0)) || 1, step = Math.min(28, WIDTH / many);
     const svg = make("svg", { viewBox: `0 0 ${WIDTH} ${H}`, role: "img" }, make("title", {}, `Iterations of ${visible(lane.name)}`));
@@ -47,8 +47,11 @@ const LANES = (() => {
       svg.append(make("rect", { class: done ? "bar" : "bar failed", x: i * step + 1, y: H - height - 1, width: Math.max(1, step - 3), height },
         make("title", {}, `${i + 1}: ${visible(words)}`)));
     });
-    const failed = lane.outcomes.filter((one) => one.status !== "completed").length;
-    return [make("h3", {}, `iterations, one bar each${failed ? `; ${failed} not completed (outlined)` : ""}`), svg];
+    // There are bars for the first ones alone, but all are counted.
+    const all = Object.values(lane.counts).reduce((sum, one) => sum + one, 0);
+    const outlined = lane.outcomes.filter((one) => one.status !== "completed").length, failed = all > many ? all - (lane.counts.completed || 0) : outlined;
+    const shown = all > many ? `the first ${many} of ${count(all, "iteration")}` : "iterations";
+    return [make("h3", {}, `${shown}, one bar each${failed ? `; ${failed.toLocaleString("en")} not completed${outlined ? " (outlined)" : ""}` : ""}`), svg];
   }
 
   function lines(lane, tools) {

@@ -157,7 +157,7 @@
     { title: "Benchmark", kind: "left", key: (one) => one.name.toLowerCase() },
     { title: "Distribution", kind: "left" },
     { title: "Median", key: (one) => one.median },
-    { title: "Interval", key: (one) => (one.median_ci ? (one.median_ci.high - one.median_ci.low) / one.median : null) },
+    { title: "Interval", key: (one) => (one.median_ci && one.median ? (one.median_ci.high - one.median_ci.low) / one.median : null) },
     { title: "p99", key: (one) => one.p99 },
   ];
   if (data.history) COLUMNS.splice(2, 0, { title: "Trend", kind: "left" });

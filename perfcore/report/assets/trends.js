@@ -47,8 +47,9 @@ const TRENDS = (() => {
     if (!trend || points(trend).length < 2) return make("span", { class: "faint" }, "–");
     const all = points(trend), count = Math.min(BINS, all.length), bins = [];
     for (let i = 0; i < count; i++) bins.push(middle(all.slice(Math.floor(i * all.length / count), Math.floor((i + 1) * all.length / count)).map((each) => each[1])));
-    const now = all[all.length - 1][1], { y } = scale([...bins, now], 26, 4), last = all[all.length - 1][0], first = all[0][0];
-    const x = (run) => 2 + ((run - first) / (last - first || 1)) * (SPARK - 4);
+    const now = all[all.length - 1][1], { y } = scale([...bins, now], 26, 4);
+    // The line goes over the runs that have the benchmark, one beside the other; so do its marks.
+    const places = new Map(all.map(([run], i) => [run, i])), x = (run) => 2 + (places.get(run) / (all.length - 1)) * (SPARK - 4);
     const path = bins.map((value, i) => `${(2 + (i / (count - 1 || 1)) * (SPARK - 4)).toFixed(1)} ${y(value).toFixed(1)}`).join("L");
     return make("svg", { viewBox: `0 0 ${SPARK} 26`, class: "spark", "aria-hidden": "true" }, make("path", { class: "curve", d: "M" + path }),
       make("circle", { class: "now", cx: SPARK - 3, cy: y(now), r: 2.5 }),

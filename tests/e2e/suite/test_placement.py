@@ -143,6 +143,13 @@ def test_the_script_fails_with_one_message() -> None:
     assert "Traceback" not in problem
 
 
+def test_an_output_without_a_folder_is_told_before_it_measures(module: Path) -> None:
+    with script("--counts", "1", "--places", "threads", "--output", str(module / "none" / "all.json")) as process:
+        out, problem = process.communicate(timeout=LONG)
+    assert (process.returncode, out) == (2, "")
+    assert problem.endswith(f"error: --output: {module / 'none'}: no such folder\n")
+
+
 def alive(pid: int) -> bool:
     try:
         return bool(Path(f"/proc/{pid}/cmdline").read_bytes())  # a zombie has none
