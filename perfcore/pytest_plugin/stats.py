@@ -46,6 +46,7 @@ class SampleStats(Stats):
         self._objects: list[Any] | None = None  # all samples, once one of them is not a float
         self._list: list[Any] = []  # what `data` gave; whoever has it may add to it and remove from it
         self._listed = 0  # how many samples it was made of
+        self._given = False  # whether somebody has got it since it was last compared with the samples
         self._values: dict[str, Any] | None = None  # the summary, or None where stock arithmetic has to do
         self._stock: Stats | None = None
         self._summarized = -1  # how many samples those are of
@@ -53,7 +54,7 @@ class SampleStats(Stats):
     @property
     def samples(self) -> _core.Samples:
         """The samples as floats, without a copy. Samples that are no floats are only in ``data``."""
-        self._settle()
+        self._take_over()
         return self._samples
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -69,6 +70,14 @@ class SampleStats(Stats):
         """Take over a list of samples that has grown or shrunk in the hands of whoever got it."""
         if len(self._list) != self._listed:
             self.data = self._list
+
+    def _take_over(self) -> None:
+        """Take over a list of samples that was changed in any way by whoever got it."""
+        self._settle()
+        if self._given:
+            if self._listed == len(self._samples) and self._list != self._samples.tolist():
+                self.data = self._list
+            self._given = False
 
     def __len__(self) -> int:
         self._settle()
@@ -95,13 +104,14 @@ class SampleStats(Stats):
 
     @property
     def data(self) -> list[Any]:
-        """The samples as a list, made when asked for; what is added to it and removed from it counts."""
+        """The samples as a list, made when asked for; what is done to it counts."""
         if self._objects is not None:
             return self._objects
         self._settle()
         if self._listed != len(self._samples):
             self._list = self._samples.tolist()
             self._listed = len(self._list)
+        self._given = True
         return self._list
 
     @data.setter
@@ -112,10 +122,12 @@ class SampleStats(Stats):
         self._objects = None if floats else values
         self._list = values if floats else []
         self._listed = len(self._list)
+        self._given = floats
         self._summarized = -1
 
     def _summary(self) -> dict[str, Any] | None:
         """Return the fields, or None where ``_stock`` has to compute them."""
+        self._take_over()
         length = len(self)
         if self._summarized != length:
             self._values = self._stock = None

@@ -93,3 +93,27 @@ def test_bisect_reference():
     stats = stock_of(data)
     fence = stats.q1 - 1.5 * stats.iqr
     assert ours_of(data).ld15iqr == sorted(data)[bisect_left(sorted(data), fence)]
+
+
+def test_samples_that_are_changed_in_place_count():
+    """As many of them as there were, so that their number does not tell."""
+    values = [1.0, 2.0, 6.0]
+    for stats in (ours_of(values), stock_of(values)):
+        held = stats.data
+        held[:] = [sample / 2 for sample in held]
+        stats.update(8.0)
+        held[0] = 0.25
+        assert stats.data is held
+        assert (stats.mean, stats.min, stats.max, stats.rounds) == (3.0625, 0.25, 8.0, 4)
+    ours = ours_of(values)
+    assert ours.mean == 3.0  # as a metric of calls asks before the test does
+    ours.data[2] = 9.0
+    assert (ours.samples.tolist(), ours.mean, ours.mad) == ([1.0, 2.0, 9.0], 4.0, 1.0)
+    ours.data[2] = 3
+    assert (ours.max, type(ours.max), ours.mad) == (3, int, None)
+    ours.data = held = [4.0, 5.0]
+    held[0] = math.nan
+    assert math.isnan(ours.mean)
+    held[0] = 3.0
+    assert ours.data is held
+    assert ours.mean == 4.0
