@@ -77,19 +77,24 @@ class Plan:
             args, kwargs = given
         return args, kwargs
 
+    @property
+    def has_hooks(self) -> bool:
+        """Whether the test's own code runs between the rounds, which are of one call then."""
+        return bool(self.setup) or (self.teardown is not None and self.iterations == 1)
+
     def make_runner(self, backend: Backend) -> Runner:
-        """Return the runner; with a set-up, which may also change the plan's arguments in place, it has none itself."""
-        args, kwargs = ((), {}) if self.setup else (tuple(self.args), dict(self.kwargs))
+        """Return the runner; where hooks may change the plan's arguments in place between rounds it has none itself."""
+        args, kwargs = ((), {}) if self.has_hooks else (tuple(self.args), dict(self.kwargs))
         return backend.make_runner(self.target, args, kwargs)
 
     def set_up(self, runner: Runner) -> Callable[[], Any] | None:
         """Return what the runner calls before each round for its arguments."""
-        if not self.setup or runner.kernel(1) != "coroutine":
-            return self.make_arguments if self.setup else None
+        if not self.has_hooks or runner.kernel(1) != "coroutine":
+            return self.make_arguments if self.has_hooks else None
         setup = self.setup
 
         async def awaited() -> tuple[Any, Any]:
-            given = setup()
+            given = setup() if setup else None
             return self.arguments(await given if inspect.isawaitable(given) else given)
 
         return awaited
@@ -145,7 +150,7 @@ def _run_looped(plan: Plan, runner: Runner, samples: _core.Samples) -> None:
 
 def _run_single(plan: Plan, runner: Runner, samples: _core.Samples) -> None:
     """Run rounds of one call."""
-    if plan.setup or plan.teardown is not None:
+    if plan.has_hooks:
         # The runner pauses tracers around the call alone: coverage sees set-up and tear-down.
         setup = plan.set_up(runner)
         runner.run_with_setup(None, plan.warmup_rounds, setup, plan.teardown)

@@ -101,6 +101,15 @@ def test_in_place(benchmark):
 
 def test_none(benchmark):
     assert benchmark.pedantic(double, None, setup=lambda: ([4], {}), rounds=3) == 8
+
+
+def test_tear_down_in_place(benchmark):
+    args = [3]
+
+    async def renew(x):
+        args[0] = x + 1
+
+    assert benchmark.pedantic(double, args, teardown=renew, rounds=3) == 10
 """
 
 

@@ -304,6 +304,16 @@ def test_set_up_that_changes_the_arguments_in_place(benchmark, note, warmup_roun
     note(seen=seen)
 
 
+def test_tear_down_that_changes_the_arguments_in_place(benchmark, note):
+    args, kwargs, seen = [0], {}, []
+
+    def renew(*_, **__):
+        args[:], kwargs["b"] = [len(seen)], -len(seen)
+
+    benchmark.pedantic(lambda a, b=0: seen.append((a, b)), args, kwargs, teardown=renew, rounds=3)
+    note(seen=seen)
+
+
 def test_set_up_that_turns_the_collector_off(benchmark, note):
     seen, first = [], [gc.disable]
 
