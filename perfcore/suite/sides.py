@@ -125,7 +125,7 @@ class Workspace:
             raise SuiteError(
                 f"{name}: {label} has no folder {folder.relative_to(root)}; start where both sides have one"
             )
-        project = self._project(root)
+        project = root if folder == root else self._project(root)  # a folder that was named is the project itself
         installed = python is not None
         if python is not None:
             label = f"{label} under {python}"

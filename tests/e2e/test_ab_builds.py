@@ -86,6 +86,20 @@ def test_one_of_several_projects(project: Path) -> None:
                 assert where.strip() == str(own) if install is None else f"{side.name}-environment" in where
 
 
+def test_a_folder_that_is_named_is_the_project_itself(project: Path) -> None:
+    """Also where it holds one of its own name, as that of a project's package mostly is."""
+    home = project / "tiny"
+    (home / "tiny").mkdir(parents=True)
+    (home / "tiny" / "queue.py").write_text("raise ImportError('nobody meant this one')\n")
+    (project / "pyproject.toml").rename(home / "pyproject.toml")
+    who = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.org", "-c", "commit.gpgsign=false"]
+    for words in (["add", "--all"], ["commit", "--quiet", "--message=two"]):
+        subprocess.run(["git", *who, *words], cwd=project, check=True)
+    with Workspace(home, None) as workspace:
+        base, head = workspace.sides("HEAD", ".", None, None)
+        assert (base.project, head.project) == (base.root / "tiny", home)
+
+
 def test_what_the_build_said_is_quoted(project: Path) -> None:
     (project / "broken").touch()
     with (
