@@ -250,7 +250,7 @@ def run_load(
             record.began[index] = _clock()
             try:
                 work(index)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a user's function raises, too
+            except BaseException as error:  # noqa: BLE001 - whatever a user's function raises is counted, never lost
                 record.errors.append((index, error))
             record.ended[index] = free = _clock()
 
@@ -319,8 +319,8 @@ async def run_load_async(
         record.began[index] = _clock()
         try:
             await work(index)
-        except (Exception, SystemExit, asyncio.CancelledError) as error:
-            if ends_task(error):
+        except BaseException as error:
+            if isinstance(error, (KeyboardInterrupt, GeneratorExit)) or ends_task(error):
                 raise
             record.errors.append((index, error))
         record.ended[index] = _clock()

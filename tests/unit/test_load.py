@@ -221,6 +221,24 @@ def test_a_call_that_exits_ends_no_worker() -> None:
     assert (done.served, done.unserved, done.failed) == (10, 0, {"SystemExit": 10})
 
 
+def test_whatever_a_call_raises_ends_no_worker() -> None:
+    """Also what is no Exception: of a loop of its own, or of a test's own checks."""
+
+    async def waits() -> None:
+        other = asyncio.get_running_loop().create_future()
+        other.cancel()
+        await other
+
+    def work(index: int) -> None:
+        if index % 4 == 1:
+            asyncio.run(waits())
+        if index % 4 == 3:
+            pytest.fail("meant")
+
+    done = run_load(work, constant(1000, 0.02), poisson=False)
+    assert (done.served, done.unserved, done.failed) == (10, 0, {"CancelledError": 5, "Failed": 5})
+
+
 def test_a_load_lasts_until_what_was_not_served_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     record = Record([0, 0], drain_seconds=0.5)
     record.began[0], record.ended[0] = record.origin, record.origin + 1000

@@ -97,6 +97,23 @@ def test_async_what_a_call_cancels_or_exits_with_is_its_failure() -> None:
     assert isinstance(done.first_error, SystemExit)
 
 
+def test_async_what_is_no_exception_is_a_failure_too() -> None:
+    async def work(index: int) -> None:
+        if index % 2:
+            pytest.fail("meant")
+
+    done = asyncio.run(run_load_async(work, constant(1000, 0.02), poisson=False))
+    assert (done.served, done.unserved, done.failed) == (10, 0, {"Failed": 10})
+
+
+def test_async_an_interrupt_ends_the_load() -> None:
+    async def work(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(run_load_async(work, constant(1000, 0.02), poisson=False))
+
+
 def test_async_what_cannot_begin_is_not_waited_for() -> None:
     began: list[int] = []
 
