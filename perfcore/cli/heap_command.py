@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import traceback
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -137,21 +138,41 @@ def _load(words: list[str], *, is_module: bool) -> tuple[CodeType, ModuleType]:
     return code, main
 
 
+def _show(error: Exception) -> None:
+    """Show what a script has raised as Python does: by the script's own hook, and from the script's own lines on.
+
+    Raises:
+        SystemExit: the hook's.
+
+    """
+    error = error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
+    try:
+        sys.excepthook(type(error), error, error.__traceback__)
+    except Exception as failure:  # noqa: BLE001 - the hook is the script's
+        failure = failure.with_traceback(failure.__traceback__ and failure.__traceback__.tb_next)
+        print("Error in sys.excepthook:", file=sys.stderr)
+        traceback.print_exception(failure)
+        print("\nOriginal exception was:", file=sys.stderr)
+        traceback.print_exception(error)
+
+
 def _run_as_main(code: CodeType, main: ModuleType, words: list[str]) -> bool:
     """Run a script as Python itself would; return whether it failed."""
     argv, before, out, err = sys.argv, sys.modules["__main__"], sys.stdout, sys.stderr
     sys.argv, sys.modules["__main__"] = list(words), main
+    raised: Exception | None = None
     try:
-        exec(code, main.__dict__)  # noqa: S102 - that is what the command is for
+        try:
+            exec(code, main.__dict__)  # noqa: S102 - that is what the command is for
+        except Exception as error:  # noqa: BLE001 - whatever the script raises is the script's
+            raised = error
+        if raised is not None:
+            _show(raised)
+            return True
     except SystemExit as end:
         if end.code is None or isinstance(end.code, int):
             return bool(end.code)
         print(end.code, file=sys.stderr)
-        return True
-    except Exception as error:  # noqa: BLE001 - whatever the script raises is the script's
-        # As Python shows it: by the script's own hook, and from the script's own lines on.
-        error = error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
-        sys.excepthook(type(error), error, error.__traceback__)
         return True
     finally:
         sys.argv, sys.modules["__main__"] = argv, before

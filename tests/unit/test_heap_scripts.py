@@ -44,6 +44,30 @@ def test_an_exception_is_shown_as_python_shows_it(tmp_path: Path, capfd: pytest.
     assert capfd.readouterr().err.startswith(alone.stderr)
 
 
+@pytest.mark.parametrize(
+    ("hook", "code", "said"),
+    [
+        ("sys.exit(0)", 0, ""),
+        ("sys.exit('gone')", 1, "gone\n"),
+        ("1 / 0", 1, "Error in sys.excepthook:\nTraceback "),
+    ],
+)
+def test_an_excepthook_that_exits_or_fails(
+    tmp_path: Path, hook: str, code: int, said: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Python does it; the tables come all the same."""
+    path = tmp_path / "script.py"
+    path.write_text(
+        f"import sys\ndef hook(*_):\n    {hook}\nsys.excepthook = hook\nraise LookupError('mine')\n", encoding="utf-8"
+    )
+    alone = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, check=False, timeout=60)
+    assert (alone.returncode, alone.stderr[: len(said)]) == (code, said)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    assert main(["heap", str(path)]) == code
+    shown, mark, _ = capfd.readouterr().err.partition("at the end, since before the script:\n")
+    assert (shown, bool(mark)) == (alone.stderr, True)
+
+
 @pytest.mark.parametrize("code", ["sys.stdout.close()", "sys.stdout = None", "sys.stdout = sys.stderr = io.StringIO()"])
 def test_a_script_leaves_its_streams_as_it_likes(tmp_path: Path, code: str) -> None:
     path = tmp_path / "script.py"
