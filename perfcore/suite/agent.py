@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import deque
-from collections.abc import Callable, Iterable
-from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Protocol, TypeAlias, TypeVar, cast, runtime_checkable
 
 from perfcore.errors import SuiteError
+
+R = TypeVar("R")
 
 __all__ = ["Agent", "Factory", "Message", "Wrapped", "dismiss", "is_async", "spawn", "spawn_async", "wrap"]
 
@@ -105,6 +107,12 @@ def is_async(agent: Agent) -> bool:
     return inspect.iscoroutinefunction(step) or inspect.iscoroutinefunction(getattr(step, "__call__", None))  # noqa: B004
 
 
+def run_alone(main: Coroutine[Any, Any, R]) -> R:
+    """Run a coroutine on an event loop of its own, as `asyncio.run` does; the thread keeps the one that it has."""
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        return runner.run(main)
+
+
 def spawn(factory: Factory, count: int, *, first: int = 0) -> list[Agent]:
     """Make agents number ``first`` to ``first + count - 1``.
 
@@ -120,7 +128,7 @@ def spawn(factory: Factory, count: int, *, first: int = 0) -> list[Agent]:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(_gather(made, first))
+        return run_alone(_gather(made, first))
     for thing in made:
         if inspect.iscoroutine(thing):
             thing.close()
@@ -148,4 +156,4 @@ def dismiss(agents: Iterable[Agent]) -> None:
         async def close_all() -> None:
             await asyncio.gather(*waiting)
 
-        asyncio.run(close_all())
+        run_alone(close_all())

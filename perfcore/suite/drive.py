@@ -19,7 +19,7 @@ from typing import Any
 
 from perfcore.errors import SuiteError
 from perfcore.judge.stats import Summary, summarize
-from perfcore.suite.agent import Agent, is_async
+from perfcore.suite.agent import Agent, is_async, run_alone
 from perfcore.suite.attempts import OUTCOMES, Attempt, Attempts, Outcome
 from perfcore.suite.cancel import Cancellation, ends_task, enter
 
@@ -363,4 +363,4 @@ def _drive_tasks(
             await attempt_all(step, todo)
 
     # All steps in one task, which Ctrl-C cancels: between two it would be raised anywhere in asyncio.
-    asyncio.run(attempt_everything())
+    run_alone(attempt_everything())

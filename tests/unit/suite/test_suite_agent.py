@@ -11,6 +11,7 @@ import pytest
 
 from perfcore.errors import SuiteError
 from perfcore.suite.agent import Agent, Wrapped, dismiss, is_async, spawn, spawn_async, wrap
+from perfcore.suite.drive import drive
 
 
 class Whole:
@@ -143,3 +144,24 @@ def test_agents_that_can_be_closed_are() -> None:
     dismiss([whole, wrap(inner, 1), wrap(print, 2)])
     assert whole.closed
     assert inner.closed
+
+
+def test_the_thread_keeps_its_own_event_loop() -> None:
+    class Async:
+        async def step(self) -> None: ...
+
+        async def close(self) -> None: ...
+
+    async def make(_: int) -> Async:
+        return Async()
+
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        agents = spawn(make, 2)
+        drive(agents, 1)
+        dismiss(agents)
+        assert asyncio.get_event_loop() is loop
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
