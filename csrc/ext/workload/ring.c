@@ -249,7 +249,7 @@ static PyObject *ring_arm(ring_object *self, PyObject *const *args, Py_ssize_t n
     if (arguments_parse(&spec, args, nargs, kwnames, values) < 0 ||
         waiters_add_callback(side(self, values[1]), values[0], values[2] == Py_True) < 0)
         return NULL;
-    self->awaited = true;
+    *(values[1] == Py_True ? &self->get_awaited : &self->put_awaited) = true;
     // Since the caller looked, another thread may have put, got or closed, and nobody was in the line to be told.
     if (self->closed)
         waiters_wake_all(side(self, values[1]), CLOSED);

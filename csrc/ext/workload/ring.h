@@ -40,8 +40,9 @@ typedef struct ring_object {
     size_t limit; // items at most; SIZE_MAX for no limit
     bool sorted;  // the items are in `heap`, not in `ring`
     bool closed;
-    bool is_mailbox; // of an endpoint; of one only
-    bool awaited;    // an event loop waits for it, or has
+    bool is_mailbox;  // of an endpoint; of one only
+    bool get_awaited; // an event loop waits to get, or has
+    bool put_awaited; // likewise to put
     waiters getters;
     size_t unfinished;
     waiters putters;
@@ -168,8 +169,8 @@ bool waiters_remove_callback(waiters *list, PyObject *callback);
 // Sleep in the list until served, the deadline or a signal. Returns the state; WAITING after a deadline or a signal,
 // with *interrupted telling them apart. `self` is out of the list afterwards in any case.
 //
-// An event loop that was woken for what came may stand still. So where there are loops, the first thread in the line
-// looks after that ten times a second, keeping its place, and finds it as if the deadline had come.
+// An event loop that was woken for what came may stand still. So where loops wait or have waited, each thread wakes ten
+// times a second, keeping its place, and the first in the line finds what lies there as if the deadline had come.
 waiter_state waiters_sleep(const ring_object *ring, waiters *list, waiter *self, bool front, ring_deadline deadline,
                            bool *interrupted);
 

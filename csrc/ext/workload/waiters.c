@@ -108,7 +108,7 @@ waiter_state waiters_sleep(const ring_object *ring, waiters *list, waiter *self,
 {
     add(list, self, front);
     // Who sleeps since before the first event loop came has none before it in the line until it is served.
-    const bool looks = ring->awaited && list != &ring->joiners;
+    const bool looks = list == &ring->getters ? ring->get_awaited : list == &ring->putters && ring->put_awaited;
     PyLockStatus status;
     do {
         PY_TIMEOUT_T wait_us = -1;

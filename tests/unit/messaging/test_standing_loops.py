@@ -8,6 +8,7 @@ import gc
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -132,6 +133,28 @@ def test_threads_behind_a_standing_loop_put_in_their_order() -> None:
     assert [ring.get(timeout=60), ring.get(timeout=60)] == ["first", "second"]
     threads[1].join(60)
     standing.end()
+
+
+def switches(threads: list[threading.Thread]) -> list[int]:
+    """Return how often each has gone to sleep."""
+    texts = [Path(f"/proc/self/task/{one.native_id}/status").read_text(encoding="ascii") for one in threads]
+    return [int(text.partition("\nvoluntary_ctxt_switches:")[2].split()[0]) for text in texts]
+
+
+def test_threads_wake_for_loops_on_their_own_side_alone() -> None:
+    ring: Ring[int] = Ring(1)
+    ring.put(1)
+    standing = Standing(lambda: wait_for(lambda: ring.aput(2)))
+    standing.end()
+    assert ring.get() == 1
+    threads = wait_in_turn([ring.get, ring.get])
+    before = switches(threads)
+    time.sleep(0.35)
+    assert switches(threads) == before
+    ring.put(3)
+    ring.put(4)
+    for thread in threads:
+        thread.join(60)
 
 
 def test_behind_a_loop_a_timeout_is_still_one() -> None:
