@@ -40,7 +40,8 @@ class Measurement:
         iterations: calls in one round.
         kernel: what made the calls: "unrolled", "vectorcall", "timer" or "coroutine".
         flags: what disturbed the rounds: involuntary context switches, rounds with one in them, stolen time in seconds.
-        result: what the last call returned, where rounds have one call each; else None.
+        result: what a call returned, where rounds have one call each; else None. It is one more, outside the clock, in
+            which what is returned is dropped at once; of a coroutine function it is the last round's.
 
     """
 
@@ -203,16 +204,17 @@ class Timer:
         Whatever the function raises comes through.
 
         """
-        return self._measure(function, self._runner(function, args, kwargs))
+        runner = self._runner(function, args, kwargs)
+        return self._measure(lambda: function(*args, **kwargs), runner, _name(function))
 
-    def _measure(self, function: Callable[..., Any], runner: Runner) -> Measurement:
+    def _measure(self, call: Callable[[], Any], runner: Runner, name: str) -> Measurement:
         resume = pause_tracers()
         try:
             found = self._calibrate(runner)
             samples = _core.Samples(found.carried)
             stop = None if self.precision is None else MedianPrecision(self.min_rounds, self.precision)
             runner.run(samples, max(0, self._rounds(found) - len(samples)), found.iterations, stop)
-            return _measurement(function, runner, samples, found.iterations)
+            return _measurement(name, call, runner, samples, found.iterations)
         finally:
             resume()
             runner.close()
@@ -249,8 +251,8 @@ class Timer:
                 raise MeasureError("the timer saw no time pass in either callable: use a finer timer or longer calls")
             judged = judge_blocks(*typical, self.threshold, _LEVEL)
             return Comparison(
-                _measurement(base, runners[0], samples[0], found[0].iterations),
-                _measurement(head, runners[1], samples[1], found[1].iterations),
+                _measurement(_name(base), base, runners[0], samples[0], found[0].iterations),
+                _measurement(_name(head), head, runners[1], samples[1], found[1].iterations),
                 judged.ratio,
                 Interval(judged.low, judged.high, _LEVEL) if judged.high < inf else None,
                 len(typical[0]),
@@ -265,7 +267,9 @@ class Timer:
     def _runner(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Runner:
         if not callable(function):
             raise MeasureError(f"only a callable can be measured, not {function!r}; wrap an expression in a lambda")
-        return make_runner(function, args, kwargs, timer=self.timer, disable_gc=self.disable_gc, correct=self.correct)
+        return make_runner(
+            function, args, kwargs, timer=self.timer, disable_gc=self.disable_gc, correct=self.correct, keep=False
+        )
 
     def _calibrate(self, runner: Runner) -> Calibration:
         step = clock.precision(self.timer) if clock.known_timer(self.timer) else 0.0
@@ -275,8 +279,12 @@ class Timer:
         return max(self.min_rounds, ceil(min(self.max_time / found.duration, _MOST_ROUNDS)))
 
 
-def _measurement(function: Callable[..., Any], runner: Runner, samples: _core.Samples, iterations: int) -> Measurement:
-    return Measurement(_name(function), samples, iterations, runner.kernel(iterations), runner.flags, runner.result)
+def _measurement(
+    name: str, call: Callable[[], Any], runner: Runner, samples: _core.Samples, iterations: int
+) -> Measurement:
+    kernel = runner.kernel(iterations)
+    result = call() if iterations == 1 and kernel != "coroutine" else runner.result
+    return Measurement(name, samples, iterations, kernel, runner.flags, result)
 
 
 def measure(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Measurement:

@@ -102,7 +102,7 @@ def _measure_awaits(timer: Timer, function: Callable[[], Any]) -> Measurement:
         try:
             runners.append(CoroutineRunner(function, (), {}, timer=timer.timer, disable_gc=timer.disable_gc))
             if not stopped.is_set():
-                outcome.append(timer._measure(function, runners[0]))
+                outcome.append(timer._measure(function, runners[0], function.__qualname__))
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             trouble.append(error)
         finally:

@@ -9,6 +9,7 @@ import functools
 import itertools
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +39,29 @@ def test_measure_passes_the_arguments_and_returns_what_a_slow_call_returned():
     found = Timer(max_time=0.001).measure(lambda a, *, b: sum(range(100_000)) * 0 + a + b, 1, b=2)
     assert (found.result, found.iterations, found.kernel) == (3, 1, "vectorcall")
     assert found.rounds == 5
+
+
+class Heavy:
+    alive = most = 0
+
+    def __init__(self):
+        Heavy.alive += 1
+        Heavy.most = max(Heavy.alive, Heavy.most)
+        time.sleep(0.0002)  # one call is a round
+
+    def __del__(self):
+        Heavy.alive -= 1
+        time.sleep(0.001)
+
+
+def test_freeing_the_result_is_in_the_time_as_in_rounds_of_many_calls():
+    Heavy.most = 0
+    measured = Timer(max_time=0.01).measure(Heavy)
+    assert (measured.iterations, type(measured.result), Heavy.alive, Heavy.most) == (1, Heavy, 1, 1)
+    compared = Timer(max_time=0.01).compare(Heavy, Heavy)
+    for found in (measured, compared.base, compared.head):
+        assert found.summary.min >= 0.001
+        assert isinstance(found.result, Heavy)
 
 
 def test_the_package_itself_is_the_function():
