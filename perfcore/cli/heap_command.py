@@ -217,8 +217,8 @@ def _by_tracemalloc(target: Path) -> Iterator[object]:
         head = '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>heap</title></head>'
         text = f"{head}<body>\n{text}</body></html>\n"
     write_atomic(target, text.encode())
-    until = "" if stacks.whole else ", until the program stopped it"
-    print(f"perfcore: {printable(str(target))}: flame graph by tracemalloc, Python frames{until}", file=sys.stderr)
+    part = "" if stacks.whole else ", in part: the program has stopped it"
+    print(f"perfcore: {printable(str(target))}: flame graph by tracemalloc, Python frames{part}", file=sys.stderr)
 
 
 @contextlib.contextmanager

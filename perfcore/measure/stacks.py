@@ -26,7 +26,8 @@ _GROWTH = 1.1
 class HeapStacks:
     """Watch the heap in a ``with`` block; afterwards `largest` maps call stacks, outermost first, to live bytes.
 
-    `whole` is then False when the program has stopped tracemalloc: what came later was not seen.
+    `whole` is then False when the program has stopped tracemalloc, for good or for a while: it forgets all, and sees
+    nothing until it is started again.
 
     Args:
         frames: how many frames of a stack are kept, the innermost.
@@ -50,6 +51,7 @@ class HeapStacks:
         if tracemalloc.is_tracing():
             raise MeasureError("tracemalloc runs already; stop it, or unset PYTHONTRACEMALLOC")
         tracemalloc.start(self._frames)
+        self._witness = bytearray(1)  # whose trace is lost with all others
         self._thread.start()
         return self
 
@@ -59,7 +61,7 @@ class HeapStacks:
         self._end.set()
         self._thread.join()
         if tracemalloc.is_tracing():  # the program may have stopped it
-            self.whole = True
+            self.whole = tracemalloc.get_object_traceback(self._witness) is not None
             gc.collect()
             if self._snapshot is None or tracemalloc.get_traced_memory()[0] > self._size:
                 self._take()

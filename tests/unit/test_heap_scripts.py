@@ -115,3 +115,12 @@ def test_an_output_without_a_folder_is_told_before_the_script_runs(
     path.write_text("print('measured for nothing')\n", encoding="utf-8")
     assert main(["heap", option, str(tmp_path / "none" / "heap.txt"), str(path)]) == 2
     assert capfd.readouterr() == ("", f"perfcore: error: {tmp_path / 'none'}: no such folder\n")
+
+
+def test_a_script_that_restarts_tracemalloc(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """What it holds from before is in no trace any more, and that is said."""
+    path, out = tmp_path / "script.py", tmp_path / "heap.svg"
+    code = "import tracemalloc\ntracemalloc.stop()\ntracemalloc.start()\nkept = bytearray(99)\n"
+    path.write_text(code, encoding="utf-8")
+    assert main(["heap", "--flamegraph", str(out), str(path)]) == 0
+    assert "flame graph by tracemalloc, Python frames, in part: the program has stopped it" in capfd.readouterr().err
