@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import CodeType, ModuleType
+from typing import TextIO
 
 from perfcore.cli import Parser, UsageError
 from perfcore.cli.options import need_folder
@@ -138,6 +139,13 @@ def _load(words: list[str], *, is_module: bool) -> tuple[CodeType, ModuleType]:
     return code, main
 
 
+def _tell(what: object, stream: TextIO | None) -> None:
+    """Print a line where somebody can be told: the script may have closed the stream, or put anything in its place."""
+    if stream is not None:
+        with contextlib.suppress(AttributeError, ValueError):
+            print(what, file=stream)
+
+
 def _show(error: Exception) -> None:
     """Show what a script has raised as Python does: by the script's own hook, and from the script's own lines on.
 
@@ -150,10 +158,8 @@ def _show(error: Exception) -> None:
         sys.excepthook(type(error), error, error.__traceback__)
     except Exception as failure:  # noqa: BLE001 - the hook is the script's
         failure = failure.with_traceback(failure.__traceback__ and failure.__traceback__.tb_next)
-        print("Error in sys.excepthook:", file=sys.stderr)
-        traceback.print_exception(failure)
-        print("\nOriginal exception was:", file=sys.stderr)
-        traceback.print_exception(error)
+        texts = ["".join(traceback.format_exception(one)) for one in (failure, error)]
+        _tell(f"Error in sys.excepthook:\n{texts[0]}\nOriginal exception was:\n{texts[1]}".rstrip("\n"), sys.stderr)
 
 
 def _run_as_main(code: CodeType, main: ModuleType, words: list[str]) -> bool:
@@ -172,7 +178,7 @@ def _run_as_main(code: CodeType, main: ModuleType, words: list[str]) -> bool:
     except SystemExit as end:
         if end.code is None or isinstance(end.code, int):
             return bool(end.code)
-        print(end.code, file=sys.stderr)
+        _tell(end.code, sys.stderr or err)
         return True
     finally:
         sys.argv, sys.modules["__main__"] = argv, before
@@ -218,7 +224,7 @@ def _by_tracemalloc(target: Path) -> Iterator[object]:
         text = f"{head}<body>\n{text}</body></html>\n"
     write_atomic(target, text.encode())
     part = "" if stacks.whole else ", in part: the program has stopped it"
-    print(f"perfcore: {printable(str(target))}: flame graph by tracemalloc, Python frames{part}", file=sys.stderr)
+    _tell(f"perfcore: {printable(str(target))}: flame graph by tracemalloc, Python frames{part}", sys.stderr)
 
 
 @contextlib.contextmanager
@@ -237,7 +243,7 @@ def _by_memray(target: Path) -> Iterator[object]:
         if done.returncode != 0:
             last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no message"]
             raise MeasureError(f"memray could not write {printable(str(target))}: {printable(last[0])}")
-    print(f"perfcore: {printable(str(target))}: flame graph by memray, native frames too", file=sys.stderr)
+    _tell(f"perfcore: {printable(str(target))}: flame graph by memray, native frames too", sys.stderr)
 
 
 def _write(output: Path | None, text: str) -> None:
@@ -245,6 +251,6 @@ def _write(output: Path | None, text: str) -> None:
 
     text = "\n".join(printable(line) for line in text.splitlines())
     if output is None:
-        print(text, file=sys.stderr)
+        _tell(text, sys.stderr)
     else:
         write_atomic(output, (text + "\n").encode())

@@ -78,6 +78,18 @@ def test_a_script_leaves_its_streams_as_it_likes(tmp_path: Path, code: str) -> N
     assert done.stderr.startswith("at the end, since before the script:\n")
 
 
+@pytest.mark.parametrize(("code", "said"), [("sys.stderr.close()", ""), ("sys.stderr = None", "gone\n")])
+@pytest.mark.parametrize("option", ["--output", "--flamegraph"])
+def test_a_script_without_stderr_exits_with_a_text(tmp_path: Path, code: str, said: str, option: str) -> None:
+    """As Python does: its text is lost, or goes where stderr was; what is written to a file is written."""
+    path, out = tmp_path / "script.py", tmp_path / "heap.svg"
+    path.write_text(f"import sys\nkept = bytearray(99)\n{code}\nsys.exit('gone')\n", encoding="utf-8")
+    command = [sys.executable, "-P", "-m", "perfcore", "heap", option, str(out), str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr[: len(said) or None]) == (1, "", said)
+    assert out.stat().st_size > 0
+
+
 def test_stacks_that_a_report_reads_while_the_script_runs(tmp_path: Path) -> None:
     path, out = tmp_path / "script.py", tmp_path / "heap.txt"
     path.write_text(
