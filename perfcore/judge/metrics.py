@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from perfcore import _core
+from perfcore.errors import ConfigError
 from perfcore.judge.thresholds import MetricRule, Rule, Thresholds, metric_rule, percent
 from perfcore.record.kept import look_up
 from perfcore.record.results import Benchmark
@@ -206,13 +207,25 @@ class Case(NamedTuple):
 
 
 def make_case(metric: str, rule: MetricRule, thresholds: Thresholds) -> Case:
-    """Return what holds for a metric of a benchmark with these thresholds."""
+    """Return what holds for a metric of a benchmark with these thresholds.
+
+    A general threshold gives way to one of the metric's own: what is a warning from 20 % on is not critical before.
+
+    Raises:
+        ConfigError: what is the metric's own makes no sense together.
+
+    """
     exact = JUDGED.get(metric, False) if rule.exact is None else rule.exact
     general = 0.0 if metric == "growth_bytes" else thresholds.critical  # any growth is a leak
-    critical = general if rule.critical is None else rule.critical
+    critical = max(general, rule.warning or 0.0) if rule.critical is None else rule.critical
     least = INSTRUCTIONS if metric == "instructions" else thresholds.warning
     warning = 0.0 if exact else min(least, critical)
     limits = (warning if rule.warning is None else rule.warning, critical)
+    if limits[0] > critical:
+        raise ConfigError(
+            f"thresholds of {metric}: warning is {percent(limits[0])} and critical {percent(critical)}; "
+            "give warning <= critical"
+        )
     is_plain = metric in JUDGED and rule.maximum is None and rule.minimum is None
     return Case(metric, rule, rises(metric) if rule.up is None else rule.up, exact, limits, is_plain)
 
@@ -233,14 +246,22 @@ class MetricRules:
         self._last: tuple[tuple[str, ...] | None, Thresholds | None, list[Case]] = (None, None, [])
 
     def cases(self, head: Benchmark, thresholds: Thresholds) -> list[Case]:
-        """Return the metrics of a benchmark that are to be judged."""
+        """Return the metrics of a benchmark that are to be judged.
+
+        Raises:
+            ConfigError: the rules make no sense together; the text names the benchmark.
+
+        """
         names, rules, last = tuple(measured(head)), self._rules, self._last
         if names == last[0] and thresholds is last[1] and not rules:
             return last[2]
         matching = tuple(index for index, rule in enumerate(rules) if rule.matches(head.fullname)) if rules else ()
         key = (thresholds.warning, thresholds.critical, names, matching)
         if (found := self._known.get(key)) is None:
-            found = self._known[key] = self._make(names, thresholds, [rules[index] for index in matching])
+            try:
+                found = self._known[key] = self._make(names, thresholds, [rules[index] for index in matching])
+            except ConfigError as error:
+                raise ConfigError(f"{head.fullname}: {error}") from None
         self._last = names, thresholds, found
         return found
 

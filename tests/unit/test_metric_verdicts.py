@@ -13,7 +13,7 @@ import pytest
 from results_files import MACHINE, benchmark, document, write
 
 from perfcore.cli import main
-from perfcore.errors import ResultsError
+from perfcore.errors import ConfigError, ResultsError
 from perfcore.judge.history import judge_metrics_by_history
 from perfcore.judge.metrics import MetricRules, MetricVerdict, figure, judge_metrics
 from perfcore.judge.thresholds import MetricRule, Rule, Thresholds
@@ -124,6 +124,34 @@ def test_rules_of_patterns_come_last_and_may_ignore() -> None:
     ]
     (found,) = judge_metrics(old, new, LIMITS, MetricRules(general, rules))
     assert (found.metric, found.status) == ("allocations", "warning")
+
+
+@pytest.mark.parametrize(
+    ("metric", "rule", "new", "status"),
+    [
+        ("peak_bytes", MetricRule(warning=0.2), 1190, "ok"),
+        ("peak_bytes", MetricRule(warning=0.2), 1210, "critical"),
+        ("cpu_s", MetricRule(warning=0.2), 1190, "ok"),
+        ("allocations", MetricRule(warning=0.2), 1190, "ok"),
+        ("growth_bytes", MetricRule(warning=0.2), 1190, "ok"),
+        ("growth_bytes", MetricRule(warning=0.2, exact=False), 1210, "critical"),
+    ],
+)
+def test_a_general_threshold_gives_way_to_one_of_the_metric(
+    metric: str, rule: MetricRule, new: float, status: str
+) -> None:
+    (found,) = judged({metric: 1000}, {metric: new}, **{metric: rule}).values()
+    assert found.status == status
+    by_runs = by_history(metric, [1000.0] * 12, new, **{metric: rule})
+    assert by_runs is not None
+    assert by_runs.status == status
+
+
+def test_rules_of_a_metric_that_make_no_sense_together() -> None:
+    rules = [Rule("*::a", metrics={"peak_bytes": MetricRule(critical=0.1)})]
+    both = MetricRules({"peak_bytes": MetricRule(warning=0.2, critical=0.3)}, rules)
+    with pytest.raises(ConfigError, match=r"^tests/test_x.py::a: thresholds of peak_bytes: warning is 20% and crit"):
+        judge_metrics(made({"peak_bytes": 1000}), made({"peak_bytes": 1100}), LIMITS, both)
 
 
 def test_a_spread_that_nobody_tells() -> None:
