@@ -19,7 +19,7 @@ from typing import Any
 
 from perfcore import _core
 from perfcore.judge.changepoint import LevelChange, find_levels
-from perfcore.judge.metrics import JUDGED, MetricRules, MetricVerdict, Outcome, figure, is_steady, of_call
+from perfcore.judge.metrics import JUDGED, Case, MetricRules, MetricVerdict, Outcome, figure, is_steady, of_call
 from perfcore.judge.thresholds import Thresholds, percent
 from perfcore.judge.verdict import Verdict
 from perfcore.record.kept import kept_figure
@@ -61,11 +61,7 @@ def judge_history(
     if not 0 < value < math.inf:
         reason = "the median is not above zero"
     elif count < MIN_RUNS:
-        more = MIN_RUNS - count
-        reason = (
-            f"{count} {'run' if count == 1 else 'runs'} of this environment measured this way in the history; "
-            f"{more} more {'is' if more == 1 else 'are'} needed"
-        )
+        reason = _too_few(count)
     if reason:
         return Verdict(fullname, "undecided", nan, nan, nan, nan, middle, value, reason, comparable=False)
     centre = median(usable)
@@ -88,6 +84,14 @@ def judge_history(
     allowance = noise + added
     low, high = math.exp(excess - allowance), math.exp(excess + allowance)
     return Verdict(fullname, status, math.exp(excess), low, high, allowance, middle, value, reason, comparable=True)
+
+
+def _too_few(count: int) -> str:
+    more = MIN_RUNS - count
+    return (
+        f"{count} {'run' if count == 1 else 'runs'} of this environment measured this way in the history; "
+        f"{more} more {'is' if more == 1 else 'are'} needed"
+    )
 
 
 def clock_share(head: Benchmark, way: str, earlier: Sequence[tuple[float, float, str]]) -> float:
@@ -117,7 +121,8 @@ def judge_metrics_by_history(
 ) -> list[MetricVerdict]:
     """Judge the metrics of one benchmark by those of earlier runs of the same environment.
 
-    What is exact, and sizes, are compared with the last run that has them; times and rates as medians are.
+    What is exact, and sizes, are compared with the last run that has them; times and rates as medians are, or, where
+    they are not above zero, with all of the last runs.
 
     Args:
         head: what to judge.
@@ -142,17 +147,30 @@ def judge_metrics_by_history(
         elif case.exact or is_steady(case.metric) or not case.limits[0]:
             outcome = case.compare(before, value)
         else:
-            sign = -1 if case.up else 1
-            series = [one**sign for one in found if one > 0]
-            judged = judge_history(
-                head.fullname, value**sign if value else 0.0, series, Thresholds(*case.limits), added
-            )
-            ratio, before = judged.ratio**sign, judged.baseline_median**sign
-            outcome = Outcome(judged.status, ratio, judged.allowance, judged.reason, judged.comparable)
+            before, outcome = _by_runs(case, head.fullname, value, found, added)
         verdict = case.verdict(head.fullname, before, value, outcome)
         if before is not None or verdict.over_limit:
             made.append(verdict)
     return made
+
+
+def _by_runs(case: Case, fullname: str, value: float, runs: Sequence[float], clock: float) -> tuple[float, Outcome]:
+    """Judge a metric by its figures in earlier runs, as medians are; return what it was compared with, too.
+
+    Where it is, or mostly was, not above zero, there is no ratio to judge by: then what lies past all of the last runs
+    counts, against the nearest of them. A rate that falls to zero is critical, and so are failures where there were none.
+    """
+    last = runs[-MAX_RUNS:]
+    if len(last) >= MIN_RUNS and (value <= 0 or median(last) <= 0 or sum(one > 0 for one in last) < MIN_RUNS):
+        nearest = min(max(value, min(last)), max(last))
+        return nearest, case.compare(nearest, value, (0.0, 0.0))
+    if len(last) < MIN_RUNS:
+        return median(last), Outcome("undecided", reason=_too_few(len(last)), comparable=False)
+    sign = -1 if case.up else 1
+    series = [one**sign for one in runs if one > 0]
+    judged = judge_history(fullname, value**sign, series, Thresholds(*case.limits), clock)
+    ratio, before = judged.ratio**sign, judged.baseline_median**sign
+    return before, Outcome(judged.status, ratio, judged.allowance, judged.reason, judged.comparable)
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,6 +208,37 @@ def test_metrics_by_history() -> None:
     assert limit.over_limit
 
 
+FAILURES = MetricRule(critical=0.5)
+RATE = MetricRule(up=True, critical=0.2)
+
+
+@pytest.mark.parametrize(
+    ("rule", "values", "new", "status", "nearest"),
+    [
+        (RATE, [1000.0, 1010.0] * 6, 0.0, "critical", 1000.0),  # nothing is served any more
+        (RATE, [1000.0, 0.0] * 6, 0.0, "ok", 0.0),
+        (RATE, [0.0] * 12, 5.0, "improvement", 0.0),
+        (FAILURES, [0.0] * 12, 0.0, "ok", 0.0),
+        (FAILURES, [0.0] * 12, 100.0, "critical", 0.0),
+        (FAILURES, [0.0, 0.0, 3.0] * 4, 3.0, "ok", 3.0),  # there were such runs
+        (FAILURES, [0.0, 0.0, 3.0] * 4, 5.0, "critical", 3.0),
+        (FAILURES, [0.0, 3.0, 3.0] * 4, 5.0, "critical", 3.0),  # 8 runs above zero
+        (FAILURES, [3.0] * 60 + [0.0] * 40, 1.0, "ok", 1.0),
+        (FAILURES, [4.0, 5.0] * 6, 0.0, "improvement", 4.0),
+        (FAILURES, [-2.0, -1.0] * 6, -0.5, "critical", -1.0),
+        (FAILURES, [0.0] * 9, 100.0, "undecided", 0.0),
+    ],
+)
+def test_figures_that_are_not_above_zero_by_history(
+    rule: MetricRule, values: list[float], new: float, status: str, nearest: float
+) -> None:
+    runs = [{"extra_info": {"n": value}} for value in values]
+    (found,) = judge_metrics_by_history(made(extra={"n": new}), LIMITS, MetricRules({"n": rule}), runs)
+    assert (found.status, found.baseline, found.comparable) == (status, nearest, status != "undecided")
+    if status == "undecided":
+        assert found.reason == "9 runs of this environment measured this way in the history; 1 more is needed"
+
+
 # --- marks, and the whole check ---
 
 
