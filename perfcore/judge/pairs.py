@@ -160,7 +160,9 @@ def _why_undecided(track: Track, rule: PairRule) -> str:
     reach = math.log(track.high / track.low) / 2
     limit = math.log1p(_threshold(rule.threshold, track.base))
     estimate = math.log(track.ratio)
-    gap = min(abs(limit - estimate), abs(estimate)) if estimate > limit / 2 else limit - estimate
+    # A regression is one of which the interval lies above `proven`, an "ok" one of which it lies below the limit.
+    proven = limit if rule.mode == "exceeds" else 0.0
+    gap = abs(estimate - (proven if estimate > limit / 2 else limit))
     wanted = track.pairs * (reach / gap) ** 2 if gap > 0 else math.inf
     text = f"known to ±{math.expm1(reach):.1%} after {track.pairs} pairs"
     return f"{text}; about {math.ceil(wanted)} would decide" if wanted <= MOST_PAIRS else f"{text}: too noisy here"
@@ -174,9 +176,15 @@ def settle(tracks: Sequence[Track], rule: PairRule) -> None:
     adjusted = _core.adjust_pvalues(array("d", [_look(track, rule) for track in measured]))
     for track, chance in zip(measured, adjusted, strict=True):
         if track.status in {"regression", "improvement"} and chance > _FALSE_DISCOVERIES:
+            alone = "slower" if track.status == "regression" else "faster"
             track.status = "undecided"
-        if track.status == "undecided":
+            track.reason = (
+                f"{alone} by itself, but that may be chance among {len(measured)} benchmarks: "
+                f"p {chance:.2g} (adjusted) is above {_FALSE_DISCOVERIES:g}; more pairs may tell"
+            )
+        elif track.status == "undecided":
             track.reason = _why_undecided(track, rule)
+        if track.status == "undecided":
             spent = track.pairs >= LEAST_PAIRS and track.spent >= rule.max_time
             track.final = spent or track.pairs >= rule.max_pairs
         else:

@@ -140,6 +140,7 @@ def test_a_chance_among_many_waits_for_more_pairs() -> None:
     good = [track_of(0.001, -0.001, 0.0005, -0.0005, name=str(number)) for number in range(99)]
     settle([accused, *good], PairRule())
     assert (accused.status, accused.final) == ("undecided", False)
+    assert accused.reason.startswith("slower by itself, but that may be chance among 100 benchmarks: p 0.0")
     assert {track.status for track in good} == {"ok"}
     for effect in effects:
         add(accused, effect)
@@ -178,6 +179,26 @@ def test_says_how_many_pairs_would_decide() -> None:
     settle([track], PairRule(threshold=0.03))
     assert track.reason.startswith("known to ±")
     assert "would decide" in track.reason
+
+
+def reason_of(effects: tuple[float, ...], rule: PairRule) -> tuple[str, float, float]:
+    """What is said of an undecided track; the reach of its interval, and its estimate."""
+    track = track_of(*effects)
+    settle([track], rule)
+    assert track.status == "undecided"
+    return track.reason, math.log(track.high / track.low) / 2, math.log(track.ratio)
+
+
+def test_the_pairs_that_would_decide_are_those_of_the_rule() -> None:
+    """An estimate at the threshold is a regression once it is proven above zero; with `exceeds`, above the threshold."""
+    effects, limit = (0.07, 0.03, 0.065, 0.035), math.log(1.05)
+    reason, reach, estimate = reason_of(effects, PairRule())
+    assert reason.endswith(f"after 4 pairs; about {math.ceil(4 * (reach / estimate) ** 2)} would decide")
+    assert reason_of(effects, PairRule(mode="exceeds"))[0].endswith("too noisy here")
+    reason, reach, estimate = reason_of((0.10, 0.14, 0.11, 0.13), PairRule(mode="exceeds"))
+    assert reason.endswith(f"about {math.ceil(4 * (reach / (estimate - limit)) ** 2)} would decide")
+    reason, reach, estimate = reason_of((0.02, -0.02, 0.01, -0.01), PairRule())
+    assert reason.endswith(f"about {math.ceil(4 * (reach / (limit - estimate)) ** 2)} would decide")
 
 
 def test_given_up_stays_so() -> None:
