@@ -192,7 +192,9 @@ def _sides(baseline: Benchmark, head: Benchmark) -> tuple[tuple[float, float, fl
         sides = [old, new]
         at = kernels.index(ONE_CALL)
         median, mad, iqr = sides[at]
-        sides[at] = median, mad + ONE_CALL_S / MAD_SCALE, iqr + ONE_CALL_S * IQR_SCALE
+        if mad > 0 or math.isnan(iqr):  # a MAD of zero stays so, because it gives way to the quartiles
+            mad += ONE_CALL_S / MAD_SCALE
+        sides[at] = median, mad, iqr + ONE_CALL_S * IQR_SCALE
         old, new = sides
     return old, new
 

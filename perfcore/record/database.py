@@ -29,7 +29,7 @@ except ImportError:
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
-__all__ = ["SCHEMA", "Database", "benchmarks", "fetch", "figures", "metadata", "read_object", "runs", "sa", "schema"]
+__all__ = ["SCHEMA", "Database", "benchmarks", "fetch", "figures", "has_moment", "metadata", "read_object", "runs", "sa", "schema"]
 
 SCHEMA = 1
 BUSY_SECONDS = 30.0
@@ -68,9 +68,14 @@ def _as_figure(value: Any) -> float | None:
     raise _damaged("a column of figures", value)
 
 
+def has_moment(at: float) -> bool:
+    """Whether a moment lies in the years 1 to 9999 of UTC, which calendars have."""
+    return -62135596800.0 <= at < 253402300800.0
+
+
 def _as_moment(value: Any) -> float:
     found = _as_figure(value)
-    if found is None or not -62135596800.0 <= found < 253402300800.0:  # the years 1 to 9999
+    if found is None or not has_moment(found):
         raise _damaged("the moment of a run", value)
     return found
 

@@ -107,12 +107,15 @@ def moment(results: Results) -> float:
     """
     try:
         found = datetime.fromisoformat(results.datetime)
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+        at = (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+        if not db.has_moment(at):  # of a zone east of the year 1, say: it could be added, and never be read again
+            raise OverflowError
     except (ValueError, OverflowError):
         said = f"is {results.datetime!r}" if results.datetime else "the key is missing"
         raise HistoryError(
             f"{results.path}: datetime: {said}, and a history needs the moment; save it again with --benchmark-json"
         ) from None
+    return at
 
 
 def _figures(benchmark: Benchmark) -> dict[str, Any]:

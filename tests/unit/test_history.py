@@ -254,6 +254,9 @@ def test_what_has_no_place_in_a_history() -> None:
         made(datetime="")
     with pytest.raises(HistoryError, match="datetime: is 'yesterday'"):
         made(datetime="yesterday")
+    for beyond in ("0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59.999999"):
+        with pytest.raises(HistoryError, match=f"datetime: is '{beyond}'".replace("+", r"\+")):
+            made(datetime=beyond)
     with pytest.raises(HistoryError, match="has no benchmarks"):
         make_run(parse_results("x", json.dumps(document()).encode()))
     naive, aware = made(datetime="2024-01-01T00:00:00"), made(datetime="2024-01-01T02:00:00+02:00")

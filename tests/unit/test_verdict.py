@@ -195,6 +195,22 @@ def test_a_function_that_outgrows_rounds_of_many_calls(median: float, status: st
     assert same.allowance == 0
 
 
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_coarse_clock_where_one_side_has_rounds_of_one_call(at: int) -> None:
+    """More than half of the rounds are equal: the quartiles tell the spread, and the clock of one call comes on top."""
+    kernels, medians = ["unrolled", "unrolled"], [6e-6, 6.5e-6]
+    kernels[at] = "vectorcall"
+    sides = (
+        one(median=median, stats={"iqr": 0.4e-6}, perfcore={"kernel": kernel, "mad": 0.0})
+        for median, kernel in zip(medians, kernels, strict=True)
+    )
+    found = judge_benchmark(*sides, Thresholds())
+    spreads = [0.4e-6 / IQR_SCALE / median for median in medians]
+    spreads[at] += 50e-9 / medians[at]
+    assert found.allowance == pytest.approx(math.hypot(*spreads))
+    assert found.status == "undecided"
+
+
 def test_a_limit_may_be_reached_and_not_passed() -> None:
     found = judge_benchmark(one(), one(), Thresholds())
     assert with_limit(found, found.median) is found
