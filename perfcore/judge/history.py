@@ -158,7 +158,7 @@ def _by_runs(case: Case, fullname: str, value: float, runs: Sequence[float], clo
     """Judge a metric by its figures in earlier runs, as medians are; return what it was compared with, too.
 
     Where it is, or mostly was, not above zero, there is no ratio to judge by: then what lies past all of the last runs
-    counts, against the nearest of them. A rate that falls to zero is critical, and so are failures where there were none.
+    counts, against the nearest of them: a rate that falls to zero is critical, as are failures where there were none.
     """
     last = runs[-MAX_RUNS:]
     if len(last) >= MIN_RUNS and (value <= 0 or median(last) <= 0 or sum(one > 0 for one in last) < MIN_RUNS):

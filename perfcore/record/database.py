@@ -29,7 +29,19 @@ except ImportError:
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
-__all__ = ["SCHEMA", "Database", "benchmarks", "fetch", "figures", "has_moment", "metadata", "read_object", "runs", "sa", "schema"]
+__all__ = [
+    "SCHEMA",
+    "Database",
+    "benchmarks",
+    "fetch",
+    "figures",
+    "has_moment",
+    "metadata",
+    "read_object",
+    "runs",
+    "sa",
+    "schema",
+]
 
 SCHEMA = 1
 BUSY_SECONDS = 30.0

@@ -21,11 +21,10 @@ from perfcore.names import is_chosen
 from perfcore.record import database as db
 from perfcore.record.database import sa  # there, because it says what to install where it is missing
 from perfcore.record.environment import describe
-from perfcore.record.kept import keep, kept_figure, real
+from perfcore.record.kept import COLUMNS, keep, kept_figure, real
 from perfcore.record.results import STOCK, Benchmark, Results
 
 DAY = 86400.0
-_COLUMNS = frozenset(("median", "mean", "stddev", "min", "max"))
 _CHUNK = 500  # values in one IN (...), under SQLite's least limit of 999
 
 
@@ -124,7 +123,7 @@ def _figures(benchmark: Benchmark) -> dict[str, Any]:
     if isinstance(interval, Mapping):
         interval = [interval.get("low"), interval.get("high")]
     low, high = interval[:2] if isinstance(interval, list) and len(interval) >= 2 else (None, None)
-    row: dict[str, Any] = {name: real(benchmark.stats.get(name)) for name in ("median", "mean", "stddev", "min", "max")}
+    row: dict[str, Any] = {name: real(benchmark.stats.get(name)) for name in COLUMNS}
     return row | {
         "fullname": _text(benchmark.fullname) or "?",
         "median_low": real(low),
@@ -298,7 +297,7 @@ class History:
         Instead of the median, ``metric`` may name the mean, stddev, min, max or ops, or what `kept_figure` finds.
         """
         run, figure = db.runs.c, db.figures.c
-        column = "mean" if metric == "ops" else metric if metric in _COLUMNS else "metrics_json"
+        column = "mean" if metric == "ops" else metric if metric in COLUMNS else "metrics_json"
         kept = figure[column]
         points: dict[str, list[Point]] = {name: [] for name in names}
         conditions: list[sa.ColumnElement[bool]] = [kept.is_not(None)]

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """What the history keeps of a benchmark beside its columns, as JSON, and how a metric is found by its name.
 
-The metrics of a call stand at the top; percentiles, and the numbers that the test put into ``extra_info``, stand under
-these names, so that a test's own ``allocations`` are never taken for those of a call.
+The metrics of a call stand at the top; the other statistics, percentiles, and the numbers that the test put into
+``extra_info``, stand under these names (``stats``, …), so that a test's own ``allocations`` are never taken for those
+of a call.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 
 from perfcore.record.results import Benchmark
 
+COLUMNS = ("median", "mean", "stddev", "min", "max")  # statistics that have a column of their own
 MOST_NUMBERS = 50  # of one object of extra_info: what has more is a table and no figures, and is not kept
 
 
@@ -52,7 +54,12 @@ def keep(benchmark: Benchmark) -> str | None:
     metrics, extra = own.get("metrics"), benchmark.extra_info
     kept = dict(metrics) if isinstance(metrics, Mapping) else {}
     objects = {str(key): found for key, value in extra.items() if (found := _numbers(value))}
-    under = {"percentiles": _numbers(own.get("percentiles")), "extra_info": _numbers(extra) | objects}
+    others = {key: value for key, value in benchmark.stats.items() if key not in (*COLUMNS, "ops")}  # ops: of the mean
+    under = {
+        "stats": _numbers(others),
+        "percentiles": _numbers(own.get("percentiles")),
+        "extra_info": _numbers(extra) | objects,
+    }
     kept |= {name: found for name, found in under.items() if found}
     return json.dumps(kept, sort_keys=True, default=str) if kept else None
 

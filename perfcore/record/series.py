@@ -17,13 +17,12 @@ from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
 from perfcore.record.database import benchmarks, figures, read_object, runs, sa
-from perfcore.record.kept import Kept
+from perfcore.record.kept import COLUMNS, Kept
 from perfcore.record.methods import alike
 
 if TYPE_CHECKING:
     from perfcore.record.history import History, Point
 
-_STATS = ("median", "mean", "stddev", "min", "max")
 _CHUNK = 500  # values in one IN (...), under SQLite's least limit of 999
 _moment = attrgetter("at")
 
@@ -170,7 +169,7 @@ def read_kept(
         HistoryError: the database cannot be read.
 
     """
-    columns = (figures.c.metrics_json, figures.c.method, *(figures.c[one] for one in _STATS))
+    columns = (figures.c.metrics_json, figures.c.method, *(figures.c[one] for one in COLUMNS))
     rows: dict[str, list[tuple[tuple[float, int], str, Sequence[Any]]]] = {name: [] for name in names}
     with history.database.reading() as connection:
         groups, places = _read_groups(connection, -math.inf, math.nextafter(before, -math.inf), environment)
@@ -183,9 +182,12 @@ def read_kept(
     for name, those in rows.items():
         found[name] = []
         for _, backend, (text, method, *stats) in sorted(those, key=itemgetter(0))[-limit:]:
-            known = dict(zip(_STATS, stats, strict=True))
+            known = dict(zip(COLUMNS, stats, strict=True))
             known["ops"] = 1 / known["mean"] if known["mean"] else None
-            found[name].append(Kept(backend, method, read_object(text) | {"stats": known}))
+            kept = read_object(text)
+            others = kept.get("stats")
+            kept["stats"] = others | known if isinstance(others, dict) else known
+            found[name].append(Kept(backend, method, kept))
     return found
 
 

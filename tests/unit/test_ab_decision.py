@@ -190,7 +190,7 @@ def reason_of(effects: tuple[float, ...], rule: PairRule) -> tuple[str, float, f
 
 
 def test_the_pairs_that_would_decide_are_those_of_the_rule() -> None:
-    """An estimate at the threshold is a regression once it is proven above zero; with `exceeds`, above the threshold."""
+    """An estimate at the threshold is a regression once it is proven above zero; with `exceeds`, above that."""
     effects, limit = (0.07, 0.03, 0.065, 0.035), math.log(1.05)
     reason, reach, estimate = reason_of(effects, PairRule())
     assert reason.endswith(f"after 4 pairs; about {math.ceil(4 * (reach / estimate) ** 2)} would decide")

@@ -230,10 +230,10 @@ def test_statistics_are_judged_for_runs_that_have_nothing_else(
 ) -> None:
     """As pytest-benchmark's own loops leave them: no percentiles, no metrics, nothing in extra_info."""
     with (project / "pyproject.toml").open("a") as file:
-        file.write("[tool.perfcore.thresholds.metrics]\nmean = {}\nops = {}\nmax = { max = '3 us' }\n")
+        file.write("[tool.perfcore.thresholds.metrics]\nmean = {}\nops = {}\nq3 = {}\nmax = { max = '3 us' }\n")
     for mean, expected in ((1.05e-6, "ok"), (10e-6, "critical")):
-        saved(project / "new.json", 0, benchmark("a", stats={"mean": mean, "ops": 1 / mean}))
-        assert metric_statuses(capsys) == {"mean": expected, "ops": expected, "max": "ok"}
+        saved(project / "new.json", 0, benchmark("a", stats={"mean": mean, "ops": 1 / mean, "q3": mean}))
+        assert metric_statuses(capsys) == {"mean": expected, "ops": expected, "q3": expected, "max": "ok"}
     assert main(["check", "new.json", "--history", "--fail-on-regression"]) == 1
 
 
