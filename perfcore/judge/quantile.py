@@ -38,7 +38,7 @@ def quantile_interval(ordered: Sequence[float], p: float, level: float = LEVEL) 
 
     How many of n samples lie below the quantile follows Binomial(n, p), which gives the ranks of samples that it lies
     between (David and Nagaraja, Order Statistics, 7.1). Few samples do not bound a high quantile from above: the 0.95
-    quantile takes 73 for that.
+    quantile takes 72 for that.
 
     Args:
         ordered: the samples, in ascending order.

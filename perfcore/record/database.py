@@ -280,6 +280,8 @@ class Database:
     def reading(self) -> Iterator[Connection]:
         """Give a connection in a transaction that sees one state of the database."""
         with self._explained(), self.engine.connect() as connection:
+            if self.engine.dialect.name == "postgresql":  # else each statement sees a state of its own
+                connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
     @contextlib.contextmanager

@@ -21,6 +21,7 @@ from results_files import MACHINE, benchmark, document, write
 
 from perfcore.cli import main
 from perfcore.errors import HistoryError, ResultsError, ServiceError
+from perfcore.record.database import runs, sa
 from perfcore.record.history import History, Run, make_run
 from perfcore.record.results import load_results, parse_results
 from perfcore.record.series import read_kept, read_series
@@ -133,6 +134,11 @@ def exercise(where: str) -> None:
         ("tests/test_x.py::a", START + DAY),
     ]
     assert len(list(history.rows(since=START + DAY))) == 2
+    with history.database.reading() as connection:
+        count = sa.select(sa.func.count()).select_from(runs)
+        assert connection.scalar(count) == 2
+        assert History(where).add([made(9)]) == 1
+        assert connection.scalar(count) == 2  # one state of the database, whatever comes meanwhile
     history.prune(1e-9, now=START + 1000 * DAY)
 
 
