@@ -3,8 +3,9 @@
 
 With y the logarithm of the new median and h those of the last K runs of the same environment and backend that were
 measured the same way, the excess y - median(h) counts when it is above both the threshold and what a further run may
-differ by: t(K - 1) * 1.4826 * MAD(h) * sqrt(1 + pi / (2 K)), a prediction interval from robust estimates (pi / (2 K)
-is the variance of a median in units of one run's). Where rounds of one call are compared with rounds of many, what the
+differ by: t(0.37 (K - 1)) * 1.4826 * MAD(h) * sqrt(1 + pi / (2 K)), a prediction interval from robust estimates (pi /
+(2 K) is the variance of a median in units of one run's). K runs tell a MAD as well as 0.37 K tell a standard deviation
+(P. J. Rousseeuw, C. Croux, J. Amer. Statist. Assoc. 88 (1993), 1273-1283), hence Student's t with so few degrees. Where rounds of one call are compared with rounds of many, what the
 clock may have added is taken off first. Unlike the rounds of one process, the runs hold the noise between them.
 """
 
@@ -33,6 +34,7 @@ LEVEL = 0.99  # of the prediction interval, both sides together
 EVIDENCE = f"medians; allowance from how the last runs of the same environment differ ({LEVEL:.0%} prediction interval)"
 
 _MAD_SCALE = 1.4826
+_MAD_EFFICIENCY = 0.37  # of normal data, against the standard deviation
 _DAY = 86400.0
 _BARS = "▁▂▃▄▅▆▇█"
 _MOST_POINTS = 100  # of a slope; longer series are thinned to medians of neighbours
@@ -67,7 +69,7 @@ def judge_history(
     centre = median(usable)
     excess = math.log(value) - centre
     mad = median(abs(one - centre) for one in usable)
-    quantile = _core.student_quantile(0.5 + LEVEL / 2, count - 1)
+    quantile = _core.student_quantile(0.5 + LEVEL / 2, _MAD_EFFICIENCY * (count - 1))
     noise = quantile * _MAD_SCALE * mad * math.sqrt(1 + math.pi / (2 * count))
     added = math.log1p(clock)
     warning, critical = math.log1p(thresholds.warning), math.log1p(thresholds.critical)
