@@ -150,6 +150,7 @@ def _say_table(
 
 def _print_metrics(check: Check) -> None:
     """Print the metrics that are not ok, the worst first, and count the others."""
+    from perfcore.judge.metrics import JUDGED
     from perfcore.judge.verdict import STATUSES
 
     told = sorted(
@@ -171,7 +172,8 @@ def _print_metrics(check: Check) -> None:
         say(f"metrics ({names}): {counts}")
     for name, count in check.lost_metrics.items():
         missing = f"{count} {'benchmark lacks' if count == 1 else 'benchmarks lack'}"
-        say(f"not judged: {name}, which {missing} although the baseline has it; run pytest with --perfcore-metrics")
+        advice = "; run pytest with --perfcore-metrics" if name in JUDGED else ""
+        say(f"not judged: {printable(name)}, which {missing} although the baseline has it{advice}")
 
 
 def print_check(check: Check) -> None:

@@ -5,8 +5,9 @@ With y the logarithm of the new median and h those of the last K runs of the sam
 measured the same way, the excess y - median(h) counts when it is above both the threshold and what a further run may
 differ by: t(0.37 (K - 1)) * 1.4826 * MAD(h) * sqrt(1 + pi / (2 K)), a prediction interval from robust estimates (pi /
 (2 K) is the variance of a median in units of one run's). K runs tell a MAD as well as 0.37 K tell a standard deviation
-(P. J. Rousseeuw, C. Croux, J. Amer. Statist. Assoc. 88 (1993), 1273-1283), hence Student's t with so few degrees. Where rounds of one call are compared with rounds of many, what the
-clock may have added is taken off first. Unlike the rounds of one process, the runs hold the noise between them.
+(P. J. Rousseeuw, C. Croux, J. Amer. Statist. Assoc. 88 (1993), 1273-1283), hence Student's t with so few degrees.
+Where rounds of one call are compared with rounds of many, what the clock may have added is taken off first. Unlike the
+rounds of one process, the runs hold the noise between them.
 """
 
 from __future__ import annotations

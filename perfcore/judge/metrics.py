@@ -326,11 +326,19 @@ def judge_metrics(
     return made
 
 
-def lost_metrics(pairs: Iterable[tuple[Benchmark, Benchmark]]) -> dict[str, int]:
-    """Return the metrics of calls that old benchmarks have and new ones lack, with how many lack them."""
-    lost: Counter[str] = Counter()
-    for old, head in pairs:
-        before = measured(old)
-        if before and not before.keys() <= (has := measured(head)).keys():
-            lost.update(name for name in before if name in JUDGED and name not in has)
-    return dict(lost)
+def lost_metrics(old: Benchmark, head: Benchmark, cases: Iterable[Case]) -> set[str]:
+    """Return the metrics that an old benchmark has and a new one lacks: those of calls, and what is to be judged.
+
+    Args:
+        old: the baseline's.
+        head: what is judged.
+        cases: the metrics of it that are to be judged.
+
+    """
+    before, has = measured(old), measured(head)
+    lost = {name for name in before if name in JUDGED and name not in has}
+    for case in cases:
+        metric = case.metric
+        if _figure(head, has, metric) is None and _figure(old, before, metric) is not None:
+            lost.add(metric)
+    return lost

@@ -86,7 +86,8 @@ class Check:
         evidence: what the verdicts rest on.
         history: the history that was compared with; empty where it was a file.
         metrics: verdicts on other metrics than the time, in the order of ``results``.
-        lost_metrics: metrics of calls that the baseline has and ``results`` lacks, and in how many benchmarks.
+        lost_metrics: metrics, of calls or named in the thresholds, that the baseline has and ``results`` lacks, and in
+            how many benchmarks.
 
     """
 
@@ -338,6 +339,7 @@ def check_results(
     backends = (baseline.backend, results.backend)
     verdicts: list[Verdict] = []
     others: list[MetricVerdict] = []
+    lost: Counter[str] = Counter()
     what = MetricRules(metrics, rules)
     for head in results.benchmarks:
         own, maximum = limits_for(head.fullname, limits, rules) if rules else (limits, None)
@@ -349,6 +351,8 @@ def check_results(
         if verdict is not None:
             verdicts.append(verdict)
         others += judge_metrics(before, head, own, what, mismatch=mismatch)
+        if before is not None:
+            lost.update(lost_metrics(before, head, what.cases(head, own)))
     return Check(
         baseline=baseline,
         results=results,
@@ -360,5 +364,5 @@ def check_results(
         strict_environment=strict_environment,
         evidence=evidence(baseline, results),
         metrics=tuple(others),
-        lost_metrics=lost_metrics((old[head.fullname], head) for head in results.benchmarks if head.fullname in old),
+        lost_metrics=dict(lost),
     )

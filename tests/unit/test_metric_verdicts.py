@@ -269,6 +269,18 @@ def test_what_is_lost_is_counted() -> None:
     old = results(item("a", "allocations", "cpu_s", "odd"), item("b", "allocations"), item("c", "cpu_s"))
     new = results(item("a", "cpu_s"), item("b"), benchmark("new"))
     assert check_results(old, new).lost_metrics == {"allocations": 2}
+    named = {"cpu_s": MetricRule(maximum=2.0), "odd": MetricRule(ignore=True)}
+    assert check_results(old, new, metrics=named).lost_metrics == {"allocations": 2}
+
+
+def test_a_figure_that_is_named_and_lost_is_told(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its limit says nothing any more, which nobody would see."""
+    with (project / "pyproject.toml").open("a") as file:
+        file.write("rate = { min = 1000 }\nnever = { min = 1000 }\n")
+    write(project / "old.json", benchmark("a", extra_info={"rate": 2000}), benchmark("b"))
+    write(project / "new.json", benchmark("a"), benchmark("b"))
+    assert check() == 0
+    assert "\nnot judged: rate, which 1 benchmark lacks although the baseline has it\n" in capsys.readouterr().out
 
 
 @pytest.fixture

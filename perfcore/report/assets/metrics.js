@@ -50,7 +50,7 @@ const METRICS = (() => {
     if (rows.length > FIRST) box.append(make("details", {}, make("summary", {}, `${rows.length - FIRST} more`), tabled(rows.slice(FIRST))));
     if (found.length > MOST) box.append(make("p", { class: "note" }, `${found.length - MOST} more are in the benchmarks' own tables.`));
     for (const [name, number] of Object.entries(check.lost_metrics)) box.append(make("p", { class: "note" },
-      `Not judged: ${visible(name)}, which ${number === 1 ? "one benchmark lacks" : number + " benchmarks lack"} although the baseline has it; run pytest with --perfcore-metrics.`));
+      `Not judged: ${visible(name)}, which ${number === 1 ? "one benchmark lacks" : number + " benchmarks lack"} although the baseline has it.`));
     return [box];
   }
   return { loud, badges, panel, overview };
