@@ -168,6 +168,15 @@ _MISSING = {
 }
 
 
+def _interval_from(benchmark: Benchmark, key: str, lane: LaneFigures | None) -> str:
+    """Say what a figure lacks to have an interval."""
+    if key == "cpu_average" and lane is None:
+        return "to run it as a lane"
+    if key in ("median", "p95", "p99") and benchmark.data is None:
+        return "its samples (--benchmark-save-data)"
+    return "more iterations"
+
+
 def judge_target(benchmark: Benchmark, target: Target) -> TargetVerdict:
     """Judge one target of one benchmark."""
     lane = lane_figures(benchmark)
@@ -188,7 +197,7 @@ def judge_target(benchmark: Benchmark, target: Target) -> TargetVerdict:
         status = "violated" if sure else "possibly"
         reason = "" if sure else "the interval reaches the target; more iterations would decide"
         if not sure and math.isnan(near):
-            reason = "there is no interval; more iterations would give one"
+            reason = f"there is no interval; {_interval_from(benchmark, target.key, lane)} would give one"
     else:
         reason = _incomplete(lane)
         status = "no data" if reason else "met"

@@ -235,6 +235,13 @@ def test_plain_benchmarks(tmp_path: Path) -> None:
     assert judged(ours, "throughput_min", 9000) == ("met", "")
     assert judged(ours, "throughput_min", 11_000) == ("violated", "error")
     assert judged(ours, "cpu_average", 50.0)[0] == "possibly"
+    for key, limit, missing in (
+        ("cpu_average", 50.0, "to run it as a lane"),
+        ("p95", 1e-3, "its samples (--benchmark-save-data)"),
+        ("median", 1e-4, "its samples (--benchmark-save-data)"),
+    ):  # of a benchmark, whatever more iterations it has
+        reason = judge_target(ours, Target("*", key, limit)).reason
+        assert reason == f"there is no interval; {missing} would give one"
 
 
 def results_of(folder: Path, failed: dict[str, Any]) -> Results:
