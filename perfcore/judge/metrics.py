@@ -15,7 +15,6 @@ Instructions are counted by the processor, and the hash seed alone moves them a 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -279,6 +278,7 @@ def judge_metrics(
     rules: MetricRules,
     *,
     mismatch: str = "",
+    clock: tuple[float, float] = (0.0, 0.0),
 ) -> list[MetricVerdict]:
     """Judge the metrics of one benchmark.
 
@@ -288,6 +288,7 @@ def judge_metrics(
         thresholds: those of the benchmark, for what has none of its own.
         rules: what holds for metrics.
         mismatch: why times of the two do not mean the same; sizes and counts of a call do all the same.
+        clock: what is added to the spread of the rounds of the two, for all but metrics of calls.
 
     """
     made: list[MetricVerdict] = []
@@ -319,7 +320,8 @@ def judge_metrics(
             outcome = Outcome("ok", 1.0, 0.0)
         else:
             spreads = spreads or (_spread(old), _spread(head))
-            outcome = case.compare(before, value, spreads)
+            added = (0.0, 0.0) if metric in JUDGED else clock
+            outcome = case.compare(before, value, (spreads[0] + added[0], spreads[1] + added[1]))
         verdict = case.verdict(name, before, value, outcome)
         if before is not None or verdict.over_limit:
             made.append(verdict)

@@ -181,23 +181,35 @@ def _kernel(benchmark: Benchmark) -> str:
     return str(own.get("kernel", STOCK)) if own else STOCK
 
 
-def _sides(baseline: Benchmark, head: Benchmark) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    """Return both sides' (median, MAD, IQR).
+def _one_call(baseline: Benchmark, head: Benchmark) -> int | None:
+    """Return which side has rounds of one call where the other has rounds of many; None where neither has that alone.
 
     A function that becomes slower than the least time of a round is measured one call at a time from then on. What
     that alone may change is taken for spread of the side it is in.
     """
-    old, new = _side(baseline), _side(head)
     kernels = _kernel(baseline), _kernel(head)
-    if kernels[0] != kernels[1] and kernels[1] in alike(kernels[0]):
+    return kernels.index(ONE_CALL) if kernels[0] != kernels[1] and kernels[1] in alike(kernels[0]) else None
+
+
+def _sides(baseline: Benchmark, head: Benchmark) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    """Return both sides' (median, MAD, IQR), with the clock's time in those of one call."""
+    old, new = _side(baseline), _side(head)
+    if (at := _one_call(baseline, head)) is not None:
         sides = [old, new]
-        at = kernels.index(ONE_CALL)
         median, mad, iqr = sides[at]
         if mad > 0 or math.isnan(iqr):  # a MAD of zero stays so, because it gives way to the quartiles
             mad += ONE_CALL_S / MAD_SCALE
         sides[at] = median, mad, iqr + ONE_CALL_S * IQR_SCALE
         old, new = sides
     return old, new
+
+
+def _clock(baseline: Benchmark, head: Benchmark) -> tuple[float, float]:
+    """Return what the clock's time in rounds of one call is for both sides, as relative MADs."""
+    at, shares = _one_call(baseline, head), [0.0, 0.0]
+    if at is not None and (median := (baseline, head)[at].median) > 0:
+        shares[at] = ONE_CALL_S / MAD_SCALE / median
+    return shares[0], shares[1]
 
 
 def _mismatch(baseline: Benchmark, head: Benchmark, backends: tuple[str, str]) -> str:
@@ -350,7 +362,8 @@ def check_results(
         )
         if verdict is not None:
             verdicts.append(verdict)
-        others += judge_metrics(before, head, own, what, mismatch=mismatch)
+        clock = (0.0, 0.0) if before is None else _clock(before, head)
+        others += judge_metrics(before, head, own, what, mismatch=mismatch, clock=clock)
         if before is not None:
             lost.update(lost_metrics(before, head, what.cases(head, own)))
     return Check(

@@ -174,6 +174,22 @@ def test_half_the_iqr_stands_for_a_mad_that_the_file_lacks() -> None:
     assert told[0] > 0.05
 
 
+@pytest.mark.parametrize(("kernel", "status"), [("unrolled", "warning"), ("vectorcall", "undecided")])
+def test_the_clock_is_in_all_times_of_rounds_of_one_call(kernel: str, status: str) -> None:
+    """Past 5 µs a round has one call, and two readings of the clock: 1 % of the 5.6 % may be theirs."""
+
+    def sized(seconds: float, kernel: str) -> dict[str, Any]:
+        own = {"kernel": kernel, "mad": 1e-12, "metrics": {"cpu_s": seconds}}
+        return benchmark("a", seconds, stats={"mean": seconds}) | {"perfcore": own}
+
+    check = check_results(
+        results(sized(4.95e-6, "unrolled")), results(sized(5.23e-6, kernel)), metrics={"mean": MetricRule()}
+    )
+    assert check.verdicts[0].status == status
+    found = {one.metric: one.status for one in check.metrics}
+    assert found == {"mean": status, "cpu_s": "warning"}  # which is measured by itself
+
+
 def test_figures_that_are_none() -> None:
     for odd in (True, "5", None, [1]):
         assert figure(made({"allocations": odd}), "allocations") is None
