@@ -61,9 +61,12 @@ class Agreement(NamedTuple):
 
 def agreement(check: Check, within: float) -> Agreement:
     """Count the medians of which neither is longer than the other by more than a fraction."""
+    from perfcore.judge.stats import inverse
+
     compared = [verdict for verdict in check.verdicts if verdict.comparable]
-    apart = [verdict for verdict in compared if not max(verdict.ratio, 1 / verdict.ratio) <= 1 + within]
-    apart.sort(key=lambda verdict: -max(verdict.ratio, 1 / verdict.ratio))
+    far = {verdict.fullname: max(verdict.ratio, inverse(verdict.ratio)) for verdict in compared}
+    apart = [verdict for verdict in compared if not far[verdict.fullname] <= 1 + within]
+    apart.sort(key=lambda verdict: -far[verdict.fullname])
     return Agreement(len(compared), len(compared) - len(apart), apart)
 
 

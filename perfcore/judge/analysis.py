@@ -20,7 +20,7 @@ from perfcore.errors import ResultsError
 from perfcore.judge import rank
 from perfcore.judge.detector import as_results
 from perfcore.judge.history import MIN_RUNS, trend
-from perfcore.judge.stats import summarize
+from perfcore.judge.stats import exp, summarize
 from perfcore.judge.thresholds import WARNING, Thresholds
 from perfcore.judge.verdict import judge_benchmark
 from perfcore.names import is_chosen
@@ -228,9 +228,9 @@ def _compare(base: Results, other: Results) -> FileComparison:
     ratio = low = high = pvalue = math.nan
     if logs:
         centre = rank.center(logs, LEVEL)
-        ratio = math.exp(centre.estimate)
+        ratio = exp(centre.estimate)
         if centre.interval is not None:
-            low, high = math.exp(centre.interval.low), math.exp(centre.interval.high)
+            low, high = exp(centre.interval.low), exp(centre.interval.high)
         if any(logs):
             pvalue = rank.signed_rank(logs).pvalue
     return FileComparison(
@@ -259,9 +259,9 @@ def _window_trend(name: str, metric: str, points: Sequence[Point], window: int) 
     direction = "undecided"
     if len(before) == window:
         moved = rank.shift([math.log(value) for value in recent], [math.log(value) for value in before], LEVEL)
-        ratio = math.exp(moved.estimate)
+        ratio = exp(moved.estimate)
         if moved.interval is not None:
-            low, high = math.exp(moved.interval.low), math.exp(moved.interval.high)
+            low, high = exp(moved.interval.low), exp(moved.interval.high)
             steady = low > 1 / (1 + WARNING) and high < 1 + WARNING
             direction = "up" if low > 1 else "down" if high < 1 else "steady" if steady else "undecided"
     newest = points[-1]

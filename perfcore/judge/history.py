@@ -13,7 +13,7 @@ rounds of one process, the runs hold the noise between them.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
@@ -22,6 +22,7 @@ from typing import Any
 from perfcore import _core
 from perfcore.judge.changepoint import LevelChange, find_levels
 from perfcore.judge.metrics import JUDGED, Case, MetricRules, MetricVerdict, Outcome, figure, is_steady, of_call
+from perfcore.judge.stats import exp, inverse
 from perfcore.judge.thresholds import Thresholds, percent
 from perfcore.judge.verdict import Verdict
 from perfcore.record.kept import kept_figure
@@ -59,7 +60,7 @@ def judge_history(
     """
     usable = [math.log(one) for one in history if 0 < one < math.inf][-MAX_RUNS:]
     nan, count = math.nan, len(usable)
-    middle = math.exp(median(usable)) if usable else nan
+    middle = exp(median(usable)) if usable else nan
     reason = ""
     if not 0 < value < math.inf:
         reason = "the median is not above zero"
@@ -80,13 +81,13 @@ def judge_history(
         status = "warning"
     elif excess > warning:
         status = "undecided"
-        reason = f"past {percent(thresholds.warning)}, but runs of the history differ by {math.expm1(noise):.1%}"
+        reason = f"past {percent(thresholds.warning)}, but runs of the history differ by {exp(noise) - 1:.1%}"
         reason += f", and the clock may add {clock:.1%} to rounds of one call" if clock else ""
     else:
         status = "improvement" if excess + added < -max(warning, noise) else "ok"
     allowance = noise + added
-    low, high = math.exp(excess - allowance), math.exp(excess + allowance)
-    return Verdict(fullname, status, math.exp(excess), low, high, allowance, middle, value, reason, comparable=True)
+    low, high = exp(excess - allowance), exp(excess + allowance)
+    return Verdict(fullname, status, exp(excess), low, high, allowance, middle, value, reason, comparable=True)
 
 
 def _too_few(count: int) -> str:
@@ -169,10 +170,10 @@ def _by_runs(case: Case, fullname: str, value: float, runs: Sequence[float], clo
         return nearest, case.compare(nearest, value, (0.0, 0.0))
     if len(last) < MIN_RUNS:
         return median(last), Outcome("undecided", reason=_too_few(len(last)), comparable=False)
-    sign = -1 if case.up else 1
-    series = [one**sign for one in runs if one > 0]
-    judged = judge_history(fullname, value**sign, series, Thresholds(*case.limits), clock)
-    ratio, before = judged.ratio**sign, judged.baseline_median**sign
+    turn: Callable[[float], float] = inverse if case.up else float
+    series = [turn(one) for one in runs if one > 0]
+    judged = judge_history(fullname, turn(value), series, Thresholds(*case.limits), clock)
+    ratio, before = turn(judged.ratio), turn(judged.baseline_median)
     return before, Outcome(judged.status, ratio, judged.allowance, judged.reason, judged.comparable)
 
 
@@ -230,7 +231,7 @@ def _weekly(moments: Sequence[float], values: Sequence[float]) -> float:
     ]
     if not slopes:
         return math.nan
-    return math.exp(min(median(slopes) * 7 * _DAY, 700.0))  # two moments close together may give any slope
+    return exp(min(median(slopes) * 7 * _DAY, 700.0))  # two moments close together may give any slope
 
 
 def find_changes(values: Sequence[float]) -> tuple[LevelChange, ...]:

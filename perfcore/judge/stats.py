@@ -15,6 +15,16 @@ if TYPE_CHECKING:
 __all__ = ["Interval", "Summary", "summarize"]
 
 
+def exp(logarithm: float) -> float:
+    """Return e to this power; infinite where no float holds it, as of figures hundreds of orders apart."""
+    return math.exp(logarithm) if logarithm < 709.0 else math.inf
+
+
+def inverse(value: float) -> float:
+    """Return 1 over a value; infinite for zero."""
+    return 1 / value if value else math.inf
+
+
 class Interval(NamedTuple):
     """A confidence interval."""
 

@@ -3,16 +3,21 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 
 import pytest
+from results_files import benchmark, document
 
+from perfcore.cli.compare_command import agreement
 from perfcore.errors import ConfigError
 from perfcore.judge.history import find_changes, judge_history, sparkline, trend
 from perfcore.judge.targets import Target
 from perfcore.judge.thresholds import Rule, Thresholds, limits_for, parse_duration
+from perfcore.judge.verdict import Check, check_results
 from perfcore.names import is_chosen
+from perfcore.record.results import parse_results
 
 DAY = 86400.0
 FLAT = [1e-6] * 12
@@ -104,6 +109,18 @@ def test_what_the_clock_may_have_added_is_taken_off(ratio: float, history: list[
     assert (found.low, found.high) == (pytest.approx(ratio / 1.02), pytest.approx(ratio * 1.02))
     said = "past 5%, but runs of the history differ by 0.0%, and the clock may add 2.0% to rounds of one call"
     assert found.reason == (said if expected == "undecided" else "")
+
+
+def test_figures_hundreds_of_orders_apart_have_a_verdict() -> None:
+    apart = [1e-300, 1e290] * 6
+    assert judge_history("a", 1e300, apart, Thresholds()).status == "undecided"
+    assert judge_history("a", 1e299, [1e-300] * 12, Thresholds()).status == "critical"
+    assert agreement(check_of(1e290, 5e-324), 0.05)[:2] == (1, 0)
+
+
+def check_of(before: float, after: float) -> Check:
+    text = (json.dumps(document(benchmark("a", one, stats={"iqr": 0.0}))) for one in (before, after))
+    return check_results(*(parse_results("x", one.encode()) for one in text))
 
 
 def test_only_the_last_runs_count() -> None:

@@ -218,6 +218,9 @@ def test_metrics_by_history() -> None:
     rate = by_history("cpu_s", [1000.0, 1001.0] * 6, 500.0, cpu_s=MetricRule(up=True))
     assert rate is not None
     assert (rate.status, rate.ratio) == ("critical", pytest.approx(0.5, rel=1e-3))
+    tiny = by_history("cpu_s", [5e-324] * 12, 1.0, cpu_s=MetricRule(up=True))  # one over it is infinite
+    assert tiny is not None
+    assert not tiny.comparable
     assert by_history("cpu_s", [], 1.0) is None
     limit = by_history("peak_bytes", [], 1.0e6, peak_bytes=MetricRule(maximum=1e3))
     assert limit is not None
