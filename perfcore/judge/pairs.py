@@ -138,34 +138,34 @@ def _threshold(threshold: float, base_s: float) -> float:
     return max(threshold, _FLOOR_S / base_s)
 
 
+def _judge(effects: Sequence[float], threshold: float, rule: PairRule) -> tuple[str, float, float, float, float]:
+    """Judge effects by the rule; as many looks as there are pairs at most, or as it takes to come to these."""
+    looks = max(1, max(rule.max_pairs, len(effects)) - LEAST_PAIRS + 1)
+    return _core.judge_pairs(array("d", effects), threshold, _ALPHA, rule.mode == "exceeds", looks)
+
+
 def _look(track: Track, rule: PairRule) -> float:
     """Judge one benchmark on its own; return the p-value of its being changed in the direction that it seems to be."""
     threshold = _threshold(rule.threshold, track.base)
-    exceeds = rule.mode == "exceeds"
-    looks = max(1, rule.max_pairs - LEAST_PAIRS + 1)
-    effects = array("d", track.effects)
-    status, estimate, low, high, p_value = _core.judge_pairs(effects, threshold, _ALPHA, exceeds, looks)
+    status, estimate, low, high, p_value = _judge(track.effects, threshold, rule)
     track.status, track.ratio, track.low, track.high = status, math.exp(estimate), math.exp(low), math.exp(high)
     track.p_value = p_value
-    if estimate >= 0:
-        return p_value
-    mirrored = array("d", [-effect for effect in track.effects])
-    return _core.judge_pairs(mirrored, threshold, _ALPHA, exceeds, looks)[4]
+    return p_value if estimate >= 0 else _judge([-effect for effect in track.effects], threshold, rule)[4]
 
 
 def _why_undecided(track: Track, rule: PairRule) -> str:
-    """Say what is missing, and how much more would do."""
+    """Say what is missing; when no more pairs are measured, how many would do if further ones are like those so far."""
     if track.pairs < LEAST_PAIRS:
         return f"{track.pairs} of the {LEAST_PAIRS} pairs that a verdict takes"
-    reach = math.log(track.high / track.low) / 2
-    limit = math.log1p(_threshold(rule.threshold, track.base))
-    estimate = math.log(track.ratio)
-    # A regression is one of which the interval lies above `proven`, an "ok" one of which it lies below the limit.
-    proven = limit if rule.mode == "exceeds" else 0.0
-    gap = abs(estimate - (proven if estimate > limit / 2 else limit))
-    wanted = track.pairs * (reach / gap) ** 2 if gap > 0 else math.inf
+    reach, threshold = math.log(track.high / track.low) / 2, _threshold(rule.threshold, track.base)
     text = f"known to ±{math.expm1(reach):.1%} after {track.pairs} pairs"
-    return f"{text}; about {math.ceil(wanted)} would decide" if wanted <= MOST_PAIRS else f"{text}: too noisy here"
+    if not track.final:
+        return text
+    again = track.effects * (MOST_PAIRS // track.pairs + 1)
+    for count in range(track.pairs + 1, MOST_PAIRS + 1):
+        if _judge(again[:count], threshold, rule)[0] != "undecided":
+            return f"{text}; about {count} would decide"
+    return f"{text}: too noisy here"
 
 
 def settle(tracks: Sequence[Track], rule: PairRule) -> None:
@@ -182,14 +182,12 @@ def settle(tracks: Sequence[Track], rule: PairRule) -> None:
                 f"{alone} by itself, but that may be chance among {len(measured)} benchmarks: "
                 f"p {chance:.2g} (adjusted) is above {_FALSE_DISCOVERIES:g}; more pairs may tell"
             )
-        elif track.status == "undecided":
-            track.reason = _why_undecided(track, rule)
-        if track.status == "undecided":
-            spent = track.pairs >= LEAST_PAIRS and track.spent >= rule.max_time
-            track.final = spent or track.pairs >= rule.max_pairs
         else:
             track.reason = ""
-            track.final = True
+        spent = track.pairs >= LEAST_PAIRS and track.spent >= rule.max_time
+        track.final = track.status != "undecided" or spent or track.pairs >= rule.max_pairs
+        if track.status == "undecided" and not track.reason:
+            track.reason = _why_undecided(track, rule)
 
 
 class BlocksVerdict(NamedTuple):

@@ -13,6 +13,7 @@ import pytest
 from perfcore import _core
 from perfcore.judge.pairs import (
     LEAST_PAIRS,
+    Mode,
     PairRule,
     Track,
     common_shift,
@@ -177,28 +178,29 @@ def test_time_and_pairs_run_out() -> None:
 def test_says_how_many_pairs_would_decide() -> None:
     track = track_of(0.0, 0.01, -0.01, 0.005)
     settle([track], PairRule(threshold=0.03))
+    assert track.reason.endswith("% after 4 pairs")
+    settle([track], PairRule(threshold=0.03, max_pairs=4))
     assert track.reason.startswith("known to ±")
     assert "would decide" in track.reason
 
 
-def reason_of(effects: tuple[float, ...], rule: PairRule) -> tuple[str, float, float]:
-    """What is said of an undecided track; the reach of its interval, and its estimate."""
+@pytest.mark.parametrize("mode", ["detect", "exceeds"])
+@pytest.mark.parametrize("center", [-0.08, 0.0, 0.02, math.log(1.05), 0.14])
+def test_the_pairs_that_would_decide_do(center: float, mode: Mode) -> None:
+    """If they are like those so far: an estimate at the threshold is a regression once it is proven above zero."""
+    effects, rule = [center + each for each in (0.03, -0.03, 0.02, -0.02)], PairRule(mode=mode, max_pairs=4)
     track = track_of(*effects)
     settle([track], rule)
     assert track.status == "undecided"
-    return track.reason, math.log(track.high / track.low) / 2, math.log(track.ratio)
-
-
-def test_the_pairs_that_would_decide_are_those_of_the_rule() -> None:
-    """An estimate at the threshold is a regression once it is proven above zero; with `exceeds`, above that."""
-    effects, limit = (0.07, 0.03, 0.065, 0.035), math.log(1.05)
-    reason, reach, estimate = reason_of(effects, PairRule())
-    assert reason.endswith(f"after 4 pairs; about {math.ceil(4 * (reach / estimate) ** 2)} would decide")
-    assert reason_of(effects, PairRule(mode="exceeds"))[0].endswith("too noisy here")
-    reason, reach, estimate = reason_of((0.10, 0.14, 0.11, 0.13), PairRule(mode="exceeds"))
-    assert reason.endswith(f"about {math.ceil(4 * (reach / (estimate - limit)) ** 2)} would decide")
-    reason, reach, estimate = reason_of((0.02, -0.02, 0.01, -0.01), PairRule())
-    assert reason.endswith(f"about {math.ceil(4 * (reach / (limit - estimate)) ** 2)} would decide")
+    if mode == "exceeds" and center == math.log(1.05):
+        assert track.reason.endswith("too noisy here")  # on the edge there is no end
+        return
+    count = int(track.reason.removesuffix(" would decide").rpartition("about ")[2])
+    assert 4 < count <= 30  # not the 100 and more that four pairs make of it, whose few degrees of freedom would stay
+    for number, status in ((count - 1, {"undecided"}), (count, {"ok", "improvement", "regression"})):
+        later = track_of(*(effects * 25)[:number])
+        settle([later], PairRule(mode=mode, max_pairs=number))
+        assert later.status in status
 
 
 def test_given_up_stays_so() -> None:
