@@ -49,6 +49,17 @@ static void check_agreement(void)
     CHECK(!pc_tsc_agrees(&tsc, &start, &end));
 }
 
+// What a suspend between two runs of rounds leaves: the counter went on by `ticks`, or began anew, and the clock did
+// not.
+static void check_parted(pc_tsc tsc, int64_t ticks)
+{
+    const double rate = tsc.ns_per_tick;
+    tsc.first.ticks -= (uint64_t)ticks;
+    (void)pc_tsc_refresh(&tsc);
+    CHECK(!tsc.usable);
+    CHECK(tsc.ns_per_tick == rate);
+}
+
 static void check_rate(void)
 {
     pc_tsc tsc;
@@ -69,6 +80,10 @@ static void check_rate(void)
     }
     pc_tsc_moment end = pc_tsc_now();
     CHECK(pc_tsc_agrees(&tsc, &start, &end));
+    (void)pc_tsc_refresh(&tsc);
+    CHECK(tsc.usable);
+    check_parted(tsc, (int64_t)(1e9 / tsc.ns_per_tick));
+    check_parted(tsc, -(int64_t)(1e9 / tsc.ns_per_tick));
 
     double pair_ns = -1.0;
     CHECK(pc_tsc_pair_ns(&tsc, 1000, &pair_ns) == 0);

@@ -71,6 +71,11 @@ pc_tsc_moment pc_tsc_refresh(pc_tsc *tsc)
     pc_tsc_moment now = pc_tsc_now();
     while (now.ns - tsc->first.ns < PC_TSC_BASELINE_NS)
         now = pc_tsc_now();
+    // Since then one has stood still or stepped, as in a suspend: over such a time there is no rate.
+    if (tsc->ns_per_tick != 0.0 && !pc_tsc_agrees(tsc, &tsc->first, &now)) {
+        tsc->usable = false;
+        return now;
+    }
     // A moment that is vague beside the baseline (the thread was held up in each try) would spoil a good rate.
     if (tsc->ns_per_tick == 0.0 || (double)now.window_ns < 1e-5 * (double)(now.ns - tsc->first.ns))
         tsc->ns_per_tick = (double)(now.ns - tsc->first.ns) / (double)(now.ticks - tsc->first.ticks);

@@ -56,7 +56,8 @@ extern const char PC_TSC_SOURCE[];
 // Both clocks now.
 pc_tsc_moment pc_tsc_now(void);
 
-// Bring the rate up to date and return the moment it was done at. Waits until the baseline is long enough.
+// Bring the rate up to date and return the moment it was done at. Waits until the baseline is long enough. Where
+// counter and clock have parted since the last time, the counter is not usable any more.
 pc_tsc_moment pc_tsc_refresh(pc_tsc *tsc);
 
 // What two readings in a row cost: the midmean over `pairs` pairs. -ENOMEM.

@@ -173,10 +173,10 @@ int round_enter(round_loop *self)
     self->yield_ns = INT64_MAX;
     if (set_yield_interval(self) < 0)
         return -1;
-    if (self->tsc != NULL && !self->tsc->usable)
-        self->tsc = NULL; // found out of step by another loop
-    if (self->tsc != NULL)
+    if (self->tsc != NULL && self->tsc->usable)
         self->entered = pc_tsc_refresh(self->tsc);
+    if (self->tsc != NULL && !self->tsc->usable)
+        self->tsc = NULL; // found out of step, now or by another loop
     self->busy = true;
     self->collecting = PyGC_IsEnabled();
     pc_preempt_begin(&self->watch);
