@@ -13,7 +13,7 @@ import time
 from decimal import Decimal
 
 import pytest
-from rounds import Recorder, loop_over
+from rounds import Recorder, beside_a_busy_process, loop_over
 
 from perfcore import _core
 from perfcore._core import RoundLoop, Samples
@@ -357,31 +357,14 @@ def test_counts_its_rounds_and_involuntary_switches():
 
 
 def test_rounds_that_lost_their_processor_are_counted():
-    """Two busy processes on one processor: the scheduler must take it away, and those rounds are known."""
-    import os
-
-    processor = min(os.sched_getaffinity(0))
-    child = os.fork()
-    if child == 0:
-        os.sched_setaffinity(0, {processor})
-        end = time.monotonic() + 20
-        while time.monotonic() < end and os.getppid() != 1:
-            pass
-        os._exit(0)
-    allowed = os.sched_getaffinity(0)
-    try:
-        os.sched_setaffinity(0, {processor})
+    with beside_a_busy_process():
         loop, samples = loop_over(sum, (range(10_000),)), Samples()
         deadline = time.monotonic() + 10
         while loop.interrupted < 5 and time.monotonic() < deadline:
             loop.run(samples, 200, 1)
-        sleeper = loop_over(time.sleep, (0.0001,))
-    finally:
-        os.sched_setaffinity(0, allowed)
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
     assert loop.interrupted >= 5
     assert loop.switches >= 5
+    sleeper = loop_over(time.sleep, (0.0001,))
     sleeper.run(Samples(), 20, 1)
     if sleeper.exact:
         assert sleeper.interrupted < 20, "a sleep gives the processor away of its own will"

@@ -7,12 +7,13 @@ import ctypes
 import gc
 import itertools
 import sys
+import time
 from types import MappingProxyType
 
 import pytest
-from rounds import Recorder
+from rounds import Recorder, beside_a_busy_process
 
-from perfcore._core import RoundLoop, Samples
+from perfcore._core import RoundLoop, Samples, involuntary_switches
 from perfcore.measure.runner import pause_tracers
 
 
@@ -31,6 +32,20 @@ def test_setup_gives_the_arguments_of_its_round():
     assert down.calls == target.calls
     assert len(samples) == 3
     assert loop.result == 3
+
+
+def test_what_interrupts_a_setup_is_not_its_round_s():
+    deadline = time.monotonic() + 10
+
+    def lose_the_processor():
+        before = involuntary_switches()
+        while involuntary_switches() == before and time.monotonic() < deadline:
+            pass
+
+    with beside_a_busy_process():
+        loop = run(time.sleep, 10, (0.0001,), setup=lose_the_processor, samples=Samples())
+    assert loop.switches >= 10
+    assert loop.interrupted < 5, "a sleep gives the processor away of its own will"
 
 
 def test_a_setup_that_returns_nothing_leaves_the_arguments():

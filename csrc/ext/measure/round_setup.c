@@ -134,6 +134,7 @@ static int one_round(round_loop *self, samples_object *samples, const round_hook
         }
     }
     self->collecting = PyGC_IsEnabled(); // set-up and tear-down may have changed that
+    (void)pc_preempt_ask(&self->watch);  // what interrupted them is not the round's
     if (paused_round(self, target, hooks->pause, &outcome, &result) < 0)
         goto done;
     if (samples != NULL && round_store(self, samples, &outcome, 1.0, correction_s) < 0) {
