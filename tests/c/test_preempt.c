@@ -79,6 +79,16 @@ int main(void)
     CHECK(pc_preempt_hit(&watch, 1000000));
     CHECK(!pc_preempt_hit(&watch, 1500000));
 
+    // Where rseq tells only of some switches, the field stays as it is at the others: the question is asked as well.
+    uint64_t field = 7;
+    watch = (pc_preempt){.slot = &field, .armed = 7, .switches = -1};
+    CHECK(!pc_preempt_exact(&watch));
+    CHECK(!pc_preempt_hit(&watch, 999999));
+    CHECK(pc_preempt_hit(&watch, 1000000));
+    field = 0;
+    watch.switches = -1;
+    CHECK(pc_preempt_hit(&watch, 1000001));
+
     // A watch that is begun twice or ended and used again.
     pc_preempt_begin(&watch);
     pc_preempt_begin(&watch);

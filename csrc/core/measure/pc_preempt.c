@@ -7,7 +7,9 @@
 // at it: from arm to end.
 #include "measure/pc_preempt.h"
 
+#include <stdatomic.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #if defined(__has_include) && (defined(__x86_64__) || defined(__aarch64__))
 #if __has_include(<sys/rseq.h>)
@@ -78,10 +80,33 @@ static void find_slot(pc_preempt *watch)
 
 #endif
 
+// Whether the kernel clears the slot after a switch within a system call too, a voluntary one. Most of a few sleeps
+// tell: one may be over before it has begun, and an interrupt may come beside another.
+static bool clears_after_every_switch(const pc_preempt *watch)
+{
+    enum { UNKNOWN, EVERY, SOME, SLEEPS = 3, SLEEP_NS = 50000 };
+    static _Atomic(int) known; // relaxed: threads that ask at once find the same
+    int answer = atomic_load_explicit(&known, memory_order_relaxed);
+    if (answer == UNKNOWN) {
+        const struct timespec sleep = {0, SLEEP_NS};
+        int cleared = 0;
+        for (int i = 0; i < SLEEPS; i++) {
+            pc_preempt_arm(watch);
+            (void)nanosleep(&sleep, NULL);
+            cleared += *watch->slot != watch->armed;
+        }
+        *watch->slot = 0;
+        answer = 2 * cleared > SLEEPS ? EVERY : SOME;
+        atomic_store_explicit(&known, answer, memory_order_relaxed);
+    }
+    return answer == EVERY;
+}
+
 void pc_preempt_begin(pc_preempt *watch)
 {
     *watch = (pc_preempt){.slot = NULL};
     find_slot(watch);
+    watch->every = watch->slot != NULL && clears_after_every_switch(watch);
     watch->switches = pc_preempt_switches();
     watch->first = watch->switches;
 }
@@ -99,5 +124,6 @@ long pc_preempt_end(pc_preempt *watch)
     if (watch->slot != NULL)
         *watch->slot = 0;
     watch->slot = NULL;
+    watch->every = false;
     return pc_preempt_switches() - watch->first;
 }

@@ -217,7 +217,7 @@ static PyGetSetDef round_loop_getset[] = {
     {"switches", (getter)round_loop_get_switches, NULL, "Involuntary context switches, those between rounds included.",
      NULL},
     {"exact", (getter)round_loop_get_exact, NULL,
-     "Whether `interrupted` is exact (by rseq) or a lower bound (asked once a millisecond).", NULL},
+     "Whether `interrupted` is exact (rseq tells of every switch) or a lower bound (asked once a millisecond).", NULL},
     {"doubted", (getter)round_loop_get_doubted, NULL,
      "Runs of rounds at whose end the processor's counter and the clock disagreed.", NULL},
     {"clock_source", (getter)round_loop_get_clock_source, NULL,
