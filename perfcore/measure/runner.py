@@ -248,7 +248,10 @@ class CallRunner:
 def pause_tracers() -> Callable[[], None]:
     """Turn this thread's trace and profile functions off; return what turns them on again."""
     trace, profile = sys.gettrace(), sys.getprofile()
-    # Where Python sees none there may be one in C, which could not be put back.
+    # Where Python sees none there may be one in C, which could not be put back. Nor could cProfile's before 3.12, which
+    # Python sees and cannot call.
+    if not callable(profile):
+        profile = None
     if trace:
         sys.settrace(None)
     if profile:

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import cProfile
 import ctypes
 import gc
 import itertools
+import pstats
 import sys
 import time
 from types import MappingProxyType
@@ -146,6 +148,19 @@ def test_a_profiler_in_c_that_python_does_not_see_is_left_alone():
         set_profile(None, None)
         sys.setprofile(before)
     assert seen
+
+
+def test_a_profiler_in_c_that_python_sees_but_cannot_call_is_left_alone():
+    """As cProfile's is before 3.12."""
+    profile, before = cProfile.Profile(), sys.getprofile()
+    profile.enable()
+    try:
+        pause_tracers()()
+        Recorder()()
+    finally:
+        profile.disable()
+        sys.setprofile(before)
+    assert "__call__" in {name for _, _, name in pstats.Stats(profile).stats}
 
 
 @pytest.mark.parametrize("where", ["setup", "teardown"])
