@@ -21,7 +21,7 @@ class CoroutineRunner:
     """Rounds of awaits inside one task of one event loop.
 
     The loop is made by the running policy (uvloop's, where it is set), lives as long as the runner, and runs whatever
-    the coroutines start. Involuntary switches are counted for the run, not for each round.
+    the coroutines start.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class CoroutineRunner:
         self._timer = timer
         self._disable_gc = disable_gc
         self._disturbance = Disturbance()
-        self._disturbance.exact = False
+        self._interrupted = False  # the latest round
         self._kernel, self._kernel_args = make_kernel(function, args, kwargs, coroutine=True)
         # With a factory of ours the thread keeps the event loop that it has as its current one.
         self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
@@ -61,6 +61,7 @@ class CoroutineRunner:
         collecting = gc.isenabled()
         if self._disable_gc:
             gc.disable()
+        switches = _core.involuntary_switches()
         try:
             if iterations == 1:
                 start = timer()
@@ -71,14 +72,19 @@ class CoroutineRunner:
                 start = timer()
                 await kernel
                 end = timer()
+            self._interrupted = _core.involuntary_switches() != switches
             return end - start
         finally:
             if collecting:
                 gc.enable()
 
+    def _store(self, samples: _core.Samples, duration: float) -> None:
+        samples.append(duration)
+        self._disturbance.interrupted += self._interrupted
+
     async def _rounds(self, samples: _core.Samples, rounds: int, iterations: int) -> None:
         for _ in range(rounds):
-            samples.append(await self._round(iterations) / iterations)
+            self._store(samples, await self._round(iterations) / iterations)
             await self._interruption()
 
     async def _rounds_with_setup(
@@ -103,7 +109,7 @@ class CoroutineRunner:
                 finally:
                     resume()
                 if samples is not None:
-                    samples.append(duration)
+                    self._store(samples, duration)
                 if teardown is not None:
                     await _await(teardown(*self._args, **self._kwargs))
                 await self._interruption()
@@ -129,7 +135,6 @@ class CoroutineRunner:
                 return self._runner.run(coroutine)
         finally:
             seen.switches += _core.involuntary_switches() - before
-            seen.interrupted = seen.switches
 
     def time(self, iterations: int) -> float:
         """Run one round of `iterations` awaits; return its duration in seconds, for all of them."""

@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-from perfcore import MeasureError, Samples
+from perfcore import MeasureError, Samples, _core
 from perfcore.measure.callables import is_coroutine_function
 from perfcore.measure.coroutine import CoroutineRunner
 from perfcore.measure.runner import CallRunner, make_runner
@@ -176,6 +176,29 @@ def test_setup_and_teardown_plain_or_coroutines(made):
     assert events[-2:] == [("run", (7,), {}), (7,)]
     with pytest.raises(TypeError, match="Can't use `args`"):
         runner.run_with_setup(None, 1, setup, None)
+
+
+def test_a_round_counts_as_interrupted_once_and_what_is_no_round_never(made, monkeypatch):
+    switches = 0
+
+    def lose_the_processor():
+        nonlocal switches
+        switches += 7
+
+    async def target(*interrupted):
+        if interrupted:
+            lose_the_processor()
+
+    monkeypatch.setattr(_core, "involuntary_switches", lambda: switches)
+    runner, samples = made(target, (True,)), Samples()
+    runner.time(1)
+    runner.run(samples, 2, 1)
+    runner.run(samples, 1, 70)
+    assert (runner.flags["interrupted_rounds"], runner.flags["interrupted_exact"]) == (3, True)
+    assert runner.flags["involuntary_switches"] == 7 * 73
+    runner = made(target)
+    runner.run_with_setup(samples, 5, lose_the_processor, lose_the_processor)
+    assert (runner.flags["interrupted_rounds"], runner.flags["involuntary_switches"]) == (0, 70)
 
 
 def test_an_exception_comes_through_and_the_samples_stay(made):
