@@ -41,7 +41,7 @@ class Measurement:
         kernel: what made the calls: "unrolled", "vectorcall", "timer" or "coroutine".
         flags: what disturbed the rounds: involuntary context switches, rounds with one in them, stolen time in seconds.
         result: what a call returned, where rounds have one call each; else None. It is one more, outside the clock, in
-            which what is returned is dropped at once; of a coroutine function it is the last round's.
+            which what is returned is dropped at once.
 
     """
 
@@ -283,7 +283,7 @@ def _measurement(
     name: str, call: Callable[[], Any], runner: Runner, samples: _core.Samples, iterations: int
 ) -> Measurement:
     kernel = runner.kernel(iterations)
-    result = call() if iterations == 1 and kernel != "coroutine" else runner.result
+    result = runner.call(call, (), {}) if iterations == 1 else None
     return Measurement(name, samples, iterations, kernel, runner.flags, result)
 
 

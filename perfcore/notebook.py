@@ -100,7 +100,9 @@ def _measure_awaits(timer: Timer, function: Callable[[], Any]) -> Measurement:
 
     def work() -> None:
         try:
-            runners.append(CoroutineRunner(function, (), {}, timer=timer.timer, disable_gc=timer.disable_gc))
+            runners.append(
+                CoroutineRunner(function, (), {}, timer=timer.timer, disable_gc=timer.disable_gc, keep=False)
+            )
             if not stopped.is_set():
                 outcome.append(timer._measure(function, runners[0], function.__qualname__))
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread

@@ -32,6 +32,7 @@ class CoroutineRunner:
         *,
         timer: Timer,
         disable_gc: bool,
+        keep: bool = True,
     ) -> None:
         if asyncio._get_running_loop() is not None:
             raise MeasureError(
@@ -42,6 +43,7 @@ class CoroutineRunner:
         self._function, self._args, self._kwargs = function, args, kwargs
         self._timer = timer
         self._disable_gc = disable_gc
+        self._keep = keep
         self._disturbance = Disturbance()
         self._interrupted = False  # the latest round
         self._kernel, self._kernel_args = make_kernel(function, args, kwargs, coroutine=True)
@@ -65,8 +67,11 @@ class CoroutineRunner:
         try:
             if iterations == 1:
                 start = timer()
-                self.result = await self._function(*self._args, **self._kwargs)
+                result = await self._function(*self._args, **self._kwargs)
+                if not self._keep:
+                    result = None  # inside the clock, as rounds of many calls drop it
                 end = timer()
+                self.result = result
             else:
                 kernel = self._kernel(*divmod(iterations, UNROLL), *self._kernel_args)
                 start = timer()
@@ -162,6 +167,14 @@ class CoroutineRunner:
         """Run rounds of one await, each between `setup` and `teardown`, which may be coroutine functions too."""
         self._drive(self._rounds_with_setup(samples, rounds, setup, teardown))
         return rounds
+
+    def call(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Call something on the loop, outside the clock; return the result, awaited if it can be."""
+
+        async def called() -> Any:
+            return await _await(function(*args, **kwargs))
+
+        return self._drive(called())
 
     @property
     def flags(self) -> dict[str, Any]:

@@ -48,6 +48,9 @@ class Runner(Protocol):
     ) -> int:
         """Run rounds of one call, each between `setup` and `teardown`; return how many."""
 
+    def call(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Call something outside the clock; on an event loop, where rounds run on one, and awaited if it can be."""
+
     def kernel(self, iterations: int) -> str:
         """Return the name of the kernel that runs rounds of `iterations` calls."""
 
@@ -79,7 +82,7 @@ def make_runner(
         disable_gc: turn the garbage collector off around each round.
         correct: subtract what the measuring itself costs (see perfcore.measure.bias).
         keep: keep what the call of a round returns, the last one as `result`; else it is dropped inside the clock, as
-            in rounds of many calls. A coroutine function's is kept.
+            in rounds of many calls.
 
     Raises:
         MeasureError: a coroutine function while an event loop is running in this thread.
@@ -89,7 +92,7 @@ def make_runner(
     if is_coroutine_function(function):
         from perfcore.measure.coroutine import CoroutineRunner
 
-        return CoroutineRunner(function, args, kwargs or {}, timer=timer, disable_gc=disable_gc)
+        return CoroutineRunner(function, args, kwargs or {}, timer=timer, disable_gc=disable_gc, keep=keep)
     return CallRunner(function, args, kwargs or {}, timer=timer, disable_gc=disable_gc, correct=correct, keep=keep)
 
 
@@ -232,6 +235,10 @@ class CallRunner:
         with steal_watch(self._disturbance):
             self._loop.run_setup(samples, rounds, self._args, self._kwargs, setup, teardown, pause, self.correction(1))
         return rounds
+
+    def call(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Call something outside the clock."""
+        return function(*args, **kwargs)
 
     @property
     def flags(self) -> dict[str, Any]:

@@ -82,7 +82,7 @@ class Backend:
             # Once more, outside the clock and with tracers on, for the value that the test gets.
             call = pedantic.Call(function_to_benchmark, args, kwargs)
             if runner.kernel(1) == "coroutine":
-                call = pedantic.Call(lambda: _await_once(runner), (), {})
+                call = pedantic.Call(runner.call, tuple(call), {})
             if fixture.cprofile:
                 return self.profile(call, self.profile_loops(iterations))
             return call.function(*call.args, **call.kwargs)
@@ -272,9 +272,3 @@ class Backend:
             if self.fixture.stats is not before:
                 calibrated = "pedantic" not in str(self.fixture._mode)
                 self._keep(Record(self.fixture.stats, "stock", None, calibrated=calibrated))
-
-
-def _await_once(runner: Runner) -> Any:
-    """Await a coroutine runner's call once; return its result."""
-    runner.time(1)
-    return runner.result

@@ -137,7 +137,7 @@ def _run_looped(plan: Plan, runner: Runner, samples: _core.Samples) -> None:
     for _ in range(plan.warmup_rounds):
         with Paused():
             runner.time(plan.iterations)
-        _tear_down(plan, plan.args, plan.kwargs)
+        _tear_down(plan, runner, plan.args, plan.kwargs)
     if plan.teardown is None:
         with Paused():
             runner.run(samples, plan.rounds, plan.iterations)
@@ -145,7 +145,7 @@ def _run_looped(plan: Plan, runner: Runner, samples: _core.Samples) -> None:
     for _ in range(plan.rounds):
         with Paused():
             runner.run(samples, 1, plan.iterations)
-        _tear_down(plan, plan.args, plan.kwargs)
+        _tear_down(plan, runner, plan.args, plan.kwargs)
 
 
 def _run_single(plan: Plan, runner: Runner, samples: _core.Samples) -> None:
@@ -164,12 +164,8 @@ def _run_single(plan: Plan, runner: Runner, samples: _core.Samples) -> None:
 
 def _result_of_looped(plan: Plan, runner: Runner) -> Any:
     """Make the extra call of stock: looped rounds keep no result."""
-    if runner.kernel(1) == "coroutine":
-        runner.time(1)
-        result = runner.result
-    else:
-        result = plan.target(*plan.args, **plan.kwargs)
-    _tear_down(plan, plan.args, plan.kwargs)
+    result = runner.call(plan.target, plan.args, plan.kwargs)
+    _tear_down(plan, runner, plan.args, plan.kwargs)
     return result
 
 
@@ -181,9 +177,9 @@ def _profile(backend: Backend, plan: Plan, runner: Runner) -> None:
         backend.profile(Call(runner.run_with_setup, (None, 1, plan.set_up(runner), plan.teardown), {}), loops)
         return
     args, kwargs = plan.make_arguments()
-    backend.profile(Call(plan.target, args, kwargs), loops, lambda: _tear_down(plan, args, kwargs))
+    backend.profile(Call(plan.target, args, kwargs), loops, lambda: _tear_down(plan, runner, args, kwargs))
 
 
-def _tear_down(plan: Plan, args: Any, kwargs: Any) -> None:
+def _tear_down(plan: Plan, runner: Runner, args: Any, kwargs: Any) -> None:
     if plan.teardown is not None:
-        plan.teardown(*args, **kwargs)
+        runner.call(plan.teardown, args, kwargs)

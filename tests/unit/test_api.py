@@ -58,8 +58,12 @@ def test_freeing_the_result_is_in_the_time_as_in_rounds_of_many_calls():
     Heavy.most = 0
     measured = Timer(max_time=0.01).measure(Heavy)
     assert (measured.iterations, type(measured.result), Heavy.alive, Heavy.most) == (1, Heavy, 1, 1)
-    compared = Timer(max_time=0.01).compare(Heavy, Heavy)
-    for found in (measured, compared.base, compared.head):
+
+    async def heavy():
+        return Heavy()
+
+    awaited, compared = Timer(max_time=0.01).measure(heavy), Timer(max_time=0.01).compare(Heavy, heavy)
+    for found in (measured, awaited, compared.base, compared.head):
         assert found.summary.min >= 0.001
         assert isinstance(found.result, Heavy)
 

@@ -201,6 +201,28 @@ def test_a_round_counts_as_interrupted_once_and_what_is_no_round_never(made, mon
     assert (runner.flags["interrupted_rounds"], runner.flags["involuntary_switches"]) == (0, 70)
 
 
+@pytest.mark.parametrize(("keep", "seconds"), [(True, 1.0), (False, 3.0)])
+def test_what_a_call_returns_is_dropped_outside_the_clock_or_inside(made, keep, seconds):
+    clock = 0
+
+    def take(time):
+        nonlocal clock
+        clock += time
+
+    class Heavy:
+        def __del__(self):
+            take(2)
+
+    async def target():
+        take(1)
+        return Heavy()
+
+    runner, samples = made(target, timer=lambda: clock, keep=keep), Samples()
+    runner.run(samples, 3, 1)
+    assert samples.tolist() == [seconds] * 3
+    assert isinstance(runner.result, Heavy) is keep
+
+
 def test_an_exception_comes_through_and_the_samples_stay(made):
     calls = []
 

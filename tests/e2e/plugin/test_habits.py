@@ -119,6 +119,34 @@ def test_arguments_of_coroutine_functions(tmp_path):
     assert seen.code == 0, seen.out
 
 
+TORN = """
+import asyncio
+
+torn = []
+
+
+async def double(x):
+    return 2 * x
+
+
+async def finish(x):
+    torn.append(asyncio.get_running_loop())
+
+
+def test_looped(benchmark):
+    call = {"teardown": finish, "rounds": 3, "warmup_rounds": 1, "iterations": 2}
+    assert benchmark.pedantic(double, (4,), **call) == 8
+    assert len(torn) == 5
+    assert len(set(torn)) == 1
+"""
+
+
+def test_a_tear_down_that_is_a_coroutine_function_is_awaited_after_rounds_of_many_calls(tmp_path):
+    write_suite(tmp_path, test_it=TORN)
+    seen = run(tmp_path, "on", "-W", "error")
+    assert seen.code == 0, seen.out
+
+
 REPLACED = """
 from pytest_benchmark.stats import Stats
 
