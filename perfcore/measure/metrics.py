@@ -6,6 +6,7 @@ from __future__ import annotations
 import atexit
 import errno
 import weakref
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -157,7 +158,8 @@ class MetricsCollector:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.stop()
+        with suppress(MeasureError):  # a forked child that leaves the block has nothing to stop
+            self.stop()
 
 
 _running: weakref.WeakSet[MetricsCollector] = weakref.WeakSet()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, Literal, Self, get_args
@@ -241,7 +242,8 @@ class UseMeter:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._before is not None:
-            self.stop()
+            with suppress(MeasureError):  # a forked child that leaves the block has nothing to stop
+                self.stop()
 
 
 def _moved(before: float | None, after: float | None) -> float | None:

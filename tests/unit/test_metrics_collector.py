@@ -234,6 +234,22 @@ def test_stop_does_not_wait_for_a_long_interval() -> None:
     assert out == "2\n"
 
 
+@pytest.mark.parametrize("meter", ["MetricsCollector", "UseMeter"])
+def test_a_forked_child_leaves_the_block_as_it_likes(meter: str) -> None:
+    out = run(
+        f"""
+        import os, perfcore, sys, warnings
+        warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns of a fork beside any thread
+        with perfcore.{meter}() as meter:
+            pid = os.fork()
+            if pid == 0:
+                sys.exit(7)
+            print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+        """
+    )
+    assert out == "7\n"
+
+
 def test_forked_children_are_told_and_the_parent_goes_on() -> None:
     out = run(
         """
