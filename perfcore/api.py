@@ -16,6 +16,7 @@ from perfcore.judge.stats import Interval, Summary, summarize
 from perfcore.judge.stop import MedianPrecision
 from perfcore.measure import clock
 from perfcore.measure.calibration import Calibration, calibrate
+from perfcore.measure.callables import name_of
 from perfcore.measure.pollution import is_polluted
 from perfcore.measure.runner import Runner, make_runner, pause_tracers
 from perfcore.units import format_seconds
@@ -24,10 +25,6 @@ _BLOCK_S = 0.005
 _MIN_BLOCKS = 6
 _LEVEL = 0.95
 _MOST_ROUNDS = 2**62  # more than any time holds, and the loops can count so far
-
-
-def _name(function: Callable[..., Any]) -> str:
-    return getattr(function, "__qualname__", None) or type(function).__qualname__
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -205,7 +202,7 @@ class Timer:
 
         """
         runner = self._runner(function, args, kwargs)
-        return self._measure(lambda: function(*args, **kwargs), runner, _name(function))
+        return self._measure(lambda: function(*args, **kwargs), runner, name_of(function))
 
     def _measure(self, call: Callable[[], Any], runner: Runner, name: str) -> Measurement:
         resume = pause_tracers()
@@ -251,8 +248,8 @@ class Timer:
                 raise MeasureError("the timer saw no time pass in either callable: use a finer timer or longer calls")
             judged = judge_blocks(*typical, self.threshold, _LEVEL)
             return Comparison(
-                _measurement(_name(base), base, runners[0], samples[0], found[0].iterations),
-                _measurement(_name(head), head, runners[1], samples[1], found[1].iterations),
+                _measurement(name_of(base), base, runners[0], samples[0], found[0].iterations),
+                _measurement(name_of(head), head, runners[1], samples[1], found[1].iterations),
                 judged.ratio,
                 Interval(judged.low, judged.high, _LEVEL) if judged.high < inf else None,
                 len(typical[0]),

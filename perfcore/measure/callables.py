@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What kind of callable it is."""
+"""What kind of callable it is, and its name."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ import functools
 import inspect
 import sys
 import types
+
+
+def name_of(function: object) -> str:
+    """Return the qualified name of a callable, or of its type where it has none, as a partial."""
+    return getattr(function, "__qualname__", None) or type(function).__qualname__
 
 
 def is_coroutine_function(function: object) -> bool:

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, cast
 
 from perfcore.errors import MeasureError
-from perfcore.measure.callables import is_coroutine_function
+from perfcore.measure.callables import is_coroutine_function, name_of
 from perfcore.measure.process import own_process
 from perfcore.units import format_bytes
 
@@ -231,7 +231,7 @@ class MemoryTracker:
 
     def __call__(self, function: Callable[P, T]) -> Callable[P, T]:
         """Return ``function`` with each call tracked."""
-        name = self.name or function.__qualname__
+        name = self.name or name_of(function)
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise MeasureError(f"{name}: the call of a generator does no work; use `with MemoryTracker()` in its body")
         if is_coroutine_function(function):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import mmap
 import os
 import subprocess
@@ -149,6 +150,14 @@ def test_decorator_tracks_each_call() -> None:
     with pytest.raises(ValueError, match=str(2 * SPIKE)):
         work(2 * SPIKE)
     assert work.memory_usage is not usage  # type: ignore[attr-defined]
+
+
+def test_decorator_takes_callables_without_a_name() -> None:
+    work = MemoryTracker()(functools.partial(spike, SPIKE))
+    work()
+    usage = work.memory_usage  # type: ignore[attr-defined]
+    assert usage.name == "partial"
+    assert grown(usage) == pytest.approx(SPIKE, abs=SLACK)
 
 
 def test_decorator_tracks_a_coroutine_to_its_end() -> None:
