@@ -23,6 +23,12 @@ _MAX_ARGUMENTS = 32
 
 Kernel = Callable[..., Any]
 
+# What looks at its caller's globals sees the kernel's: what every module has, all builtins, and a `range` of our own.
+_GLOBALS = {name: value for name, value in globals().items() if name.startswith("__")} | {
+    "__builtins__": builtins,
+    "range": range,
+}
+
 
 def _can_name(word: object) -> bool:
     """Whether `word` may stand in source text as the name of a keyword argument and still be the same string."""
@@ -82,5 +88,4 @@ def make_kernel(
         arguments = (function, *args, *kwargs.values())
     code = _compile(len(args) if names is not None else 0, names, coroutine)
     # A code object of its own: the interpreter specialises call sites in place, for the callable that they meet.
-    # `eval` and `exec` see their caller's globals, which are these: all builtins are there, and `range` is our own.
-    return FunctionType(code.replace(), {"__builtins__": builtins, "__name__": __name__, "range": range}), arguments
+    return FunctionType(code.replace(), dict(_GLOBALS)), arguments

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import pytest
 from hypothesis import given
@@ -66,6 +67,18 @@ def test_the_kernel_s_range_is_its_own(monkeypatch):
 def test_what_looks_at_its_caller_finds_the_builtins(function):
     kernel, kernel_args = make_kernel(function, ("len(str(abs(-1))) + __import__('math').floor(0.5)",), {})
     kernel(1, 9, *kernel_args)
+
+
+def test_what_looks_at_its_caller_finds_a_module():
+    """As with stock's loop, which stands in one: helpers ask for the file or the package of whoever calls them."""
+    seen = []
+
+    def target():
+        seen.append(sys._getframe(1).f_globals)
+
+    kernel, kernel_args = make_kernel(target, (), {})
+    kernel(0, 1, *kernel_args)
+    assert {"__file__", "__loader__", "__name__", "__package__", "__spec__"} <= seen[0].keys()
 
 
 def test_coroutine_kernel_awaits_each_call():
