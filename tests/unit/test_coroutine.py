@@ -8,11 +8,12 @@ import functools
 import gc
 import sys
 import threading
+from unittest import mock
 
 import pytest
 
 from perfcore import MeasureError, Samples, _core
-from perfcore.measure.callables import is_coroutine_function
+from perfcore.measure.callables import is_coroutine_function, name_of
 from perfcore.measure.coroutine import CoroutineRunner
 from perfcore.measure.runner import CallRunner, make_runner
 from perfcore.messaging import PriorityRing, Ring
@@ -32,6 +33,24 @@ class WithCall:
 
     def plain(self):
         return 3
+
+
+class OwnAttributes:
+    """Answers itself for what it has not, and not as Python wants it."""
+
+    def __getattr__(self, name):
+        return {}[name]
+
+    def __call__(self):
+        return 4
+
+
+class Proxy(OwnAttributes):
+    """Of nothing yet."""
+
+    @property
+    def __class__(self):
+        raise RuntimeError("unbound")
 
 
 def marked_for_asyncio():
@@ -73,11 +92,29 @@ def made():
         (functools.partial(Ring().aget_many, 3), True),
         (Ring().put, False),
         (marked_for_asyncio(), True),
+        (mock.Mock(spec=functools.reduce), False),
+        (mock.Mock(spec=marked_for_asyncio), False),
+        (mock.AsyncMock(), True),
     ],
 )
 def test_knows_a_coroutine_function(made, function, expected):
     assert is_coroutine_function(function) is expected
     assert isinstance(made(function), CoroutineRunner if expected else CallRunner)
+
+
+@pytest.mark.parametrize("kind", [OwnAttributes, Proxy])
+def test_an_object_that_answers_for_what_it_has_not_is_called(made, kind):
+    runner = made(kind())
+    runner.run(Samples(), 1, 1)
+    assert (runner.result, name_of(kind())) == (4, kind.__name__)
+
+
+def test_an_object_that_answers_for_what_it_has_not_may_be_awaited(made):
+    class Awaited(OwnAttributes):
+        async def __call__(self):
+            return 5
+
+    assert isinstance(made(Awaited()), CoroutineRunner)
 
 
 def test_awaits_the_coroutines_of_types_in_c(made):
