@@ -2,8 +2,9 @@
 // heap_types: the objects of the heap, counted and weighed by type. From a list of objects (gc.get_objects()) it goes
 // on to what they refer to, since the collector does not know of strings, numbers, bytes and tuples of such.
 //
-// Every object that waits to be looked at is held by a reference, so a __sizeof__ written in Python may do as it likes.
-// While tp_traverse runs, nothing but this file's own visitor does. The GIL is held throughout.
+// First all objects are found, and held by a reference each; while tp_traverse runs, nothing but this file's own
+// visitor does. Only then are they weighed: a __sizeof__ written in Python may do as it likes, and what it makes (a
+// MagicMock's makes another mock, each time) is not of the heap that is looked at. The GIL is held throughout.
 #include "ext.h"
 
 #include "base/pc_alloc.h"
@@ -17,9 +18,9 @@ typedef struct type_use {
 
 typedef struct walk {
     pc_ptrmap seen;
-    PyObject **waiting; // references
-    size_t waiting_length;
-    size_t waiting_capacity;
+    PyObject **found; // references
+    size_t found_count;
+    size_t found_capacity;
     pc_ptrmap indices; // of types, from 1
     type_use *uses;
     size_t use_count;
@@ -29,18 +30,18 @@ typedef struct walk {
 
 static void walk_clear(walk *self)
 {
-    while (self->waiting_length > 0)
-        Py_DECREF(self->waiting[--self->waiting_length]);
+    for (size_t i = 0; i < self->found_count; i++)
+        Py_DECREF(self->found[i]);
     for (size_t i = 0; i < self->use_count; i++)
         Py_DECREF(self->uses[i].type);
-    pc_free(self->waiting);
+    pc_free(self->found);
     pc_free(self->uses);
     pc_ptrmap_clear(&self->seen);
     pc_ptrmap_clear(&self->indices);
 }
 
-// Let an object wait unless it has been seen. -1 without memory, without an exception: also a visitor calls this.
-static int enqueue(walk *self, PyObject *object)
+// Add an object unless it has been found before. -1 without memory, without an exception: also a visitor calls this.
+static int add(walk *self, PyObject *object)
 {
     size_t *value;
     bool added;
@@ -48,15 +49,15 @@ static int enqueue(walk *self, PyObject *object)
         return -1;
     if (!added)
         return 0;
-    if (self->waiting_length == self->waiting_capacity) {
-        size_t capacity = self->waiting_capacity == 0 ? 256 : 2 * self->waiting_capacity;
-        PyObject **waiting = pc_realloc(self->waiting, capacity, sizeof(PyObject *));
-        if (waiting == NULL)
+    if (self->found_count == self->found_capacity) {
+        size_t capacity = self->found_capacity == 0 ? 256 : 2 * self->found_capacity;
+        PyObject **found = pc_realloc(self->found, capacity, sizeof(PyObject *));
+        if (found == NULL)
             return -1;
-        self->waiting = waiting;
-        self->waiting_capacity = capacity;
+        self->found = found;
+        self->found_capacity = capacity;
     }
-    self->waiting[self->waiting_length++] = Py_NewRef(object);
+    self->found[self->found_count++] = Py_NewRef(object);
     return 0;
 }
 
@@ -64,7 +65,7 @@ static int enqueue(walk *self, PyObject *object)
 // and given back would put such an object on that list a second time.
 static int visit(PyObject *object, void *self)
 {
-    return object == NULL || Py_REFCNT(object) <= 0 ? 0 : enqueue(self, object);
+    return object == NULL || Py_REFCNT(object) <= 0 ? 0 : add(self, object);
 }
 
 static type_use *use_of(walk *self, PyTypeObject *type)
@@ -109,14 +110,34 @@ static int visit_keys(walk *self, PyObject *dict)
     PyObject *key, *value;
     Py_ssize_t position = 0;
     while (PyDict_Next(dict, &position, &key, &value)) {
-        if (PyUnicode_Check(key) && enqueue(self, key) < 0)
+        if (PyUnicode_Check(key) && add(self, key) < 0)
             return -1;
     }
     return 0;
 }
 
-// Count one object, and let what it refers to wait.
-static int look_at(walk *self, PyObject *object)
+// Find all objects, from those of a list on. -1 without memory.
+static int find_all(walk *self, PyObject *objects)
+{
+    size_t *value;
+    bool added;
+    // The list itself is not of the heap that is looked at.
+    int status = pc_ptrmap_find(&self->seen, objects, &value, &added);
+    for (Py_ssize_t i = 0; status == 0 && i < PyList_GET_SIZE(objects); i++)
+        status = add(self, PyList_GET_ITEM(objects, i));
+    for (size_t i = 0; status == 0 && i < self->found_count; i++) {
+        PyObject *object = self->found[i];
+        traverseproc traverse = Py_TYPE(object)->tp_traverse;
+        if (PyObject_IS_GC(object) && traverse != NULL && traverse(object, visit, self) != 0)
+            status = -1;
+        else if (PyDict_Check(object))
+            status = visit_keys(self, object);
+    }
+    return status;
+}
+
+// Count an object and weigh it. -1 with an exception.
+static int weigh(walk *self, PyObject *object)
 {
     Py_ssize_t bytes = size_of(self, object);
     if (bytes < 0)
@@ -129,35 +150,20 @@ static int look_at(walk *self, PyObject *object)
     use->count++;
     if (__builtin_add_overflow(use->bytes, bytes, &use->bytes)) // a __sizeof__ may say what it likes
         use->bytes = PY_SSIZE_T_MAX;
-    traverseproc traverse = Py_TYPE(object)->tp_traverse;
-    if ((PyObject_IS_GC(object) && traverse != NULL && traverse(object, visit, self) != 0) ||
-        (PyDict_Check(object) && visit_keys(self, object) < 0)) {
-        PyErr_NoMemory();
-        return -1;
-    }
     return 0;
 }
 
 static int walk_all(walk *self, PyObject *objects)
 {
-    size_t *value;
-    bool added;
-    // The list itself is not of the heap that is looked at.
-    int status = pc_ptrmap_find(&self->seen, objects, &value, &added);
-    // It may change under a __sizeof__: its length is asked each time.
-    for (Py_ssize_t i = 0; status == 0 && i < PyList_GET_SIZE(objects); i++) {
-        status = enqueue(self, PyList_GET_ITEM(objects, i));
-        while (status == 0 && self->waiting_length > 0) {
-            PyObject *object = self->waiting[--self->waiting_length];
-            int looked = look_at(self, object);
-            Py_DECREF(object);
-            if (looked < 0)
-                return -1;
-        }
-    }
-    if (status < 0)
+    if (find_all(self, objects) < 0) {
         PyErr_NoMemory();
-    return status < 0 ? -1 : 0;
+        return -1;
+    }
+    for (size_t i = 0; i < self->found_count; i++) {
+        if (weigh(self, self->found[i]) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 static PyObject *walk_result(const walk *self)
