@@ -64,7 +64,7 @@ def _show_noise(found: list[Noise]) -> None:
 
     say("")
     say(f"noise, from the same work in {PROCESSES} fresh processes:")
-    header = ("work", "within a process", "between processes", "two runs tell", "ab, 4 pairs", "ab, 24 pairs", "")
+    header = ("work", "within a process", "between processes", "two runs tell", "ab, 4 pairs", "ab, 48 pairs", "")
     rows = [
         (
             one.work,
@@ -72,7 +72,7 @@ def _show_noise(found: list[Noise]) -> None:
             _percent(one.between),
             _percent(one.run),
             _percent(one.pairs[4]),
-            _percent(one.pairs[24]),
+            _percent(one.pairs[48]),
             "",
         )
         for one in found

@@ -125,7 +125,7 @@ def noise_of(work: str, figures: list[tuple[float, float]]) -> Noise:
     apart = math.sqrt(sum(step * step for step in steps) / len(steps))
     quantile = 1 - (1 - CONFIDENCE) / 2
     run = _core.student_quantile(quantile, len(logs) - 1) * math.sqrt(2) * between
-    pairs = {n: _core.student_quantile(quantile, n - 1) * apart / math.sqrt(n) for n in (4, 12, 24)}
+    pairs = {n: _core.student_quantile(quantile, n - 1) * apart / math.sqrt(n) for n in (4, 12, 48)}
     return Noise(
         work,
         within=statistics.median(spread for _, spread in figures),

@@ -100,7 +100,7 @@ def test_the_noise_of_known_figures() -> None:
     # 2.588 is Student's 99.5 % point for 399 degrees of freedom, 5.841 for 3.
     assert found.run == pytest.approx(math.expm1(2.588 * math.sqrt(2) * found.between), rel=1e-3)
     assert found.pairs[4] == pytest.approx(math.expm1(5.841 * 0.02 * math.sqrt(2) / 2), rel=0.1)
-    assert found.pairs[4] > found.pairs[12] > found.pairs[24]
+    assert found.pairs[4] > found.pairs[12] > found.pairs[48]
 
 
 def test_the_noise_is_measured_in_processes(monkeypatch: pytest.MonkeyPatch) -> None:
