@@ -60,19 +60,19 @@ def _percent(value: float) -> str:
 
 
 def _show_noise(found: list[Noise]) -> None:
-    from perfcore.measure.noise import CONFIDENCE, PROCESSES
+    from perfcore.measure.noise import CONFIDENCE, PAIRS, PROCESSES
 
     say("")
     say(f"noise, from the same work in {PROCESSES} fresh processes:")
-    header = ("work", "within a process", "between processes", "two runs tell", "ab, 4 pairs", "ab, 48 pairs", "")
+    in_turns = tuple(f"ab, {pairs} pairs" for pairs in PAIRS)
+    header = ("work", "within a process", "between processes", "two runs tell", *in_turns, "")
     rows = [
         (
             one.work,
             _percent(one.within),
             _percent(one.between),
             _percent(one.run),
-            _percent(one.pairs[4]),
-            _percent(one.pairs[48]),
+            *(_percent(one.pairs[pairs]) for pairs in PAIRS),
             "",
         )
         for one in found

@@ -28,6 +28,7 @@ from perfcore.errors import PerfcoreError
 PROCESSES = 8
 SECONDS = 0.4  # of each process, for its blocks
 CONFIDENCE = 0.99
+PAIRS = (4, 48)  # the least that ``perfcore ab`` decides by, and the most that it takes by default
 _TIMEOUT = 60.0
 
 
@@ -125,7 +126,7 @@ def noise_of(work: str, figures: list[tuple[float, float]]) -> Noise:
     apart = math.sqrt(sum(step * step for step in steps) / len(steps))
     quantile = 1 - (1 - CONFIDENCE) / 2
     run = _core.student_quantile(quantile, len(logs) - 1) * math.sqrt(2) * between
-    pairs = {n: _core.student_quantile(quantile, n - 1) * apart / math.sqrt(n) for n in (4, 12, 48)}
+    pairs = {n: _core.student_quantile(quantile, n - 1) * apart / math.sqrt(n) for n in PAIRS}
     return Noise(
         work,
         within=statistics.median(spread for _, spread in figures),

@@ -131,12 +131,12 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: str
 
 
 def test_the_doctor_tells_the_noise(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    found = [Noise("arithmetic", 0.001, 0.012, 0.034, {4: 0.02, 24: 0.0081})]
+    found = [Noise("arithmetic", 0.001, 0.012, 0.034, {4: 0.02, 48: 0.0081})]
     monkeypatch.setattr("perfcore.measure.noise.measure_noise", lambda **_: found)
     assert main(["doctor"]) == 0
     said = capsys.readouterr().out
     assert "arithmetic" in said
-    for figure in ("0.1 %", "1.2 %", "3.4 %", "2.0 %", "0.8 %"):
+    for figure in ("ab, 4 pairs", "ab, 48 pairs", "0.1 %", "1.2 %", "3.4 %", "2.0 %", "0.8 %"):
         assert figure in said
 
 

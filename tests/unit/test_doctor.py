@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from perfcore.cli import main
+from perfcore.judge.pairs import LEAST_PAIRS, PairRule
 from perfcore.measure import noise
 from perfcore.measure.machine import Finding, Machine, examine
 from perfcore.measure.noise import NoiseError, measure_noise, noise_of
@@ -100,7 +101,11 @@ def test_the_noise_of_known_figures() -> None:
     # 2.588 is Student's 99.5 % point for 399 degrees of freedom, 5.841 for 3.
     assert found.run == pytest.approx(math.expm1(2.588 * math.sqrt(2) * found.between), rel=1e-3)
     assert found.pairs[4] == pytest.approx(math.expm1(5.841 * 0.02 * math.sqrt(2) / 2), rel=0.1)
-    assert found.pairs[4] > found.pairs[12] > found.pairs[48]
+    assert found.pairs[4] > found.pairs[48]
+
+
+def test_the_pairs_told_are_those_of_ab() -> None:
+    assert (LEAST_PAIRS, PairRule().max_pairs) == noise.PAIRS
 
 
 def test_the_noise_is_measured_in_processes(monkeypatch: pytest.MonkeyPatch) -> None:
