@@ -3,7 +3,8 @@
 
 Every comparison is one line of JSON in a log, written when it is through: a battery that was cut off goes on where it
 was. A line that was cut off in the middle is left out. What is kept is the measuring, all pairs of all benchmarks;
-`benchmarks.noise.decisions` gives it to the rule, whichever one asks about.
+`benchmarks.noise.decisions` gives it to the rule, whichever one asks about. Or each comparison ends where `perfcore ab`
+ends it: sooner, and what is kept is what a user would have been told, by the one rule.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +78,13 @@ class PairSettings(Settings):
     """Of comparisons.
 
     Attributes:
-        pairs: of processes in each.
+        pairs: of processes in each; at most, where a rule ends it.
+        as_used: the rule that ends each; None to measure all benchmarks in all pairs.
 
     """
 
     pairs: int = 48
+    as_used: PairRule | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,11 @@ class Condition:
 
     slowdown: float
     load: str
+
+
+def rule_for(rule: PairRule, slowdown: float) -> PairRule:
+    """Return the rule for benchmarks that are slowed down so much: past its threshold, with one of their own size."""
+    return replace(rule, threshold=max(rule.threshold, slowdown))
 
 
 class LogError(Exception):
@@ -171,8 +179,9 @@ def compare_once(condition: Condition, settings: PairSettings) -> Record | None:
             (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
         with Workspace(Path(name), None) as workspace, load(condition.load):
             sides = workspace.sides(*map(str, folders), None, None)
-            rule = PairRule(max_pairs=settings.pairs)
-            report = compare_sides(sides, Plan(rule, tuple(settings.arguments()), seed=seed, to_the_end=True))
+            to_the_end = settings.as_used is None
+            rule = rule_for(settings.as_used or PairRule(max_pairs=settings.pairs), condition.slowdown)
+            report = compare_sides(sides, Plan(rule, tuple(settings.arguments()), seed=seed, to_the_end=to_the_end))
     if report.interrupted:
         return None
     if lost := [track for track in report.tracks if track.given_up]:
@@ -190,6 +199,7 @@ def compare_once(condition: Condition, settings: PairSettings) -> Record | None:
                 "seconds": track.spent,
                 "effects": track.effects,
                 "base_s": track.base,
+                **({} if to_the_end else {"status": track.status}),
             }
             for track in report.tracks
         ],

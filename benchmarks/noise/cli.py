@@ -21,6 +21,7 @@ from benchmarks.noise.battery import (
     Record,
     Settings,
     compare_once,
+    rule_for,
     run,
 )
 from benchmarks.noise.checks import RunSettings, run_once
@@ -73,12 +74,18 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument("--kind", choices=KINDS, action="append", help="of workloads; again for more (all)")
     options.add_argument("--pairs", metavar="N", type=_count, help=f"ab: of processes in a comparison ({PAIRS})")
+    options.add_argument(
+        "--as-used",
+        action="store_true",
+        help="ab: end each comparison where perfcore ab would; sooner, but the log answers no other rule",
+    )
     options.add_argument("--quick", action="store_true", help="one run of a tenth of the suite, few pairs: no evidence")
     options.add_argument(
         "--log",
         metavar="FILE",
         type=Path,
-        help="default: benchmarks/results/noise-ab.jsonl or noise-check.jsonl (--quick: noise-ab-quick.jsonl, ...)",
+        help="default: benchmarks/results/noise-ab.jsonl or noise-check.jsonl (--as-used: noise-ab-as-used.jsonl, "
+        "--quick: noise-ab-quick.jsonl, ...)",
     )
     options.add_argument("--mode", choices=("detect", "exceeds"), default="detect", help="ab: to judge by (detect)")
     options.add_argument("--threshold", metavar="P", type=fraction, default=0.03, help="ab: to judge by (3%%)")
@@ -107,11 +114,12 @@ class Engine(NamedTuple):
 
 def _ab(options: argparse.Namespace, kinds: tuple[str, ...], slowdowns: tuple[float, ...]) -> Engine:
     pairs = options.pairs or (QUICK_PAIRS if options.quick else PAIRS)
-    settings = PairSettings(kinds=kinds, small=options.quick, pairs=pairs)
-    judging = Judging(PairRule(options.threshold, options.mode, max_pairs=settings.pairs), options.replay, slowdowns)
+    rule = PairRule(options.threshold, options.mode, max_pairs=pairs)
+    settings = PairSettings(kinds=kinds, small=options.quick, pairs=pairs, as_used=rule if options.as_used else None)
+    judging = Judging(rule, options.replay, slowdowns)
 
     def found(condition: Condition, record: Record) -> str:
-        statuses = [track.status for track in decide(record, judging.rule_for(condition.slowdown))]
+        statuses = [track.status for track in decide(record, rule_for(rule, condition.slowdown))]
         return ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(sorted(statuses)))
 
     return Engine(
@@ -146,12 +154,15 @@ def _show(log: Log, engine: Engine, path: Path | None) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the battery; 0 when it is through (whatever it found), 2 when it cannot run, 130 when interrupted."""
-    options = parser().parse_args(arguments)
+    command = parser()
+    options = command.parse_args(arguments)
+    if options.as_used and (options.replay or options.judge != "ab"):
+        command.error("--as-used is for ab, and goes without --replay: not all pairs are there")
     kinds = tuple(kind for kind in KINDS if kind in (options.kind or KINDS))
     slowdowns = tuple(options.slowdown or SLOWDOWNS[options.judge])
     engine = _ab(options, kinds, slowdowns) if options.judge == "ab" else _check(options, kinds)
     conditions = [Condition(slowdown, load) for load in options.load or ["quiet"] for slowdown in slowdowns]
-    default = RESULTS / f"noise-{options.judge}{'-quick' * options.quick}.jsonl"
+    default = RESULTS / f"noise-{options.judge}{'-as-used' * options.as_used}{'-quick' * options.quick}.jsonl"
     code = 0
     try:
         log = Log(options.log or default, engine.settings)

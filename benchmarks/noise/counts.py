@@ -7,10 +7,10 @@ import math
 import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.noise.battery import KINDS, LOADS, Record
+from benchmarks.noise.battery import KINDS, LOADS, Record, rule_for
 from benchmarks.noise.decisions import decide, replay
 from perfcore.judge.pairs import PairRule, Track
 from perfcore.report.text import table
@@ -64,7 +64,7 @@ class Judging:
     """How the comparisons are judged.
 
     Attributes:
-        rule: of the verdicts; slow-downs past its threshold are judged with a threshold of their own size.
+        rule: of the verdicts, by way of `rule_for`.
         replays: of each comparison of the same code.
         replayed: slow-downs that replays are given.
 
@@ -73,10 +73,6 @@ class Judging:
     rule: PairRule
     replays: int = 0
     replayed: tuple[float, ...] = (0.0,)
-
-    def rule_for(self, slowdown: float) -> PairRule:
-        """Return the rule for benchmarks that are slowed down so much."""
-        return replace(self.rule, threshold=max(self.rule.threshold, slowdown))
 
 
 def _counted(tracks: Sequence[Track]) -> dict[str, Any]:
@@ -102,11 +98,14 @@ def _by_kind(record: Record, tracks: Sequence[Track]) -> dict[str, list[Track]]:
 
 
 def _bias(records: Sequence[Record]) -> dict[str, Any]:
-    """Return the mean effect of a pair where there is none, over the suite; 95 % normal interval over pairs."""
+    """Return the mean effect of a pair where there is none, over the suite; 95 % normal interval over pairs.
+
+    Of the pairs that all benchmarks have: later ones are those of benchmarks that were not decided yet.
+    """
     pairs = [
-        math.fsum(one["effects"][pair] for one in record["benchmarks"]) / len(record["benchmarks"])
+        math.fsum(effects) / len(effects)
         for record in records
-        for pair in range(len(record["benchmarks"][0]["effects"]))
+        for effects in zip(*(one["effects"] for one in record["benchmarks"]), strict=False)
     ]
     mean = math.fsum(pairs) / len(pairs)
     spread = math.fsum((one - mean) ** 2 for one in pairs) / max(1, len(pairs) - 1)
@@ -117,7 +116,7 @@ def _replays(records: Sequence[Record], load: str, judging: Judging) -> Iterable
     """Count the replays of comparisons of the same code, for each slow-down asked for."""
     for slowdown in judging.replayed if judging.replays else ():
         chance = random.Random(f"{load} {slowdown}")  # a seed, so that anyone gets the same counts
-        rule = judging.rule_for(slowdown)
+        rule = rule_for(judging.rule, slowdown)
         totals: dict[str, Counter[str]] = {}
         alarmed, worst = 0, 0.0
         for record in records:
@@ -154,7 +153,7 @@ def tally(records: Iterable[Record], judging: Judging) -> dict[str, Any]:
     rows, suites, replays = [], [], []
     for slowdown, load in conditions:
         these = [record for record in records if record["condition"] == {"slowdown": slowdown, "load": load}]
-        decided = [decide(record, judging.rule_for(slowdown)) for record in these]
+        decided = [decide(record, rule_for(judging.rule, slowdown)) for record in these]
         kinds: dict[str, list[Track]] = {}
         for record, suite in zip(these, decided, strict=True):
             for kind, some in _by_kind(record, suite).items():

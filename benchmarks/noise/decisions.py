@@ -18,7 +18,7 @@ from perfcore.judge.pairs import PairRule, Track, settle
 
 
 def decide(record: Record, rule: PairRule, signs: Sequence[int] | None = None, slowdown: float = 0.0) -> list[Track]:
-    """Give a comparison to the rule.
+    """Give a comparison to the rule; one that a rule has ended stands as that told it.
 
     Args:
         record: a comparison of the log.
@@ -31,6 +31,11 @@ def decide(record: Record, rule: PairRule, signs: Sequence[int] | None = None, s
 
     """
     benchmarks = record["benchmarks"]
+    if "status" in benchmarks[0]:
+        return [
+            Track(one["name"], one["effects"], [one["base_s"]], spent=one["seconds"], status=one["status"], final=True)
+            for one in benchmarks
+        ]
     tracks = [Track(one["name"]) for one in benchmarks]
     shift = math.log1p(slowdown)
     for _ in range(min(rule.max_pairs, *(len(one["effects"]) for one in benchmarks))):

@@ -364,11 +364,12 @@ def test_install_command(repository: Repository) -> None:
     )
 
 
-def test_the_battery_runs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("as_used", [False, True], ids=["all-pairs", "as-used"])
+def test_the_battery_runs(tmp_path: Path, as_used: bool) -> None:
     """One real comparison of ``python -m benchmarks.noise``, which the log keeps; counts of it."""
     root = str(Path(__file__).resolve().parents[2])  # at the path's end: an installed perfcore wins over the tree's
     program = f"import sys; sys.path.append({root!r}); from benchmarks.noise.cli import main; sys.exit(main())"
-    options = ["--quick", "--pairs", "4", "--kind", "text", "--slowdown", "50%"]
+    options = ["--quick", "--pairs", "5", "--kind", "text", "--slowdown", "50%", *["--as-used"] * as_used]
     done = subprocess.run(
         [sys.executable, "-P", "-c", program, *options, "--log", tmp_path / "log", "--json", tmp_path / "counts"],
         env=os.environ
@@ -386,7 +387,11 @@ def test_the_battery_runs(tmp_path: Path) -> None:
     (line,) = (tmp_path / "log").read_text().splitlines()
     benchmarks = json.loads(line)["benchmarks"]
     assert [one["name"] for one in benchmarks] == [f"test_text_{name}[0400]" for name in ("count", "render", "bytes")]
-    assert [len(one["effects"]) for one in benchmarks] == [4, 4, 4]  # also of those that are decided
+    if as_used:
+        assert {one["status"] for one in benchmarks} <= {"regression", "undecided"}
+        assert all(len(one["effects"]) == 5 for one in benchmarks if one["status"] == "undecided")
+    else:
+        assert [len(one["effects"]) for one in benchmarks] == [5, 5, 5]  # also of those that are decided
     (_, row) = json.loads((tmp_path / "counts").read_text())["rows"]
     assert row["benchmarks"] == 3
     assert row["ok"]["count"] == 0

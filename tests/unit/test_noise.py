@@ -116,6 +116,23 @@ def test_decisions_are_those_of_a_run() -> None:
     assert [track.status for track in decide(record(SAME, "regression"), RULE, signs=[-1] * 8)] == ["improvement"]
 
 
+def test_what_a_rule_has_ended_stands() -> None:
+    """Verdicts as they were told, each after its own number of pairs, whatever rule is asked about."""
+    ended = record(SAME, "ok", "regression", "ok", "undecided")
+    for one, (status, pairs) in zip(
+        ended["benchmarks"], [("ok", 4), ("regression", 6), ("improvement", 5), ("undecided", 8)], strict=True
+    ):
+        one.update(status=status, effects=one["effects"][:pairs], seconds=pairs / 10)
+    suite = decide(ended, PairRule(0.2, max_pairs=8))
+    assert [track.status for track in suite] == ["ok", "regression", "improvement", "undecided"]
+    assert [track.pairs for track in suite] == [4, 6, 5, 8]
+    found = counts.tally([ended], Judging(RULE))
+    assert found["rows"][-1]["mean_seconds"] == pytest.approx(0.575)
+    # Of the four pairs that all have: those of the regression are 5 and 5.2 % off.
+    assert found["suites_with_false_alarms"][0]["bias"]["pairs"] == 4
+    assert found["suites_with_false_alarms"][0]["bias"]["mean"] == pytest.approx(0.051 / 4)
+
+
 def test_replays_swap_the_sides_of_the_whole_suite() -> None:
     """Two benchmarks of the same pairs stay alike, whatever chance does to the pairs."""
     chance = random.Random(1)
@@ -209,6 +226,12 @@ def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     assert [row["verdicts"] for row in found["replays"] if row["kind"] == "all"] == [20, 20]
     assert cli.main([*arguments, "--pairs", "7"]) == 2
     assert "measured with other settings (pairs)" in capsys.readouterr().err
+    assert cli.main([*arguments, "--as-used"]) == 2
+    assert "measured with other settings (as_used)" in capsys.readouterr().err
+    for wrong in (["--as-used", "--replay", "5"], ["check", "--as-used"]):
+        with pytest.raises(SystemExit, match="2"):
+            cli.main([*arguments, *wrong])
+        assert "--as-used is for ab, and goes without --replay" in capsys.readouterr().err
     assert cli.main(["--show", "--log", str(tmp_path / "none")]) == 0
     assert "the log is empty" in capsys.readouterr().out
 
