@@ -31,22 +31,36 @@ def parser() -> Parser:
     made.add_argument(
         "paths", metavar="PATH", nargs="*", type=Path, help="a folder like .benchmarks (the default), or a results file"
     )
-    made.add_argument("--skip-broken", action="store_true", help="leave out, and list, files that cannot be read")
+    made.add_argument("--skip-broken", action="store_true", help="leave out, and list, what cannot be read")
     add_database(made)
     add_reading(made)
     return made
 
 
-def _files(path: Path) -> list[Path]:
-    """Return a folder's results files, in the order of their names, or the file itself."""
+def _files(path: Path, unread: list[str] | None) -> list[Path]:
+    """Return a folder's results files, in the order of their names, or the file itself.
+
+    Args:
+        path: of the folder or file.
+        unread: takes what is to be said of folders that cannot be read; None makes the first of them an error.
+
+    """
+
+    def cannot(error: OSError) -> None:
+        said = f"{error.filename}: {error.strerror}"
+        if unread is None:
+            raise ResultsError(f"{said}; make the folder readable, or leave it out with --skip-broken")
+        unread.append(said)
+
     if not os.path.lexists(path) and path.suffix != ".json":
         raise ResultsError(
             f"{path}: no such file or folder; pytest --benchmark-autosave saves each run in the folder .benchmarks"
         )
     if not path.is_dir():
         return [path]
-    found = [Path(folder, name) for folder, _, names in os.walk(path) for name in names if name.endswith(".json")]
-    if not found:
+    walk = os.walk(path, onerror=cannot)
+    found = [Path(folder, name) for folder, _, names in walk for name in names if name.endswith(".json")]
+    if not found and not unread:
         raise ResultsError(f"{path}: has no files *.json; give the folder that pytest --benchmark-save wrote to")
     return sorted(found)
 
@@ -57,8 +71,9 @@ def run(args: argparse.Namespace) -> int:
     from perfcore.record.history import make_run
     from perfcore.record.results import load_results
 
-    paths = [file for path in args.paths or [Path(".benchmarks")] for file in _files(path)]
     skipped: list[str] = []
+    unread = skipped if args.skip_broken else None
+    paths = [file for path in args.paths or [Path(".benchmarks")] for file in _files(path, unread)]
     if args.skip_broken:
         readable = []
         for path in paths:
@@ -69,5 +84,5 @@ def run(args: argparse.Namespace) -> int:
                 skipped.append(str(error))
         paths = readable
         if not paths:
-            raise ResultsError(f"none of the {len(skipped)} files could be read; the first: {skipped[0]}")
+            raise ResultsError(f"nothing could be read, of {len(skipped)} in all; the first: {skipped[0]}")
     return add_files(args, "import", paths, skipped)

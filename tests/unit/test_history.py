@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import random
@@ -329,6 +330,32 @@ def test_the_commands(project: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert json.loads(capsys.readouterr().out)["removed"] == 4
     assert main(["history", "list", "--days", "7", "--limit", "0", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["runs"] == []
+
+
+def test_an_import_reads_every_folder(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root may read every folder, so one is closed by hand."""
+    (project / "saved" / "closed").mkdir(parents=True)
+    write(project / "saved" / "1.json", benchmark("a"))
+    scandir = os.scandir
+
+    def closed(path: str | Path) -> Iterator[os.DirEntry[str]]:
+        if Path(path).name == "closed":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    assert main(["import", "saved"]) == 2
+    assert "saved/closed: Permission denied; make the folder readable, or" in capsys.readouterr().err
+    assert not (project / "h.db").exists()
+    assert main(["import", "saved", "--skip-broken"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("skipped: saved/closed: Permission denied\n")
+    assert out.endswith("1 run added\n")
+    (project / "saved" / "1.json").unlink()
+    assert main(["import", "saved", "--skip-broken"]) == 2
+    assert "nothing could be read, of 1 in all; the first: saved/closed: Perm" in capsys.readouterr().err
 
 
 def test_an_import_is_whole(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
