@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Builds every tests/fuzz/fuzz_*.c with the core under libFuzzer, ASan and UBSan, and runs each for SECONDS on its
-# corpus (tests/fuzz/corpus/NAME/ for fuzz_NAME.c, a dictionary in tests/fuzz/NAME.dict if there is one), as many at a
-# time as there are processors.
+# corpus (tests/fuzz/corpus/NAME/ for fuzz_NAME.c, what hours of it found in NAME.tar.gz there, a dictionary in
+# tests/fuzz/NAME.dict if there is one), as many at a time as there are processors.
 #
 #   tests/fuzz/run.sh SECONDS [CLANG] [NAME...]
 #
@@ -10,6 +10,10 @@
 # core; it is built with the headers and the library of $PYTHON (python3), and left out where that has no library.
 #
 # What it finds stays in .build/fuzz/NAME/: the growing corpus, and crash-* files to replay with .build/fuzz/NAME/fuzz.
+# After a long run, the least of it that reaches as much is kept:
+#
+#   mkdir kept && .build/fuzz/NAME/fuzz -merge=1 -max_len=2048 kept .build/fuzz/NAME/corpus
+#   tar c --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -C kept . | gzip -9n >tests/fuzz/corpus/NAME.tar.gz
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -69,6 +73,11 @@ fuzz_target() {
     mkdir -p "$work/corpus"
     inputs=("$work/corpus")
     [ -d "tests/fuzz/corpus/$name" ] && inputs+=("tests/fuzz/corpus/$name")
+    if [ -f "tests/fuzz/corpus/$name.tar.gz" ] &&
+        ! tar -xzf "tests/fuzz/corpus/$name.tar.gz" --no-same-owner -C "$work/corpus"; then
+        echo "fuzz_$name: its corpus cannot be unpacked"
+        return 1
+    fi
     options=(-max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$work/")
     [ -f "tests/fuzz/$name.dict" ] && options+=(-dict="tests/fuzz/$name.dict")
     read -ra bindings <<<"$(sed -n '1s|^// python: ||p' "tests/fuzz/fuzz_$name.c")"
