@@ -20,6 +20,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 from perfcore.api import Measurement, Timer
 from perfcore.measure.coroutine import CoroutineRunner
+from perfcore.suite.interrupts import put_off
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -96,7 +97,10 @@ def _measure_awaits(timer: Timer, function: Callable[[], Any]) -> Measurement:
     outcome: list[Measurement] = []
     trouble: list[BaseException] = []
     runners: list[CoroutineRunner] = []
-    ended, stopped = threading.Event(), threading.Event()
+    # A Ctrl-C may leave the lock inside of an Event, or of a Thread that is being started, locked for good; a plain
+    # lock is either taken or not.
+    ended, stopped = threading.Lock(), threading.Event()
+    ended.acquire()
 
     def work() -> None:
         try:
@@ -108,13 +112,14 @@ def _measure_awaits(timer: Timer, function: Callable[[], Any]) -> Measurement:
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             trouble.append(error)
         finally:
-            ended.set()
+            ended.release()
 
     thread = threading.Thread(target=work, name="perfcore")
     try:
-        thread.start()
+        with put_off():
+            thread.start()
         # Not Thread.join(): up to Python 3.12 one that a Ctrl-C interrupts takes the thread for ended ever after.
-        ended.wait()
+        ended.acquire()
     except BaseException:
         stopped.set()
         for runner in runners:
