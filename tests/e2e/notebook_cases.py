@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 import threading
 from typing import Any
 
@@ -90,6 +91,45 @@ def test_an_interrupt_ends_what_is_awaited(shell: Any, waits: bool) -> None:
     other.join()
     assert ended.is_set() is waits
     assert not [thread for thread in threading.enumerate() if thread.name == "perfcore"]
+
+
+def test_an_interrupt_may_come_at_any_moment(shell: Any) -> None:
+    """Of the start of what is awaited: one at each call and return of the thread that starts it and then waits."""
+
+    async def work() -> None:
+        await asyncio.sleep(3600)
+
+    shell.user_ns["work"] = work
+    moments, seen, inside, over, raised = 0, 0, False, False, True
+
+    def profile(frame: Any, _event: str, _argument: object) -> None:
+        nonlocal seen, inside, raised
+        inside = inside or frame.f_code.co_name == "_measure_awaits"
+        seen += inside
+        if seen > moments and not raised and not over:
+            raised = True
+            signal.raise_signal(signal.SIGINT)
+
+    def interrupt_the_wait() -> None:
+        nonlocal over
+        over = True  # all its moments have passed, or the interrupt was swallowed by a finalizer
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    while raised:
+        seen, inside, over, raised = 0, False, False, False
+        last = threading.Timer(1, interrupt_the_wait)
+        last.start()
+        sys.setprofile(profile)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                shell.run_line_magic("perfcore", "-q -t 3600 await work()")
+        finally:
+            sys.setprofile(None)
+            last.cancel()
+            last.join()
+        assert not [thread for thread in threading.enumerate() if thread.name == "perfcore"], moments
+        moments += 1
+    assert moments > 20
 
 
 def test_await(shell: Any) -> None:
