@@ -15,22 +15,27 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+_Handler = Callable[[int, FrameType | None], Any] | int | None
+"""What `signal.getsignal` gives."""
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
 def _handled_by(
-    handler: Callable[[int, FrameType | None], None], signals: tuple[signal.Signals, ...]
+    make: Callable[[signal.Signals, _Handler], _Handler], signals: tuple[signal.Signals, ...]
 ) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before: dict[signal.Signals, Any] = {}
+    before: dict[signal.Signals, _Handler] = {}
     try:
         for number in signals:
+            old = signal.getsignal(number)
             # What is ignored stays so (nohup), and what C code handles cannot be put back.
-            if signal.getsignal(number) not in {signal.SIG_IGN, None}:
-                before[number] = signal.signal(number, handler)
+            if old not in {signal.SIG_IGN, None}:
+                before[number] = old
+                signal.signal(number, make(number, old))
         yield
     finally:
         for number, old in before.items():
@@ -44,7 +49,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 @contextmanager
 def orderly_end() -> Iterator[None]:
     """Let SIGTERM and SIGHUP end the block as Ctrl-C does."""
-    with _handled_by(_interrupt, (signal.SIGTERM, signal.SIGHUP)):
+    with _handled_by(lambda _number, _old: _interrupt, (signal.SIGTERM, signal.SIGHUP)):
         yield
 
 
@@ -52,9 +57,28 @@ def orderly_end() -> Iterator[None]:
 def put_off() -> Iterator[None]:
     """Let the three signals take effect at the end of the block only."""
     arrived: list[int] = []
+    held = True
+
+    # The old handlers come back one after the other, and one that raises in between leaves the rest of these in place:
+    # hence they do then what those would.
+    def make(number: signal.Signals, old: _Handler) -> _Handler:
+        def handle(_number: int, frame: FrameType | None) -> None:
+            if held:
+                arrived.append(number)
+            elif callable(old):
+                old(number, frame)
+            else:
+                signal.signal(number, old)
+                signal.raise_signal(number)
+
+        return handle
+
     try:
-        with _handled_by(lambda number, _frame: arrived.append(number), _SIGNALS):
-            yield
+        with _handled_by(make, _SIGNALS):
+            try:
+                yield
+            finally:
+                held = False
     finally:
-        if arrived:
-            signal.raise_signal(arrived[0])
+        for arrival in dict.fromkeys(arrived):
+            signal.raise_signal(arrival)

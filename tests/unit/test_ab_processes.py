@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -198,6 +200,93 @@ def test_put_off_within_put_off() -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert done == ["the outer one still holds"]
+
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_at_any_moment_of_put_off(number: signal.Signals) -> None:
+    """One at each call and return: it is raised, and the next of each kind is."""
+
+    def interrupted(moment: int) -> tuple[bool, bool]:
+        seen, came = 0, False
+
+        def profile(frame: FrameType, _event: str, _argument: object) -> None:
+            nonlocal seen
+            seen += frame.f_code is not interrupted.__code__
+            if seen == moment:
+                seen += 1
+                signal.raise_signal(number)
+
+        try:
+            sys.setprofile(profile)
+            with put_off():
+                pass
+        except KeyboardInterrupt:
+            came = True
+        finally:
+            sys.setprofile(None)
+        return seen > moment, came
+
+    moment, reached = 0, True
+    while reached:
+        moment += 1
+        with orderly_end():
+            reached, came = interrupted(moment)
+            assert came == reached, moment
+            for following in SIGNALS:
+                with pytest.raises(KeyboardInterrupt):
+                    signal.raise_signal(following)
+    assert moment > 20
+
+
+@pytest.mark.usefixtures("handlers")
+def test_each_signal_that_was_put_off_has_its_handler() -> None:
+    came: list[int] = []
+    for number in SIGNALS:
+        signal.signal(number, lambda number, _frame: came.append(number))
+    with put_off():
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGHUP):
+            signal.raise_signal(number)
+        assert not came
+    assert came == [signal.SIGHUP, signal.SIGINT]
+
+
+def test_a_signal_that_kills_does_so_after_an_interrupt_at_the_end_of_put_off() -> None:
+    script = """
+import itertools, signal, sys
+from perfcore.suite.interrupts import put_off
+
+for moment in itertools.count(1):
+    seen = itertools.count(1)
+    def profile(frame, event, argument):
+        if frame.f_code.co_name != "<module>" and next(seen) == moment:
+            signal.raise_signal(signal.SIGINT)
+
+    sys.setprofile(profile)
+    try:
+        with put_off():
+            pass
+    except KeyboardInterrupt:
+        pass
+    sys.setprofile(None)
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        signal.raise_signal(signal.SIGTERM)
+        sys.exit("SIGTERM had no effect")
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+"""
+    ended = subprocess.run([sys.executable, "-c", script], check=False, timeout=60)
+    assert ended.returncode == -signal.SIGTERM
 
 
 def test_an_error_comes_before_the_signal() -> None:
