@@ -157,6 +157,10 @@ build() {
     printf '%s\n' "$stamp" >"$venv/.built"
 }
 
+log_of() {
+    printf '.build/logs/pytest-%s.log\n' "${1//[^a-z0-9.]/-}"
+}
+
 # run_pytest NAME PYTHON ARGUMENT...: pytest on the installed package, its output kept for the closing summary.
 # -P keeps the checkout off sys.path, where the source package without its extension would shadow the installed one;
 # tests/unit/test_installed.py checks that with PERFCORE_TEST_INSTALLED.
@@ -165,7 +169,7 @@ run_pytest() {
     shift 2
     [ "$1" = -m ] && module=()
     mkdir -p .build/logs
-    log=.build/logs/pytest-${name//[^a-z0-9.]/-}.log
+    log=$(log_of "$name")
     # A shell starts what runs in the background with Ctrl-C ignored, nohup with SIGHUP; there are tests of both.
     env --default-signal=INT,HUP "$python" -P ${module[@]+"${module[@]}"} "$@" ${pytest_args[@]+"${pytest_args[@]}"} 2>&1 | tee "$log" || status=$?
     return "$status"
