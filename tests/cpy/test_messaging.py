@@ -103,6 +103,29 @@ def test_failing_allocations(each_allocation_fails: Failing, kind: Any) -> None:
     assert each_allocation_fails(operation) > 3
 
 
+@pytest.mark.filterwarnings("ignore:.* of a ring was never awaited:RuntimeWarning")
+def test_awaiting_with_failing_allocations(each_allocation_fails: Failing) -> None:
+    def operation() -> None:
+        ring = Ring[int]()
+        waits: list[Any] = []
+        found = []
+        try:
+            for make in (partial(ring.aput, 1), partial(ring.aput, 2), ring.aget, ring.aget):
+                waits.append(make())  # one of them may be the spare
+            for wait in waits:
+                try:
+                    wait.send(None)
+                except StopIteration as stop:
+                    found.append(stop.value)
+        finally:
+            for wait in waits:
+                wait.close()
+        assert found == [None, None, 1, 2]
+
+    operation()
+    assert each_allocation_fails(operation) > 3
+
+
 class Wake:
     """What wakes an event loop, interrupted the first time."""
 

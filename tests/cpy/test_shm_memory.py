@@ -223,21 +223,41 @@ def test_failing_to_make_one(each_allocation_fails: Failing) -> None:
     assert each_allocation_fails(operation) > 3
 
 
-def test_a_cycle_is_collected() -> None:
+SLOTS = ["dumps", "extra", "loads", "plain_dumps", "plain_loads"]
+
+
+@pytest.mark.parametrize("slot", range(5), ids=SLOTS)
+def test_a_codec_goes_with_its_ring(slot: int) -> None:
+    class Callable:
+        def __call__(self) -> None: ...
+
+    given: list[Any] = [None] * 5
+    given[slot] = Callable()
+    seen = weakref.ref(given[slot])
+    ring: _core.ShmRing[Any] = _core.ShmRing()
+    ring._bind(*given)
+    del given
+    assert seen() is not None
+    del ring
+    assert seen() is None
+
+
+@pytest.mark.parametrize("slot", range(5), ids=SLOTS)
+def test_a_cycle_is_collected(slot: int) -> None:
     class Codec:
         def __init__(self) -> None:
             self.ring: _core.ShmRing[Any] = _core.ShmRing()
-            self.ring._bind(self.dumps, None, self.loads)
+            given: list[Any] = [bytes, None, bytes, None, None]
+            given[slot] = self.code
+            self.ring._bind(*given)
 
-        def dumps(self, item: Any) -> bytes:
+        def code(self, item: Any, _extra: Any = None) -> bytes:
             return bytes(item)
 
-        def loads(self, data: bytes) -> Any:
-            return data
-
     codec = Codec()
-    codec.ring.put([1, 2])
-    assert codec.ring.get() == b"\1\2"
+    if slot != 1:  # that goes to dumps, which takes no second argument here
+        codec.ring.put([1, 2])
+        assert codec.ring.get() == b"\1\2"
     seen = weakref.ref(codec)
     del codec
     gc.collect()

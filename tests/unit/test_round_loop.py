@@ -122,6 +122,19 @@ class TestCollector:
         loop_over(gc.enable).run(Samples(), 2, 1)
         assert gc.isenabled()
 
+    def test_what_the_first_round_turned_on_is_on_after_the_second(self):
+        seen = []
+
+        def turn_on_once():
+            seen.append(gc.isenabled())
+            if len(seen) == 1:
+                gc.enable()
+
+        gc.disable()
+        loop_over(turn_on_once, disable_gc=True).run(Samples(), 2, 1)
+        assert seen == [False, False]
+        assert gc.isenabled()
+
 
 class TestTimers:
     @pytest.mark.parametrize("clock", [time.CLOCK_MONOTONIC, time.CLOCK_PROCESS_CPUTIME_ID, time.CLOCK_REALTIME])

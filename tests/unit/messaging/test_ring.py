@@ -253,6 +253,22 @@ def test_join_waits_for_task_done() -> None:
     finish(*threads)
 
 
+def test_join_does_not_wait_for_what_was_put_after_all_was_done() -> None:
+    ring: Ring[int] = Ring()
+    ring.put(1)
+    joined = start(ring.join)
+    wait_until(lambda: waiting(joined))
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(60)  # the joiner runs after both
+    try:
+        ring.task_done()
+        ring.put(2)
+    finally:
+        sys.setswitchinterval(interval)
+    finish(joined)
+    assert ring.unfinished_tasks == 1
+
+
 def run_python(code: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-P", "-c", textwrap.dedent(code)],
