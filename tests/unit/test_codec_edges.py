@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -78,3 +81,35 @@ def test_an_interpreter_that_converts_less(digits: Any) -> None:
 def test_a_key_that_cannot_be_shown() -> None:
     with pytest.raises(EncodeError, match=r"an integer outside .*, at \[key of type int\]"):
         MSGPACK.dumps({10**5000: 1})
+
+
+def test_errors_that_cannot_be_imported() -> None:
+    """Another interpreter: here they have been."""
+    code = """
+        import sys
+        from functools import partial
+        from perfcore import _core
+
+        sys.modules["perfcore.errors"] = None
+        for call in (
+            partial(_core.json_dumps, object()),
+            partial(_core.json_dumps, [object()]),
+            partial(_core.msgpack_dumps, object()),
+            partial(_core.json_loads, b"{"),
+            partial(_core.msgpack_loads, bytes([0xC1])),
+        ):
+            try:
+                call()
+            except ModuleNotFoundError as error:
+                print(error.name)
+    """
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", textwrap.dedent(code)],
+        env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"},  # CPython's own at exit
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split() == ["perfcore.errors"] * 5
