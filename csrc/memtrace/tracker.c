@@ -63,6 +63,7 @@ static PyObject *tracker_reset(tracker *self, PyObject *Py_UNUSED(none))
     marks_clear(&self->began);
     marks_clear(&self->ended);
     self->began = began;
+    self->unmarked = false;
     self->done = (pc_alloc_totals){.live = 0};
     self->done_peak = 0;
     self->complete = true;
@@ -248,6 +249,10 @@ static const marks *latest(tracker *self, marks *scratch)
 {
     if (self->running)
         return marks_take(scratch, self->sites) < 0 ? NULL : scratch;
+    if (self->unmarked) {
+        PyErr_SetString(PyExc_MemoryError, "as the window ended there was no memory for its threads and sites");
+        return NULL;
+    }
     if (self->ended.threads == NULL) {
         PyErr_SetString(PyExc_RuntimeError, "there is nothing yet: start the tracker first");
         return NULL;

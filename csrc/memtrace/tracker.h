@@ -36,6 +36,7 @@ typedef struct tracker {
     int64_t peak;         // of the present window, absolute
     marks began;          // of the latest window
     marks ended;          // of the latest window, once it has ended
+    bool unmarked;        // there was no memory for `ended`
     struct tracker *next; // running trackers
 } tracker;
 

@@ -88,6 +88,7 @@ int window_open(tracker *self)
     marks_clear(&self->began);
     marks_clear(&self->ended);
     self->began = began;
+    self->unmarked = false;
     self->running = true;
     window_rebase(self);
     self->next = running;
@@ -123,8 +124,9 @@ void window_close(tracker *self)
     self->running = false;
     PyObject *kind, *error, *traceback;
     PyErr_Fetch(&kind, &error, &traceback); // what ended the window comes first
-    if (marks_take(&self->ended, self->sites) < 0)
-        marks_clear(&self->began); // threads() and sites() say that there is nothing
+    self->unmarked = marks_take(&self->ended, self->sites) < 0;
+    if (self->unmarked)
+        marks_clear(&self->began); // threads() and sites() say so; the totals are known
     PyErr_Restore(kind, error, traceback);
     hooks_close(self->sites);
 }

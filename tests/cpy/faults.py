@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Meet every use of the C code (entries) with one fault, in a process of its own.
 
-    python -P faults.py fork|signals|exit|interpreters
+    python -P faults.py fork|signals|exit|interpreters|memory
+
+The last wants nomalloc.c in front of malloc (LD_PRELOAD).
 
 Prints what went wrong, one line for each case, and ends with 1 then; prints "ok" otherwise. test_faults.py runs it.
 """
@@ -9,6 +11,7 @@ Prints what went wrong, one line for each case, and ends with 1 then; prints "ok
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import faulthandler
 import gc
 import os
@@ -41,7 +44,6 @@ def child_of(use: Callable[[], object], make: Callable[[], Callable[[], object]]
     """Be the forked child: go on with what the parent had, begin anew, drop everything. Never returns."""
     status = 1
     try:
-        signal.alarm(int(LONG))  # not faulthandler, whose own lock a forked child waits for without end
         use()
         make()()
         del use
@@ -51,6 +53,18 @@ def child_of(use: Callable[[], object], make: Callable[[], Callable[[], object]]
         print(f"in the child, {name}:\n{traceback.format_exc()}", file=sys.stderr)
     finally:
         os._exit(status)
+
+
+def end_of(pid: int) -> int:
+    """Wait for a child; return its exit code. One that hangs is killed from here: it may not even get out of fork()."""
+    ends = time.monotonic() + (LONG / 4 if SANITIZED else LONG)
+    while True:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > ends:
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(0.001)
 
 
 def fork() -> list[str]:
@@ -72,9 +86,9 @@ def fork() -> list[str]:
                 pid = os.fork()
                 if pid == 0:
                     child_of(at_rest, make, name)
-                _, status = os.waitpid(pid, 0)
-                if status and not (SANITIZED and status == signal.SIGALRM):
-                    wrong.append(f"{name}: the child ended with {os.waitstatus_to_exitcode(status)}")
+                code = end_of(pid)
+                if code and not (SANITIZED and code == -signal.SIGKILL):
+                    wrong.append(f"{name}: the child ended with {code}")
         finally:
             stop.set()
             thread.join(LONG)
@@ -203,7 +217,48 @@ for use in uses:
     return wrong
 
 
-FAULTS = {"fork": fork, "signals": signals, "exit": leave, "interpreters": interpreters}
+def memory() -> list[str]:
+    """Run every use with the first allocation of perfcore's own C failing, then the second, … until none is left."""
+    allocator = ctypes.CDLL(None)
+    allocator.nomalloc_arm.argtypes = (ctypes.c_long,)
+    allocator.nomalloc_live.restype = ctypes.c_long
+    watched = [allocator.nomalloc_watch(part) for part in (b"/perfcore/_core", b"/perfcore/_memtrace", b"/libcjson")]
+    if not 0 < watched[0] < watched[1] < watched[2]:
+        return [f"not all is loaded: {watched}"]
+    wrong = []
+    failed = 0
+    for name, make in CASES.items():
+        use = make()
+        for _ in range(3):  # what is kept for good is there then
+            use()
+        nth = unnoticed = 0
+        while unnoticed < 3:  # another thread's may have come before
+            nth += 1
+            gc.collect()
+            before = allocator.nomalloc_live()
+            allocator.nomalloc_arm(nth)
+            try:
+                use()
+            except MemoryError:
+                pass
+            except Exception as error:  # noqa: BLE001 - the same
+                wrong.append(f"{name}, allocation {nth}: {error!r}")
+            came = allocator.nomalloc_failed()
+            allocator.nomalloc_arm(0)
+            failed += came
+            unnoticed = 0 if came else unnoticed + 1
+            gc.collect()
+            left = allocator.nomalloc_live() - before
+            # Through the tracker's hooks comes what CPython itself allocates, too.
+            if came and left > 0 and name != "tracker":
+                wrong.append(f"{name}, allocation {nth}: {left} blocks are left")
+        use()
+    if failed < 200:
+        wrong.append(f"too few to tell: {failed} allocations")
+    return wrong
+
+
+FAULTS = {"fork": fork, "signals": signals, "exit": leave, "interpreters": interpreters, "memory": memory}
 
 if __name__ == "__main__":
     faulthandler.enable()

@@ -73,6 +73,7 @@ def clocks() -> Use:
         _core.clock_source(1)
         _core.clock_step(1)
         _core.clock_pair(1)
+        _core.clock_pair(4)  # no clock that the cycle counter stands for
         with contextlib.suppress(ValueError):
             _core.clock_pair(100)
         _core.nothing()

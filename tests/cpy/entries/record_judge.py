@@ -33,13 +33,16 @@ def results() -> Use:
 
 
 X, Y = array("d", (1.0, 2.5, 3.25, 7.0, 2.75, 2.125)), array("d", (1.5, 2.0, 9.0, 4.0))
+WIDE = array("d", (1e-300, 1e300, 1.0))
 STEPS = array("d", [10.0 + i * 7 % 5 + 20 * (i > 40) for i in range(80)])
+MANY_STEPS = array("d", [10.0 + i * 7 % 5 + 20 * (i // 30 % 2) for i in range(1500)])
 
 
 @case
 def statistics() -> Use:
     def use() -> None:
         _core.summarize(X)
+        _core.summarize(WIDE)
         _core.summarize(X, compensated_sum=True, legacy_hd15iqr=True)
         _core.rank_sum(X, Y, "auto")
         _core.rank_sum(STEPS, STEPS, "auto")
@@ -72,6 +75,9 @@ def verdicts() -> Use:
         series.append(STEPS)
         assert len(series.find()) == len(shared.find()) == 1
         look(series)
+        many = _core.WindowedSeries(30, 0.01)
+        many.append(MANY_STEPS)
+        assert len(many.find()) > 40
         _core.find_levels(STEPS, 5, 0.01, 0.01, 0.0, 1)
         assert len(_core.find_levels_of_each((STEPS, STEPS, X), 5, 0.01, 0.01, 0.0, 1)[1]) == 1
         _core.judge_medians((1.0, 0.9, 1.1), (2.0, 1.9, 2.1), 0.05, 0.1)

@@ -17,6 +17,9 @@ PLAIN = {
     "a": list((1, -2.5, "é", None, True, 2**40)),  # noqa: C410
     "b": {"c": []},
 }
+# More of each than is laid out on the stack: keys, text, digits.
+LARGE = {f"key {i}": "x" * i for i in range(100)}
+LONG_NUMBER = b"0." + b"12" * 1000
 
 
 @case
@@ -29,12 +32,14 @@ def codecs() -> Use:
 
     def use() -> None:
         for dumps, loads, wrong in ways:
-            assert loads(dumps(PLAIN)) == PLAIN
+            for data in (PLAIN, LARGE):
+                assert loads(dumps(data)) == data
             with contextlib.suppress(TypeError, ValueError):
                 dumps([1, object()])
-            for data in wrong:
+            for text in wrong:
                 with contextlib.suppress(ValueError):
-                    loads(data)
+                    loads(text)
+        assert _core.json_loads(LONG_NUMBER) == _core.cjson_loads(LONG_NUMBER) == float(LONG_NUMBER)
         # What the profiler sees is a call by name.
         _core.json_loads(_core.json_dumps(1))
         _core.cjson_loads(_core.cjson_dumps(1))
