@@ -91,19 +91,24 @@ def each_allocation_fails() -> Callable[[Callable[[], object]], int]:
     def check(operation: Callable[[], object]) -> int:
         refused = quiet = start = 0
         operation()
-        while quiet < 10:
-            assert start < 5000, "the operation never gets by without the failing allocation"
-            failed = False
-            testcapi.set_nomemory(start, start + 1)
-            try:
-                operation()
-            except MemoryError:
-                failed = True
-            finally:
-                testcapi.remove_mem_hooks()
-            start += 1
-            refused += failed
-            quiet = 0 if failed else quiet + 1
+        gc.freeze()
+        try:
+            while quiet < 10:
+                assert start < 5000, "the operation never gets by without the failing allocation"
+                failed = False
+                gc.collect()  # with it goes what lists, dicts and tuples would be made of without an allocation
+                testcapi.set_nomemory(start, start + 1)
+                try:
+                    operation()
+                except MemoryError:
+                    failed = True
+                finally:
+                    testcapi.remove_mem_hooks()
+                start += 1
+                refused += failed
+                quiet = 0 if failed else quiet + 1
+        finally:
+            gc.unfreeze()
         operation()
         return refused
 

@@ -87,7 +87,8 @@ def test_refusals_are_flat(assert_flat: Flat, name: str) -> None:
 def test_each_allocation_may_fail(each_allocation_fails: Failing, name: str) -> None:
     codec, value = get_codec(name), VALUES[name]
     data = codec.dumps(value)
-    small = {key: value[key] for key in value if key != "numbers"}
+    # CPython itself crashes where there is no memory to go through the items of an OrderedDict.
+    small = {key: value[key] for key in value if key != "numbers"} | {"nested": [{"k": [{"b": (1, 2)}]}, {}, [], None]}
     short = codec.dumps(small)
     assert each_allocation_fails(lambda: codec.dumps(small)) >= 1
     assert each_allocation_fails(lambda: codec.loads(short)) >= 10  # dicts, lists, strings, numbers
