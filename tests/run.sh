@@ -28,7 +28,7 @@ does, and runs the tests on every one of Python 3.11 and 3.12 found; then, once,
   --soak SECONDS    build, and sample, track and read for so long on each Python: nothing may grow; nothing else is run
   --coverage        only what runs, of the lines and branches of the C code and of the Python code: the C tests and
                     pytest on the first Python found, on a build with gcov; prints a table by file
-  --fuzz-seconds N  time for each fuzz target (default 20; with --sanitize 120)
+  --fuzz-seconds N  time for each fuzz target (default 10; with --sanitize 120)
   -- ARGUMENTS      passed to pytest, e.g.  tests/run.sh --quick -- -k samples -x
 
 Exit code: 0 all passed, 1 something failed, 2 the tests could not be run.
@@ -77,7 +77,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 if [ -z "$fuzz_seconds" ]; then
-    fuzz_seconds=20
+    fuzz_seconds=10
     [ "$mode" = sanitize ] && fuzz_seconds=120
 fi
 
@@ -258,7 +258,11 @@ fi
 
 if [ ${#built[@]} -gt 0 ]; then
     first=${built[0]}
-    [ "$mode" = all ] && checks "$first"
+    if [ "$mode" = all ]; then
+        build_sanitized "$first" >/dev/null 2>&1 & # the checks have one processor; the step below says how it went
+        checks "$first"
+        wait
+    fi
     if [ "$mode" = coverage ]; then
         step "coverage $first" measure_coverage "$first"
     elif [ "$mode" != quick ] && [ "$mode" != soak ]; then

@@ -217,6 +217,26 @@ for use in uses:
     return wrong
 
 
+def thread_is_passed_over(allocator: ctypes.CDLL) -> bool:
+    """Whether a tracker tells of what a thread allocated that it had no memory to count; the thread must not notice."""
+    tracker, go = entries._memtrace.Tracker(), threading.Lock()
+
+    def allocate() -> None:
+        with go:
+            bytearray(1000)
+
+    with go:
+        thread = threading.Thread(target=allocate)
+        thread.start()
+        tracker.start()
+        allocator.nomalloc_arm(1)
+    thread.join()
+    came = allocator.nomalloc_failed()
+    allocator.nomalloc_arm(0)
+    tracker.stop()
+    return bool(came and tracker.untracked)
+
+
 def memory() -> list[str]:
     """Run every use with the first allocation of perfcore's own C failing, then the second, … until none is left."""
     allocator = ctypes.CDLL(None)
@@ -255,6 +275,8 @@ def memory() -> list[str]:
         use()
     if failed < 200:
         wrong.append(f"too few to tell: {failed} allocations")
+    if entries._memtrace is not None and not thread_is_passed_over(allocator):
+        wrong.append("a thread for which there was no memory is not told of")
     return wrong
 
 
