@@ -188,6 +188,7 @@ def test_orphans_become_children_of_a_subreaper() -> None:
         process.wait()
         print(pid in process_tree(None), os.getppid() != 0)
         process.stdin.close()
+        process.stdout.close()
         print(os.waitpid(pid, 0)[0] == pid)
         set_child_subreaper(False)
     """
