@@ -40,6 +40,8 @@ def every_path():
         lambda: failing.run(samples, 3, 1),
         lambda: RoundLoop(fail, (), {}, keep=False).run(samples, 3, 1),
         lambda: failing.run_setup(samples, 1, (), {}, None, None, lambda: lambda: None),
+        lambda: failing.run_setup(samples, 1, (), {}, None, None, lambda: fail),  # two exceptions: the later one comes
+        lambda: loop.run_setup(samples, 1, (), {}, None, None, lambda: fail),
         lambda: failing.run_setup(samples, 1, (), {}, lambda: 5, None, None),
         lambda: failing.run_setup(samples, 1, (), {}, lambda: ((), 5), None, None),
         lambda: failing.run_setup(samples, 1, (1,), {}, lambda: ((), {}), None, None),
