@@ -6,6 +6,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import sys
+from array import array
 from collections.abc import Callable
 
 import pytest
@@ -84,26 +85,44 @@ def assert_flat() -> Callable[[Callable[[], object]], None]:
 def each_allocation_fails() -> Callable[[Callable[[], object]], int]:
     """Call an operation with its first Python allocation failing, then its second, … until it no longer notices.
 
-    Each call must succeed or raise MemoryError. Returns how many calls raised it.
+    Each call must succeed or raise MemoryError, and one that raises may keep nothing. Returns how many raised it.
     """
     testcapi = pytest.importorskip("_testcapi")
+    blocks = array("q", (0, 0))  # an int of Python's would be a block, too
+
+    def raises(operation: Callable[[], object], start: int) -> bool:
+        testcapi.set_nomemory(start, start + 1)
+        try:
+            operation()
+        except MemoryError:
+            return True
+        finally:
+            testcapi.remove_mem_hooks()
+        return False
+
+    def attempts(operation: Callable[[], object], start: int, times: int) -> tuple[bool, int]:
+        """Fail allocation `start`; return whether that was noticed, and how many blocks there are more after it."""
+        gc.collect()
+        blocks[0] = sys.getallocatedblocks()
+        for _ in range(times):
+            gc.collect()  # with it goes what lists, dicts and tuples would be made of without an allocation
+            failed = raises(operation, start)  # whose frame, which the traceback makes a block, is gone then
+        gc.collect()
+        blocks[1] = sys.getallocatedblocks()
+        return failed, blocks[1] - blocks[0]
 
     def check(operation: Callable[[], object]) -> int:
         refused = quiet = start = 0
-        operation()
+        for _ in range(25):  # what is kept up to a limit is full then
+            operation()
         gc.freeze()
         try:
             while quiet < 10:
                 assert start < 5000, "the operation never gets by without the failing allocation"
-                failed = False
-                gc.collect()  # with it goes what lists, dicts and tuples would be made of without an allocation
-                testcapi.set_nomemory(start, start + 1)
-                try:
-                    operation()
-                except MemoryError:
-                    failed = True
-                finally:
-                    testcapi.remove_mem_hooks()
+                failed, left = attempts(operation, start, 1)
+                if failed and left > 0:  # or did CPython fill a cache?
+                    flat = any(attempts(operation, start, 50)[1] < 25 for _ in range(ROUNDS))
+                    assert flat, f"where allocation {start} fails, blocks are left"
                 start += 1
                 refused += failed
                 quiet = 0 if failed else quiet + 1

@@ -102,6 +102,13 @@ def test_errors_that_cannot_be_imported() -> None:
                 call()
             except ModuleNotFoundError as error:
                 print(error.name)
+        sys.modules["perfcore.codecs"] = module = type(sys)("perfcore.codecs")
+        for name in ("Timestamp", "Extension"):
+            try:
+                _core.msgpack_dumps(object())
+            except AttributeError as error:
+                print(error.name)
+            setattr(module, name, int)
     """
     done = subprocess.run(
         [sys.executable, "-P", "-c", textwrap.dedent(code)],
@@ -112,4 +119,4 @@ def test_errors_that_cannot_be_imported() -> None:
         timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.split() == ["perfcore.errors"] * 5
+    assert done.stdout.split() == [*["perfcore.errors"] * 5, "Timestamp", "Extension"]
