@@ -133,7 +133,7 @@ class Comparison:
         return {
             "regression": f"{name} is slower",
             "improvement": f"{name} is faster",
-            "ok": f"{name} is not slower by {100 * self.threshold:.3g} % or more",
+            "ok": f"{name} is not slower by {100 * self.threshold:g} % or more",
         }.get(self.status, "undecided")
 
     def _judged(self) -> str:
