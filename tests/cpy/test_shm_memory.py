@@ -264,6 +264,16 @@ def test_a_cycle_is_collected(slot: int) -> None:
     assert seen() is None
 
 
+@pytest.mark.parametrize("given", [(bytes, None, None), (None, None, bytes)])
+def test_half_a_codec_is_none(given: tuple[Any, ...]) -> None:
+    ring: _core.ShmRing[Any] = _core.ShmRing()
+    ring._bind(*given)
+    with pytest.raises(TypeError, match="no codec for objects"):
+        ring.put([1])
+    ring.put(b"bytes need none")
+    assert ring.get() == b"bytes need none"
+
+
 def test_a_codec_may_do_anything() -> None:
     ring: _core.ShmRing[Any] = _core.ShmRing()
 
