@@ -62,19 +62,20 @@ def test_each_failing_allocation(name: str, each_allocation_fails: Failing) -> N
     assert refused > 0 or name in {"clocks", "event_counter"}
 
 
-@pytest.fixture
-def nomalloc(tmp_path: Path) -> Path:
-    library = tmp_path / "nomalloc.so"
+def make_nomalloc(folder: Path) -> Path:
+    library = folder / "nomalloc.so"
     source = Path(__file__).with_name("nomalloc.c")
-    subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o", library, source], check=True)
+    environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}  # the compiler leaks
+    command = ["cc", "-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o", library, source]
+    subprocess.run(command, env=environment, check=True)
     return library
 
 
 @pytest.mark.parametrize("fault", faults.FAULTS)
-def test_fault(fault: str, nomalloc: Path) -> None:
+def test_fault(fault: str, tmp_path: Path) -> None:
     variables = {"ASAN_OPTIONS": "detect_leaks=0:verify_asan_link_order=0"}  # CPython's own leaks at exit
     if fault == "memory":
-        variables["LD_PRELOAD"] = f"{nomalloc} {os.environ.get('LD_PRELOAD', '')}"
+        variables["LD_PRELOAD"] = f"{make_nomalloc(tmp_path)} {os.environ.get('LD_PRELOAD', '')}"
     done = subprocess.run(
         # An interpreter that ends in the middle leaves event loops open, of which development mode tells.
         [sys.executable, "-P", "-W", "ignore::ResourceWarning", faults.__file__, fault],
