@@ -157,6 +157,7 @@ build() {
     printf '%s\n' "$stamp" >"$venv/.built"
 }
 
+# Where run_pytest NAME keeps its output.
 log_of() {
     printf '.build/logs/pytest-%s.log\n' "${1//[^a-z0-9.]/-}"
 }

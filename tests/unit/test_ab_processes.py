@@ -285,7 +285,7 @@ for moment in itertools.count(1):
         sys.exit("SIGTERM had no effect")
     signal.signal(signal.SIGINT, signal.default_int_handler)
 """
-    ended = subprocess.run([sys.executable, "-c", script], check=False, timeout=60)
+    ended = subprocess.run([sys.executable, "-P", "-c", script], check=False, timeout=60)
     assert ended.returncode == -signal.SIGTERM
 
 
