@@ -69,3 +69,14 @@ def document(*benchmarks: dict[str, Any], **changes: Any) -> dict[str, Any]:
 def write(path: Path, *benchmarks: dict[str, Any], **changes: Any) -> Path:
     path.write_text(json.dumps(document(*benchmarks, **changes)), encoding="utf-8")
     return path
+
+
+def told(median: float = 17e-6, *, spread: float = 0.01) -> dict[str, Any]:
+    """Return what a benchmark tells of the machine's pace."""
+    return {"median_s": median, "low_s": median * (1 - spread), "high_s": median * (1 + spread), "looks": 50}
+
+
+def paced(name: str, median: float, pace: Any, **own: Any) -> dict[str, Any]:
+    """Return a benchmark without a spread, measured while the machine was at this pace."""
+    perfcore = {"kernel": "unrolled", "mad": 0.0, "pace": pace} | own
+    return benchmark(name, median, 0.0, perfcore=perfcore)

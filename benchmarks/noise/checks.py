@@ -25,8 +25,10 @@ from benchmarks.noise.counts import head_label, proportion, share
 from perfcore.errors import SuiteError
 from perfcore.judge.detector import RegressionDetector
 from perfcore.judge.history import MIN_RUNS, judge_history
+from perfcore.judge.pace import pace_of_runs
 from perfcore.judge.thresholds import Thresholds
 from perfcore.judge.verdict import STATUSES, Verdict
+from perfcore.record.pace import pace_of
 from perfcore.record.results import Results, parse_results
 from perfcore.report.text import table
 
@@ -75,10 +77,13 @@ def _results(record: Record, number: int) -> Results:
 
 
 def _by_history(head: Results, earlier: Sequence[Results], thresholds: Thresholds) -> Iterator[Verdict]:
-    medians = [{one.fullname: one.median for one in run.benchmarks} for run in earlier]
+    runs = [{one.fullname: one for one in run.benchmarks} for run in earlier]
     for benchmark in head.benchmarks:
-        series = [run[benchmark.fullname] for run in medians if benchmark.fullname in run]
-        yield judge_history(benchmark.fullname, benchmark.median, series, thresholds)
+        name = benchmark.fullname
+        series = [run[name] for run in runs if name in run]
+        paces = pace_of_runs([pace_of(one)[0] for one in series]), pace_of(benchmark)
+        medians = [one.median for one in series]
+        yield judge_history(name, benchmark.median, medians, thresholds, paces=paces)
 
 
 def judged(records: Iterable[Record], thresholds: Thresholds) -> Iterator[tuple[Condition, str, list[Verdict]]]:

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from perfcore.record.history import History
 
 _RUN = ("datetime", "run", "commit", "branch", "environment", "backend", "python")
-_FIGURES = ("median", "median_low", "median_high", "mean", "stddev", "min", "max", "rounds", "iterations", "method")
+_FIGURES = (
+    *("median", "median_low", "median_high", "mean", "stddev", "min", "max", "rounds", "iterations", "method", "pace"),
+)
 _METRICS = ("cpu_s", "allocations", "allocated_bytes", "peak_bytes", "growth_bytes", "instructions")
 COLUMNS = (*_RUN, "fullname", *_FIGURES, *_METRICS)
 

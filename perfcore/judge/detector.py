@@ -122,13 +122,18 @@ class RegressionDetector:
             judge_history,
             judge_metrics_by_history,
         )
+        from perfcore.judge.pace import PACE_EVIDENCE, pace_of_runs
         from perfcore.record.history import environment_key, make_run, method
-        from perfcore.record.series import last_figures, read_elsewhere, read_kept, read_series
+        from perfcore.record.pace import pace_of
+        from perfcore.record.series import last_figures, read_elsewhere, read_kept, read_paces, read_series
 
         head = as_results(results)
         this, here = make_run(head), environment_key(head)
         names = [benchmark.fullname for benchmark in head.benchmarks]
-        groups, series = read_series(history, names, until=math.nextafter(this.at, -math.inf), environment=here)
+        before = math.nextafter(this.at, -math.inf)
+        groups, series = read_series(history, names, until=before, environment=here)
+        paced = [one.fullname for one in head.benchmarks if not math.isnan(pace_of(one)[0])]
+        paces = read_paces(history, paced, until=before, environment=here)
         found: dict[str, list[Series]] = {}
         for one in series:
             found.setdefault(one.fullname, []).append(one)
@@ -150,12 +155,15 @@ class RegressionDetector:
             ]
             earlier = last_figures(groups, those, MAX_RUNS)
             clock = clock_share(benchmark, way, earlier)
+            then = pace_of_runs([paces.get((name, at), math.nan) for at, _, _ in earlier])
+            meanwhile = then, pace_of(benchmark)
             runs = kept.get(name, [])
             same = [run.figures for run in runs if every or (run.backend == this.backend and run.method in ways)]
             all_runs = [run.figures for run in runs]
-            metrics += judge_metrics_by_history(benchmark, limits, rules, all_runs, same, clock=clock)
+            metrics += judge_metrics_by_history(benchmark, limits, rules, all_runs, same, clock=clock, paces=meanwhile)
             if name in known:
-                judged = judge_history(name, benchmark.median, [value for _, value, _ in earlier], limits, clock)
+                known_medians = [value for _, value, _ in earlier]
+                judged = judge_history(name, benchmark.median, known_medians, limits, clock=clock, paces=meanwhile)
                 verdicts.append(with_limit(judged, maximum))
             elif (limited := judge_new(benchmark, maximum)) is not None:
                 verdicts.append(limited)
@@ -170,7 +178,7 @@ class RegressionDetector:
             gone=(),
             differences=() if elsewhere is None else tuple(changes(elsewhere, this.described)),
             strict_environment=self.strict_environment,
-            evidence=EVIDENCE,
+            evidence=EVIDENCE + (PACE_EVIDENCE if paces else ""),
             history=history.name,
             metrics=tuple(metrics),
         )

@@ -6,8 +6,9 @@ measured the same way, the excess y - median(h) counts when it is above both the
 differ by: t(0.37 (K - 1)) * 1.4826 * MAD(h) * sqrt(1 + pi / (2 K)), a prediction interval from robust estimates (pi /
 (2 K) is the variance of a median in units of one run's). K runs tell a MAD as well as 0.37 K tell a standard deviation
 (P. J. Rousseeuw, C. Croux, J. Amer. Statist. Assoc. 88 (1993), 1273-1283), hence Student's t with so few degrees.
-Where rounds of one call are compared with rounds of many, what the clock may have added is taken off first. Unlike the
-rounds of one process, the runs hold the noise between them.
+Where rounds of one call are compared with rounds of many, what the clock may have added is taken off first, and what
+the machine's pace may explain, where it is known: that of the run against the median of the others'. Unlike the rounds
+of one process, the runs hold the noise between them.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 from perfcore import _core
 from perfcore.judge.changepoint import LevelChange, find_levels
 from perfcore.judge.metrics import JUDGED, Case, MetricRules, MetricVerdict, Outcome, figure, is_steady, of_call
+from perfcore.judge.pace import UNKNOWN_PACES, Paces, pace_reason
 from perfcore.judge.stats import exp, inverse
 from perfcore.judge.thresholds import Thresholds, percent
 from perfcore.judge.verdict import Verdict
@@ -43,7 +45,13 @@ _MOST_POINTS = 100  # of a slope; longer series are thinned to medians of neighb
 
 
 def judge_history(
-    fullname: str, value: float, history: Sequence[float], thresholds: Thresholds, clock: float = 0.0
+    fullname: str,
+    value: float,
+    history: Sequence[float],
+    thresholds: Thresholds,
+    *,
+    clock: float = 0.0,
+    paces: Paces = UNKNOWN_PACES,
 ) -> Verdict:
     """Judge a median against those of earlier runs that mean the same.
 
@@ -53,6 +61,7 @@ def judge_history(
         history: the medians of the earlier runs, the oldest first; only the last ``MAX_RUNS`` count.
         thresholds: when a slow-down is a warning, and when critical.
         clock: the relative change that the clock's own time may make, which some of the runs have in them.
+        paces: the machine's, during the earlier runs and during this one.
 
     Returns:
         The verdict; ``undecided`` and not comparable with fewer than ``MIN_RUNS`` runs.
@@ -75,19 +84,26 @@ def judge_history(
     noise = quantile * _MAD_SCALE * mad * math.sqrt(1 + math.pi / (2 * count))
     added = math.log1p(clock)
     warning, critical = math.log1p(thresholds.warning), math.log1p(thresholds.critical)
-    if excess - added > max(critical, noise):
+    pace, slower, faster, hidden = _core.pace_effect(*paces)
+    if excess - added - slower > max(critical, noise):
         status = "critical"
-    elif excess - added > max(warning, noise):
+    elif excess - added - slower > max(warning, noise):
         status = "warning"
+    elif excess - added > max(warning, noise):
+        status, reason = "undecided", pace_reason("slower", pace, thresholds.warning, thresholds.critical)
     elif excess > warning:
         status = "undecided"
         reason = f"past {percent(thresholds.warning)}, but runs of the history differ by {exp(noise) - 1:.1%}"
         reason += f", and the clock may add {clock:.1%} to rounds of one call" if clock else ""
+    elif excess + hidden > critical:
+        status, reason = "undecided", pace_reason("faster", pace, thresholds.warning, thresholds.critical)
     else:
-        status = "improvement" if excess + added < -max(warning, noise) else "ok"
+        status = "improvement" if excess + added + faster < -max(warning, noise) else "ok"
     allowance = noise + added
-    low, high = exp(excess - allowance), exp(excess + allowance)
-    return Verdict(fullname, status, exp(excess), low, high, allowance, middle, value, reason, comparable=True)
+    low, high = exp(excess - allowance - slower), exp(excess + allowance + faster)
+    return Verdict(
+        fullname, status, exp(excess), low, high, allowance, middle, value, reason, comparable=True, pace=pace
+    )
 
 
 def _too_few(count: int) -> str:
@@ -122,6 +138,7 @@ def judge_metrics_by_history(
     same: Sequence[Mapping[str, Any]] | None = None,
     *,
     clock: float = 0.0,
+    paces: Paces = UNKNOWN_PACES,
 ) -> list[MetricVerdict]:
     """Judge the metrics of one benchmark by those of earlier runs of the same environment.
 
@@ -135,6 +152,7 @@ def judge_metrics_by_history(
         runs: the figures of the earlier runs, the oldest first, as the history keeps them.
         same: those of the runs that were measured the same way, which all but metrics of calls are judged by.
         clock: as of `judge_history`, for those.
+        paces: as of `judge_history`.
 
     """
     made = []
@@ -151,14 +169,16 @@ def judge_metrics_by_history(
         elif case.exact or is_steady(case.metric) or not case.limits[0]:
             outcome = case.compare(before, value)
         else:
-            before, outcome = _by_runs(case, head.fullname, value, found, added)
+            before, outcome = _by_runs(case, head.fullname, value, found, clock=added, paces=paces)
         verdict = case.verdict(head.fullname, before, value, outcome)
         if before is not None or verdict.over_limit:
             made.append(verdict)
     return made
 
 
-def _by_runs(case: Case, fullname: str, value: float, runs: Sequence[float], clock: float) -> tuple[float, Outcome]:
+def _by_runs(
+    case: Case, fullname: str, value: float, runs: Sequence[float], *, clock: float, paces: Paces
+) -> tuple[float, Outcome]:
     """Judge a metric by its figures in earlier runs, as medians are; return what it was compared with, too.
 
     Where it is, or mostly was, not above zero, there is no ratio to judge by: then what lies past all of the last runs
@@ -172,7 +192,7 @@ def _by_runs(case: Case, fullname: str, value: float, runs: Sequence[float], clo
         return median(last), Outcome("undecided", reason=_too_few(len(last)), comparable=False)
     turn: Callable[[float], float] = inverse if case.up else float
     series = [turn(one) for one in runs if one > 0]
-    judged = judge_history(fullname, turn(value), series, Thresholds(*case.limits), clock)
+    judged = judge_history(fullname, turn(value), series, Thresholds(*case.limits), clock=clock, paces=paces)
     ratio, before = turn(judged.ratio), turn(judged.baseline_median)
     return before, Outcome(judged.status, ratio, judged.allowance, judged.reason, judged.comparable)
 

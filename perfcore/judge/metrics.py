@@ -8,7 +8,8 @@ of an object there). Those of ``JUDGED`` are judged wherever both files have the
 
 Exact metrics are the same in every run of the same code, so any change of one counts, by its direction. The others are
 compared as medians are, by csrc/core/judge/pc_verdict.h: sizes and instructions without an allowance, times and rates
-with that of the benchmark's own rounds, relative to the metric's figure, because a file holds one figure of each.
+with that of the benchmark's own rounds, relative to the metric's figure, because a file holds one figure of each, and
+with what the machine's pace may explain.
 Instructions are counted by the processor, and the hash seed alone moves them a little, so they count from 1 % on.
 """
 
@@ -20,8 +21,10 @@ from typing import Any, NamedTuple
 
 from perfcore import _core
 from perfcore.errors import ConfigError
+from perfcore.judge.pace import PACES, UNKNOWN_PACES, Paces, pace_reason
 from perfcore.judge.thresholds import MetricRule, Rule, Thresholds, metric_rule, percent
 from perfcore.record.kept import look_up
+from perfcore.record.pace import pace_of
 from perfcore.record.results import Benchmark
 from perfcore.units import format_metric, unit_of
 
@@ -112,9 +115,8 @@ def _spread(benchmark: Benchmark) -> float:
     mad, iqr, median = own.get("mad"), stats.get("iqr"), float(stats["median"])
     if not 0 < median < math.inf:
         return math.nan
-    if mad:
-        return float(mad) / median
-    return math.nan if iqr is None else float(iqr) / 2 / median  # of normal data, the IQR is two MADs
+    known = [float(one) / median for one in (mad, None if iqr is None else iqr / 2) if one is not None]
+    return max(known, default=math.nan)  # of normal data, the IQR is two MADs
 
 
 def _judge_exact(ratio: float, worse: bool, limits: tuple[float, float]) -> str:
@@ -157,8 +159,14 @@ class Case(NamedTuple):
     limits: tuple[float, float]
     is_plain: bool = False
 
-    def compare(self, old: float, new: float, spreads: tuple[float, float] = (math.nan, math.nan)) -> Outcome:
-        """Compare two figures; ``spreads`` are the relative MADs of the rounds of the two."""
+    def compare(
+        self,
+        old: float,
+        new: float,
+        spreads: tuple[float, float] = (math.nan, math.nan),
+        paces: Paces = UNKNOWN_PACES,
+    ) -> Outcome:
+        """Compare two figures; ``spreads`` are the relative MADs of the rounds of the two, ``paces`` the machine's."""
         ratio = new / old if old else (1.0 if new == old else math.inf)
         warning, critical = self.limits
         if new == old:
@@ -166,13 +174,17 @@ class Case(NamedTuple):
         if self.exact or old <= 0 or new <= 0 or not warning:
             worse = new < old if self.up else new > old
             return Outcome(_judge_exact(ratio, worse, (warning, critical)), ratio, 0.0)
-        old_mad, new_mad = (0.0, 0.0) if is_steady(self.metric) else (spreads[0] * old, spreads[1] * new)
+        steady = is_steady(self.metric)
+        old_mad, new_mad = (0.0, 0.0) if steady else (spreads[0] * old, spreads[1] * new)
         before, after = (old, old_mad, math.nan), (new, new_mad, math.nan)
         sides = (after, before) if self.up else (before, after)
-        status, code, _, _, _, allowance = _core.judge_medians(*sides, warning, critical)
+        meanwhile = () if steady else paces
+        status, code, _, _, _, allowance, pace = _core.judge_medians(*sides, warning, critical, *meanwhile)
         if code == "noise":
             reason = f"past {percent(warning)}, but the rounds spread by {allowance:.1%}"
             return Outcome(status, ratio, allowance, reason)
+        if code in PACES:
+            return Outcome(status, ratio, allowance, pace_reason(code, pace, warning, critical))
         if code:
             return Outcome(status, ratio, reason="the noise of the rounds is unknown", comparable=False)
         return Outcome(status, ratio, allowance)
@@ -321,7 +333,8 @@ def judge_metrics(
         else:
             spreads = spreads or (_spread(old), _spread(head))
             added = (0.0, 0.0) if metric in JUDGED else clock
-            outcome = case.compare(before, value, (spreads[0] + added[0], spreads[1] + added[1]))
+            paces = pace_of(old), pace_of(head)
+            outcome = case.compare(before, value, (spreads[0] + added[0], spreads[1] + added[1]), paces)
         verdict = case.verdict(name, before, value, outcome)
         if before is not None or verdict.over_limit:
             made.append(verdict)

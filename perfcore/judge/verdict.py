@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The verdict on benchmarks against a baseline, from one run of each.
 
-Medians are compared with an allowance for noise that each file's own rounds give (see csrc/core/judge/pc_verdict.h for
-the rule). The rounds of one process do not hold the noise between processes, so the verdict says what it rests on.
+Medians are compared with an allowance for noise that each file's own rounds give, and for what the machine's pace at
+both times may explain (see csrc/core/judge/pc_verdict.h for the rule). The rounds of one process do not hold the noise
+between processes, so the verdict says what it rests on.
 """
 
 from __future__ import annotations
@@ -15,15 +16,17 @@ from dataclasses import dataclass, field, replace
 from perfcore import _core
 from perfcore.errors import ConfigError, ResultsError
 from perfcore.judge.metrics import MetricRules, MetricVerdict, judge_metrics, lost_metrics
+from perfcore.judge.pace import PACE_EVIDENCE, PACES, pace_reason
 from perfcore.judge.thresholds import MetricRule, Rule, Thresholds, limits_for, percent
 from perfcore.record.environment import differences
 from perfcore.record.methods import ONE_CALL, ONE_CALL_S, alike
+from perfcore.record.pace import pace_of
 from perfcore.record.passes import counts_told, pass_count
 from perfcore.record.results import STOCK, Benchmark, Results
 from perfcore.units import format_seconds
 
-_ALLOWANCE = "allowance from the rounds' own spread; the process-to-process noise is not in it"
-EVIDENCE = f"medians of one run each; {_ALLOWANCE}"
+_ALLOWANCE = "allowance from the rounds' own spread{}; the process-to-process noise is not in it"
+EVIDENCE = f"medians of one run each; {_ALLOWANCE.format('')}"
 
 # From worst to best, as reports list them.
 STATUSES = ("critical", "warning", "undecided", "improvement", "ok")
@@ -45,14 +48,15 @@ class Verdict:
         fullname: the benchmark.
         status: one of ``STATUSES``.
         ratio: new median over the baseline's; NaN where there is no comparison.
-        low: the ratio with the allowance taken off.
-        high: the ratio with the allowance added.
+        low: the ratio with the allowance, and what a slower machine may explain, taken off.
+        high: the ratio with the allowance, and what a faster machine may explain, added.
         allowance: relative noise of both runs together (0.02 is 2 %); NaN where unknown.
         baseline_median: seconds.
         median: seconds.
         reason: why it is undecided; empty when it is not.
         comparable: False when the two were not compared at all.
         over_limit: True when the median is over an absolute limit; that holds in any environment.
+        pace: how much slower the machine itself was (1.5) or faster (0.8) than for the baseline; NaN where unknown.
 
     """
 
@@ -67,6 +71,7 @@ class Verdict:
     reason: str
     comparable: bool
     over_limit: bool = False
+    pace: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,7 @@ class Check:
     gone: tuple[str, ...]
     differences: tuple[str, ...]
     strict_environment: bool
-    evidence: str = EVIDENCE
+    evidence: str = ""
     history: str = ""
     metrics: tuple[MetricVerdict, ...] = ()
     lost_metrics: Mapping[str, int] = field(default_factory=dict)
@@ -147,23 +152,26 @@ def _count(verdicts: Sequence[Verdict] | Sequence[MetricVerdict]) -> dict[str, i
 
 def evidence(baseline: Results, results: Results) -> str:
     """Say what verdicts on two files rest on: on one run of each benchmark, or on the fastest of several passes."""
-    old = {one.fullname: pass_count(one) for one in baseline.benchmarks}
-    pairs = [(old[one.fullname], pass_count(one)) for one in results.benchmarks if one.fullname in old]
+    old = {one.fullname: one for one in baseline.benchmarks}
+    both = [(old[one.fullname], one) for one in results.benchmarks if one.fullname in old]
+    paced = any(not math.isnan(pace_of(before)[0] + pace_of(now)[0]) for before, now in both)
+    allowance = _ALLOWANCE.format(PACE_EVIDENCE if paced else "")
+    pairs = [(pass_count(before), pass_count(now)) for before, now in both]
     if all(pair == (1, 1) for pair in pairs):
-        return EVIDENCE
+        return f"medians of one run each; {allowance}"
     before, now = (
         "one run" if max(counts) == 1 else f"the fastest of {counts_told(counts)} passes"
         for counts in zip(*pairs, strict=True)
     )
     if all(first == second for first, second in pairs):
-        return f"medians of {before} each; {_ALLOWANCE}"
+        return f"medians of {before} each; {allowance}"
     fewer = "a side with fewer of a benchmark"
     if all(first < second for first, second in pairs):
         fewer = "the baseline"
     elif all(first > second for first, second in pairs):
         fewer = "what was judged"
     bias = f"on a noisy machine {fewer} looks slower for that alone"
-    return f"medians, of {before} (baseline) and of {now}; {bias}; {_ALLOWANCE}"
+    return f"medians, of {before} (baseline) and of {now}; {bias}; {allowance}"
 
 
 def _side(benchmark: Benchmark) -> tuple[float, float, float]:
@@ -226,13 +234,15 @@ def _mismatch(baseline: Benchmark, head: Benchmark, backends: tuple[str, str]) -
     return ""
 
 
-def _explain(code: str, ratio: float, allowance: float, thresholds: Thresholds) -> str:
+def _explain(code: str, ratio: float, allowance: float, pace: float, thresholds: Thresholds) -> str:
     if code == "noise":
         enough = math.log(ratio) - math.log1p(thresholds.warning)
         return (
             f"past {percent(thresholds.warning)}, but the rounds spread by {allowance:.1%}; "
             f"a spread under {enough:.1%} would decide"
         )
+    if code in PACES:
+        return pace_reason(code, pace, thresholds.warning, thresholds.critical)
     return _UNUSABLE.get(code, "")
 
 
@@ -272,10 +282,12 @@ def _compare(baseline: Benchmark, head: Benchmark, thresholds: Thresholds, misma
             head.fullname, "undecided", nan, nan, nan, nan, baseline.median, head.median, mismatch, comparable=False
         )
     old, new = _sides(baseline, head)
-    status, code, ratio, low, high, allowance = _core.judge_medians(old, new, thresholds.warning, thresholds.critical)
-    reason = _explain(code, ratio, allowance, thresholds) if code else ""
-    comparable = code in ("", "noise")
-    return Verdict(head.fullname, status, ratio, low, high, allowance, old[0], new[0], reason, comparable)
+    status, code, ratio, low, high, allowance, pace = _core.judge_medians(
+        old, new, thresholds.warning, thresholds.critical, pace_of(baseline), pace_of(head)
+    )
+    reason = _explain(code, ratio, allowance, pace, thresholds) if code else ""
+    comparable = code in ("", "noise", *PACES)
+    return Verdict(head.fullname, status, ratio, low, high, allowance, old[0], new[0], reason, comparable, pace=pace)
 
 
 def with_limit(verdict: Verdict, maximum: float | None) -> Verdict:

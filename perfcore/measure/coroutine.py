@@ -14,6 +14,7 @@ from perfcore import _core
 from perfcore.errors import MeasureError
 from perfcore.measure.clock import Timer
 from perfcore.measure.kernel import UNROLL, make_kernel
+from perfcore.measure.pace import Pace
 from perfcore.measure.runner import Disturbance, Stop, pause_tracers, run_until, steal_watch
 
 
@@ -33,6 +34,7 @@ class CoroutineRunner:
         timer: Timer,
         disable_gc: bool,
         keep: bool = True,
+        pace: Pace | None = None,
     ) -> None:
         if asyncio._get_running_loop() is not None:
             raise MeasureError(
@@ -44,6 +46,7 @@ class CoroutineRunner:
         self._timer = timer
         self._disable_gc = disable_gc
         self._keep = keep
+        self._pace = pace
         self._disturbance = Disturbance()
         self._interrupted = False  # the latest round
         self._kernel, self._kernel_args = make_kernel(function, args, kwargs, coroutine=True)
@@ -83,14 +86,20 @@ class CoroutineRunner:
             if collecting:
                 gc.enable()
 
+    def _look(self) -> None:
+        if self._pace is not None:
+            self._pace.look()
+
     def _store(self, samples: _core.Samples, duration: float) -> None:
         samples.append(duration)
         self._disturbance.interrupted += self._interrupted
 
     async def _rounds(self, samples: _core.Samples, rounds: int, iterations: int) -> None:
         for _ in range(rounds):
+            self._look()
             self._store(samples, await self._round(iterations) / iterations)
             await self._interruption()
+        self._look()
 
     async def _rounds_with_setup(
         self,
@@ -115,6 +124,7 @@ class CoroutineRunner:
                     resume()
                 if samples is not None:
                     self._store(samples, duration)
+                    self._look()
                 if teardown is not None:
                     await _await(teardown(*self._args, **self._kwargs))
                 await self._interruption()

@@ -14,6 +14,7 @@ from perfcore.measure import bias
 from perfcore.measure.callables import is_coroutine_function
 from perfcore.measure.clock import Timer, clock_id
 from perfcore.measure.kernel import UNROLL, make_kernel
+from perfcore.measure.pace import Pace
 
 
 class Stop(Protocol):
@@ -71,6 +72,7 @@ def make_runner(
     disable_gc: bool = False,
     correct: bool = False,
     keep: bool = True,
+    pace: Pace | None = None,
 ) -> Runner:
     """Return the runner for ``function(*args, **kwargs)``.
 
@@ -83,6 +85,7 @@ def make_runner(
         correct: subtract what the measuring itself costs (see perfcore.measure.bias).
         keep: keep what the call of a round returns, the last one as `result`; else it is dropped inside the clock, as
             in rounds of many calls.
+        pace: looks at the machine's pace between the rounds that are stored.
 
     Raises:
         MeasureError: a coroutine function while an event loop is running in this thread.
@@ -92,8 +95,10 @@ def make_runner(
     if is_coroutine_function(function):
         from perfcore.measure.coroutine import CoroutineRunner
 
-        return CoroutineRunner(function, args, kwargs or {}, timer=timer, disable_gc=disable_gc, keep=keep)
-    return CallRunner(function, args, kwargs or {}, timer=timer, disable_gc=disable_gc, correct=correct, keep=keep)
+        return CoroutineRunner(function, args, kwargs or {}, timer=timer, disable_gc=disable_gc, keep=keep, pace=pace)
+    return CallRunner(
+        function, args, kwargs or {}, timer=timer, disable_gc=disable_gc, correct=correct, keep=keep, pace=pace
+    )
 
 
 def run_until(run: Callable[[int], None], samples: _core.Samples, rounds: int, stop: Stop | None) -> int:
@@ -170,6 +175,7 @@ class CallRunner:
         disable_gc: bool,
         correct: bool,
         keep: bool,
+        pace: Pace | None = None,
     ) -> None:
         self._function, self._args, self._kwargs = function, args, kwargs
         self._timer = timer
@@ -188,6 +194,7 @@ class CallRunner:
             unroll=UNROLL,
             disable_gc=disable_gc,
             keep=keep,
+            pace=None if pace is None else pace.look,
             **clock,
         )
         self.time = self._loop.time

@@ -35,6 +35,7 @@ class AbBackend(Backend):
     def __init__(self, *arguments: Any, ask: Ask) -> None:
         super().__init__(*arguments)
         self._ask = ask
+        self.pace = None  # the other side, measured in turns, tells that better
 
     def _measure(self, runner: Runner, step: float) -> tuple[Record, int]:
         """Calibrate and serve; return the record and the iterations of a round."""

@@ -23,6 +23,7 @@ from perfcore import _core
 from perfcore.measure import clock
 from perfcore.measure.calibration import calibrate
 from perfcore.measure.callables import is_coroutine_function
+from perfcore.measure.pace import Pace
 from perfcore.measure.runner import Runner, make_runner
 from perfcore.pytest_plugin import disabled, pedantic
 from perfcore.pytest_plugin.compat import Stock
@@ -56,6 +57,7 @@ class Backend:
         self.options = options
         self._hand_over = keep
         self._limits = limits
+        self.pace: Pace | None = Pace()
 
     def adopt(self) -> None:
         """Take the fixture's timing over."""
@@ -126,6 +128,7 @@ class Backend:
             disable_gc=bool(self.fixture._disable_gc),
             correct=self.options.correct,
             keep=keep,
+            pace=self.pace,
         )
 
     def begin(self, runner: Runner, iterations: int, *, calibrated: bool) -> tuple[Record, _core.Samples]:
@@ -133,7 +136,7 @@ class Backend:
         samples = _core.Samples()
         metadata = self.fixture._make_stats(iterations)
         metadata.stats = SampleStats(samples)
-        record = Record(metadata, runner.kernel(iterations), runner, calibrated=calibrated)
+        record = Record(metadata, runner.kernel(iterations), runner, pace=self.pace, calibrated=calibrated)
         self._keep(record)
         return record, samples
 

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any, Self
 from perfcore.measure.pollution import is_polluted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from perfcore.measure.call_metrics import CallMetrics
+    from perfcore.measure.pace import Pace
     from perfcore.measure.runner import Runner
 
 
@@ -19,7 +22,9 @@ class Record:
     the test was set up and measured again, by a plugin that reruns what failed. ``entry`` is what the last JSON has.
     """
 
-    def __init__(self, metadata: Any, kernel: str, runner: Runner | None, *, calibrated: bool = True) -> None:
+    def __init__(
+        self, metadata: Any, kernel: str, runner: Runner | None, *, pace: Pace | None = None, calibrated: bool = True
+    ) -> None:
         self.metadata = metadata
         self.kernel = kernel
         self.calibrated = calibrated
@@ -28,7 +33,9 @@ class Record:
         self.thresholds: dict[str, float] = {}
         self.superseded = False
         self.entry: dict[str, Any] | None = None
+        self.pace: Mapping[str, float] | None = None
         self._runner = runner
+        self._looks = pace
         self._stock_as_dict = metadata.as_dict
         # The entry is made where pytest-benchmark makes it, so that it is never matched to the wrong benchmark and
         # survives hooks that build the JSON anew.
@@ -44,6 +51,8 @@ class Record:
         # However the rounds ended, take over what disturbed them and let the runner go.
         if self._runner is not None:
             self.flags, self._runner = self._runner.flags, None
+        if self._looks is not None:
+            self.pace, self._looks = self._looks.figures, None
 
     @property
     def polluted(self) -> bool:
@@ -68,6 +77,8 @@ class Record:
                 "median_ci": None if interval is None else interval._asdict(),
             }
         entry["flags"] = self.flags
+        if self.pace is not None:
+            entry["pace"] = self.pace
         if self.metrics is not None:
             entry["metrics"] = self.metrics.as_dict()
         if self.thresholds:

@@ -18,6 +18,8 @@ from perfcore.units import format_bytes
 _CLOCK_NAMES = {0: "CLOCK_REALTIME", 1: "CLOCK_MONOTONIC", 2: "CLOCK_PROCESS_CPUTIME_ID", 3: "CLOCK_THREAD_CPUTIME_ID"}
 _UNITS = ((1e-6, "ns", 1e9), (1e-3, "us", 1e6), (1.0, "ms", 1e3), (float("inf"), "s", 1.0))
 _NAMES_SHOWN = 5
+_PACE_TOLD = 1.2  # what the machine's pace must change by to be told
+_LEAST_LOOKS = 10
 
 
 def header_on(stock: Stock, timer: Any) -> str:
@@ -45,6 +47,17 @@ def polluted_line(records: Sequence[Record]) -> str | None:
         return None
     noun = "benchmark" if len(names) == 1 else "benchmarks"
     return f"perfcore: {len(names)} {noun} had more than {POLLUTED_SHARE:.0%} of rounds interrupted: {_listed(names)}"
+
+
+def pace_line(records: Sequence[Record]) -> str | None:
+    """Return the line that says that the machine's own pace changed from benchmark to benchmark, or None."""
+    paces = [one.pace["median_s"] for one in records if one.pace is not None and one.pace["looks"] >= _LEAST_LOOKS]
+    if not paces or (factor := max(paces) / min(paces)) < _PACE_TOLD:
+        return None
+    return (
+        f"perfcore: the machine itself was up to {factor:.2f} times slower for some benchmarks than for others: "
+        "perfcore check allows for that, perfcore ab measures in spite of it"
+    )
 
 
 def foreign_line(types: Sequence[str]) -> str | None:

@@ -127,7 +127,12 @@ class Session:
         if not self._config._benchmarksession.quiet:  # type: ignore[attr-defined]
             if self.options.table:
                 report.write_table(terminal, self._records, self.options.table)
-            lines = [report.polluted_line(self._records), *lines, report.instructions_line(self.options)]
+            lines = [
+                report.polluted_line(self._records),
+                report.pace_line(self._records),
+                *lines,
+                report.instructions_line(self.options),
+            ]
         for line in lines:
             if line is not None:
                 terminal.write_line(line, yellow=True)

@@ -43,7 +43,7 @@ __all__ = [
     "schema",
 ]
 
-SCHEMA = 1
+SCHEMA = 2
 BUSY_SECONDS = 30.0
 _LOCK = 0x70657266  # the key of the advisory lock that PostgreSQL's writers take; SQLite has BEGIN IMMEDIATE
 
@@ -192,6 +192,7 @@ figures = sa.Table(
     sa.Column("iterations", _Count),
     sa.Column("method", _Text, nullable=False),
     sa.Column("metrics_json", _Text),
+    sa.Column("pace", _Figure),  # the machine's, since version 2
     sqlite_with_rowid=False,
 )
 
@@ -301,6 +302,13 @@ class Database:
         module = sqlite if self.engine.dialect.name == "sqlite" else postgresql
         connection.execute(module.insert(table).on_conflict_do_nothing(), rows)
 
+    def _bring_up_to_date(self) -> None:
+        """Give the tables of version 1 what they lack."""
+        with self.writing() as connection:
+            if connection.scalar(sa.select(schema.c.version)) == 1:  # else another process was faster
+                connection.exec_driver_sql(f"ALTER TABLE {figures.name} ADD COLUMN pace DOUBLE PRECISION")
+                connection.execute(schema.update().values(version=SCHEMA))
+
     def _prepare(self, *, create: bool) -> None:
         with self.reading() as connection:
             known = sa.inspect(connection).has_table(schema.name)
@@ -313,7 +321,9 @@ class Database:
                     connection.execute(schema.insert().values(version=SCHEMA))
         with self.reading() as connection:
             version = connection.scalar(sa.select(schema.c.version))
-        if version != SCHEMA:
+        if version == 1:
+            self._bring_up_to_date()
+        elif version != SCHEMA:
             raise HistoryError(
                 f"{self.name}: its tables are of version {version}, and this perfcore reads {SCHEMA}; "
                 "use it with a newer perfcore"

@@ -22,6 +22,7 @@ from perfcore.record import database as db
 from perfcore.record.database import sa  # there, because it says what to install where it is missing
 from perfcore.record.environment import describe
 from perfcore.record.kept import COLUMNS, keep, kept_figure, real
+from perfcore.record.pace import pace_of
 from perfcore.record.results import STOCK, Benchmark, Results
 
 DAY = 86400.0
@@ -132,6 +133,7 @@ def _figures(benchmark: Benchmark) -> dict[str, Any]:
         "iterations": _count(benchmark.iterations),
         "method": method(benchmark),
         "metrics_json": keep(benchmark),
+        "pace": real(pace_of(benchmark)[0]),
     }
 
 
@@ -139,7 +141,7 @@ def _identity(row: dict[str, Any], benchmark: Benchmark) -> dict[str, Any]:
     """Return what a run is known by: what was kept from the start, so that a run added long ago is still known."""
     metrics = (benchmark.perfcore or {}).get("metrics")
     known = json.dumps(metrics, sort_keys=True, default=str) if isinstance(metrics, Mapping) else None
-    return row | {"metrics_json": known}
+    return {key: value for key, value in row.items() if key != "pace"} | {"metrics_json": known}
 
 
 def make_run(results: Results) -> Run:

@@ -56,7 +56,7 @@ class Benchmark:
         data: the samples, one for each round; None when the file was saved without them.
         extra_info: what the test put there.
         options: the timer and the limits it ran with.
-        perfcore: perfcore's own keys (kernel, percentiles, mad, median_ci, flags); None in a stock file.
+        perfcore: perfcore's own keys (kernel, percentiles, mad, median_ci, flags, pace); None in a stock file.
 
     """
 

@@ -132,6 +132,28 @@ def last_figures(groups: Sequence[Group], series: Iterable[Series], most: int) -
     )[-most:]
 
 
+def read_paces(
+    history: History, names: Sequence[str], *, until: float, environment: str
+) -> dict[tuple[str, float], float]:
+    """Return the machine's pace, in seconds, by benchmark and moment of the run, of the runs that know it.
+
+    Raises:
+        HistoryError: the database cannot be read.
+
+    """
+    found: dict[tuple[str, float], float] = {}
+    with history.database.reading() as connection:
+        groups, places = _read_groups(connection, -math.inf, until, environment)
+        for named in _numbered(connection, names) if places else ():
+            for number, run, pace in _read_figures(
+                connection, list(named), places, (figures.c.pace,), figures.c.pace.is_not(None)
+            ):
+                if (place := places.get(run)) is not None:
+                    group, index = place
+                    found[named[number], groups[group].moments[index]] = pace
+    return found
+
+
 def join_alike(series: Iterable[Series]) -> list[Series]:
     """Return the series with those as one that mean the same; its method is that of the newest run."""
     found: dict[tuple[str, int, frozenset[str]], list[Series]] = {}

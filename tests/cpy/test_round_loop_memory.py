@@ -31,6 +31,9 @@ def every_path():
     loop.run_setup(samples, 3, (), {}, lambda: ((1,), {"a": 2}), lambda *a, **k: None, lambda: lambda: None)
     RoundLoop(target, (), {}, timer=iter(range(100)).__next__).run(samples, 3, 1)
     RoundLoop(target, (), {}, keep=False).run(samples, 3, 1)
+    paced = RoundLoop(target, (), {}, pace=list)
+    paced.run(samples, 1, 1)
+    paced.run_setup(samples, 1, (), {}, None, None, None)
     failing = RoundLoop(fail, (1,), {})
     for attempt in (
         lambda: failing.run(samples, 3, 1),
@@ -44,11 +47,13 @@ def every_path():
         lambda: RoundLoop(target, (), {1: 2}),
         lambda: RoundLoop(target, (), {}, timer=lambda: "x").time(1),
         lambda: loop.time(0),
+        lambda: RoundLoop(target, (), {}, pace=fail).run(samples, 1, 1),
+        lambda: RoundLoop(target, (), {}, pace=fail).run_setup(samples, 1, (), {}, None, None, None),
     ):
         with contextlib.suppress(LookupError, TypeError, ValueError):
             attempt()
     cycle = []
-    cycle.append(RoundLoop(target, (cycle,), {"c": cycle}))
+    cycle.append(RoundLoop(target, (cycle,), {"c": cycle}, pace=cycle.clear))
 
 
 def test_nothing_is_left_behind():
@@ -81,7 +86,7 @@ def test_each_failing_allocation(each_allocation_fails):
         return [1], {"a": 2}
 
     def operation():
-        loop = RoundLoop(target, (1,), {"k": 2}, kernel=kernel, kernel_args=kernel_args, unroll=UNROLL)
+        loop = RoundLoop(target, (1,), {"k": 2}, kernel=kernel, kernel_args=kernel_args, unroll=UNROLL, pace=list)
         samples = Samples()
         loop.run(samples, 3, 1)
         loop.run(samples, 1, 70)

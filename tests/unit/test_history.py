@@ -252,7 +252,7 @@ def test_what_is_no_history(tmp_path: Path) -> None:
     History(tmp_path / "new.db", create=True)
     with sqlite3.connect(tmp_path / "new.db") as connection:
         connection.execute("UPDATE perfcore_schema SET version = 99")
-    with pytest.raises(HistoryError, match="version 99, and this perfcore reads 1"):
+    with pytest.raises(HistoryError, match="version 99, and this perfcore reads 2"):
         History(tmp_path / "new.db")
 
 

@@ -100,7 +100,7 @@ def test_what_cannot_be_told(value: float, history: list[float], reason: str) ->
     ],
 )
 def test_what_the_clock_may_have_added_is_taken_off(ratio: float, history: list[float], expected: str) -> None:
-    found = judge_history("a", ratio * 1e-6, history, Thresholds(), 0.02)
+    found = judge_history("a", ratio * 1e-6, history, Thresholds(), clock=0.02)
     assert (found.status, found.ratio, found.allowance) == (
         expected,
         pytest.approx(ratio),

@@ -29,7 +29,7 @@ def results(*items: dict[str, Any], **changes: Any) -> Results:
 
 
 def made(metrics: Mapping[str, Any] | None = None, *, extra: Mapping[str, Any] | None = None, **own: Any) -> Benchmark:
-    item = benchmark("a", extra_info=dict(extra or {}))
+    item = benchmark("a", 1e-6, 2e-9, extra_info=dict(extra or {}))
     item["perfcore"] = {"kernel": "unrolled", "mad": 1e-9} | ({} if metrics is None else {"metrics": metrics}) | own
     return results(item).benchmarks[0]
 

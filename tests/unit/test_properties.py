@@ -70,8 +70,8 @@ def test_a_higher_threshold_never_alarms_more(
 @given(medians, medians, spreads, spreads)
 def test_swapped_sides_give_the_inverse(base: float, head: float, first: float, second: float) -> None:
     assume(first + second < 100)
-    _, _, ratio, low, high, allowance = judge_medians(side(base, first), side(head, second), 0.05, 0.1)
-    _, _, back, back_low, back_high, same = judge_medians(side(head, second), side(base, first), 0.05, 0.1)
+    _, _, ratio, low, high, allowance, _ = judge_medians(side(base, first), side(head, second), 0.05, 0.1)
+    _, _, back, back_low, back_high, same, _ = judge_medians(side(head, second), side(base, first), 0.05, 0.1)
     assert math.isclose(back * ratio, 1)
     assert math.isclose(allowance, same)
     assert math.isclose(back_low * high, 1)
@@ -85,7 +85,7 @@ def test_the_unit_does_not_matter(base: float, head: float, first: float, second
     plain = judge_medians(side(base, first), side(head, second), 0.05, 0.1)
     scaled = judge_medians(side(base * scale, first), side(head * scale, second), 0.05, 0.1)
     assert scaled[0] == plain[0]
-    assert scaled[2:] == pytest.approx(plain[2:], rel=1e-12)
+    assert scaled[2:6] == pytest.approx(plain[2:6], rel=1e-12)
 
 
 @few

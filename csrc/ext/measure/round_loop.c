@@ -80,7 +80,7 @@ static PyObject *round_loop_run(round_loop *self, PyObject *const *args, Py_ssiz
     if (round_enter(self) < 0)
         return NULL;
     const call_target *target = choose_target(self, iterations);
-    int status = target == NULL ? -1 : 0;
+    int status = target == NULL ? -1 : round_pace(self);
     double divisor = (double)iterations;
     for (Py_ssize_t i = 0; i < rounds && status == 0; i++) {
         round_outcome outcome;
@@ -105,13 +105,14 @@ static PyObject *round_loop_run(round_loop *self, PyObject *const *args, Py_ssiz
 static PyObject *round_loop_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"function", "args",  "kwargs",     "kernel", "kernel_args", "unroll",
-                            "timer",    "clock", "disable_gc", "tsc",    "keep",        NULL};
+                            "timer",    "clock", "disable_gc", "tsc",    "keep",        "pace", NULL};
     PyObject *function, *arguments, *keywords, *kernel = Py_None, *kernel_arguments = Py_None, *timer = Py_None;
+    PyObject *pace = Py_None;
     Py_ssize_t unroll = 1;
     int clock = CLOCK_MONOTONIC, disable_gc = 0, tsc = 1, keep = 1;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO!O!|$OOnOippp:RoundLoop", names, &function, &PyTuple_Type,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO!O!|$OOnOipppO:RoundLoop", names, &function, &PyTuple_Type,
                                      &arguments, &PyDict_Type, &keywords, &kernel, &kernel_arguments, &unroll, &timer,
-                                     &clock, &disable_gc, &tsc, &keep))
+                                     &clock, &disable_gc, &tsc, &keep, &pace))
         return NULL;
     if (unroll < 1)
         return PyErr_Format(PyExc_ValueError, "unroll must be at least 1, not %zd", unroll);
@@ -130,6 +131,8 @@ static PyObject *round_loop_new(PyTypeObject *type, PyObject *args, PyObject *kw
     self->keep = keep;
     if (timer != Py_None)
         self->timer = Py_NewRef(timer);
+    if (pace != Py_None)
+        self->pace = Py_NewRef(pace);
     core_state *state = core_state_of_type(type);
     if (tsc && timer == Py_None && clock == CLOCK_MONOTONIC && state->tsc.usable)
         self->tsc = &state->tsc;
@@ -148,6 +151,7 @@ static int round_loop_traverse(round_loop *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->timer);
+    Py_VISIT(self->pace);
     Py_VISIT(self->result);
     int status = call_target_traverse(&self->once, visit, arg);
     return status != 0 ? status : call_target_traverse(&self->kernel, visit, arg);
@@ -156,6 +160,7 @@ static int round_loop_traverse(round_loop *self, visitproc visit, void *arg)
 static int round_loop_clear(round_loop *self)
 {
     Py_CLEAR(self->timer);
+    Py_CLEAR(self->pace);
     Py_CLEAR(self->result);
     call_target_clear(&self->once);
     call_target_clear(&self->kernel);
@@ -235,12 +240,13 @@ static PyMethodDef round_loop_methods[] = {
 PyDoc_STRVAR(
     round_loop_doc,
     "RoundLoop(function, args, kwargs, *, kernel=None, kernel_args=None, unroll=1, timer=None, clock=1,\n"
-    "          disable_gc=False, tsc=True, keep=True)\n--\n\n"
+    "          disable_gc=False, tsc=True, keep=True, pace=None)\n--\n\n"
     "Rounds of function(*args, **kwargs) between two readings of a clock. `kernel(turns, rest, *kernel_args)`\n"
     "makes turns * unroll + rest calls; rounds of one call do without it. `clock` is a clock_id\n"
     "of the time module; a `timer` (a callable) is used in its place. CLOCK_MONOTONIC is read as the processor's\n"
     "counter where the kernel keeps time by it, unless `tsc` is false. What a call returns is dropped after its\n"
-    "round, the last one's kept as `result`; unless `keep`, inside the clock, as rounds of many calls do it.");
+    "round, the last one's kept as `result`; unless `keep`, inside the clock, as rounds of many calls do it. `pace` is\n"
+    "called, without arguments, before the first of the rounds that are stored and then between them, once in 2 ms.");
 
 static PyType_Slot round_loop_slots[] = {
     {Py_tp_doc, (void *)round_loop_doc}, {Py_tp_new, round_loop_new},

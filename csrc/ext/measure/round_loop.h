@@ -29,6 +29,7 @@ typedef struct round_loop {
     call_target kernel; // generated code that calls it many times; its first two arguments are the counts
     size_t unroll;      // calls in one turn of the kernel's first loop
     PyObject *timer;    // a user's timer, or NULL: read `clock`
+    PyObject *pace;     // called between rounds every PACE_NS, or NULL
     clockid_t clock;
     pc_tsc *tsc;           // of the module: read it for `clock`; NULL: clock_gettime
     pc_tsc_moment entered; // when the present run of rounds began, if by `tsc`
@@ -48,6 +49,7 @@ typedef struct round_loop {
     int64_t looked_ns;  // when they were last looked at
     int64_t yield_ns;   // how long to keep the GIL from others
     int64_t yielded_ns; // when the GIL was last offered to others
+    int64_t paced_ns;   // when `pace` was last called; INT64_MAX: not in this run
 } round_loop;
 
 // One round: what it took, in seconds for all of its calls (or for a user's timer whatever its difference is).
@@ -60,8 +62,11 @@ typedef struct round_outcome {
 // Call `target` once in a round. -1 with an exception.
 int round_run(round_loop *self, const call_target *target, round_outcome *outcome, PyObject **result) PC_NODISCARD;
 
-// Between rounds: signals, and every switch interval the GIL for whoever waits. -1 with an exception.
+// Between rounds: signals, `pace`, and every switch interval the GIL for whoever waits. -1 with an exception.
 int round_breathe(round_loop *self, int64_t now_ns) PC_NODISCARD;
+
+// Begin to call `pace` between the rounds of this run: once at once, then every PACE_NS. -1 with an exception.
+int round_pace(round_loop *self) PC_NODISCARD;
 
 // Enter and leave a run of rounds: the re-entrancy guard and the watch for preemption. enter: -1 with an exception.
 int round_enter(round_loop *self) PC_NODISCARD;

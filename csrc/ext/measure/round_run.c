@@ -7,8 +7,8 @@
 
 #include <math.h>
 
-// How long short rounds may follow each other without a look at signals.
-enum { LOOK_NS = 5000 };
+// How long short rounds may follow each other without a look at signals, and without a call of `pace`.
+enum { LOOK_NS = 5000, PACE_NS = 2000000 };
 
 static inline PyObject *target_call(const call_target *target)
 {
@@ -130,6 +130,19 @@ static int64_t round_now(const round_loop *self)
     return pc_clock_now_ns(self->clock == CLOCK_MONOTONIC ? CLOCK_MONOTONIC : CLOCK_MONOTONIC_COARSE);
 }
 
+int round_pace(round_loop *self)
+{
+    if (self->pace == NULL)
+        return 0;
+    PyObject *done = PyObject_CallNoArgs(self->pace);
+    if (done == NULL)
+        return -1;
+    Py_DECREF(done);
+    self->paced_ns = round_now(self);
+    (void)pc_preempt_ask(&self->watch); // what interrupted it is no round's
+    return 0;
+}
+
 int round_breathe(round_loop *self, int64_t now_ns)
 {
     // A loop over a builtin never passes through the evaluation loop: nobody else would look. Looking takes a tenth of
@@ -138,6 +151,8 @@ int round_breathe(round_loop *self, int64_t now_ns)
         return 0;
     self->looked_ns = now_ns;
     if (PyErr_CheckSignals() < 0)
+        return -1;
+    if (PC_UNLIKELY(now_ns - self->paced_ns > PACE_NS) && round_pace(self) < 0)
         return -1;
     if (PC_UNLIKELY(now_ns - self->yielded_ns > self->yield_ns)) {
         Py_BEGIN_ALLOW_THREADS
@@ -183,6 +198,7 @@ int round_enter(round_loop *self)
     self->exact = pc_preempt_exact(&self->watch);
     self->yielded_ns = round_now(self);
     self->looked_ns = self->yielded_ns;
+    self->paced_ns = INT64_MAX;
     // The coarse clock, which the others are watched with, stands still for milliseconds: look after every round.
     self->look_ns = self->tsc != NULL || (self->timer == NULL && self->clock == CLOCK_MONOTONIC) ? LOOK_NS : INT64_MIN;
     return 0;

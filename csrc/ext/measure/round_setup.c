@@ -186,6 +186,7 @@ PyObject *round_loop_run_setup(round_loop *self, PyObject *const *args, Py_ssize
         return NULL;
     int status = round_enter(self);
     if (status == 0) {
+        status = samples == NULL ? 0 : round_pace(self);
         for (Py_ssize_t i = 0; i < rounds && status == 0; i++)
             status = one_round(self, samples, &hooks, correction_s);
         round_leave(self);

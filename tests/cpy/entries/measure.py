@@ -45,6 +45,7 @@ def round_loop() -> Use:
     loops = (
         lambda: _core.RoundLoop(work, (), {}, timer=iter(range(1000)).__next__, disable_gc=True),
         lambda: _core.RoundLoop(work, (), {}, tsc=False, clock=2, keep=False),
+        lambda: _core.RoundLoop(work, (), {}, pace=list),
     )
 
     def pause() -> Any:
@@ -61,7 +62,7 @@ def round_loop() -> Use:
         for make in loops:
             make().run(found, 3, 1)
         shared.run_setup(found, 3, (), {}, setup, work, pause)
-        assert len(found) == 17
+        assert len(found) == 20
         look(shared)
 
     return use

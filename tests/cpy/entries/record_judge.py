@@ -81,6 +81,8 @@ def verdicts() -> Use:
         _core.find_levels(STEPS, 5, 0.01, 0.01, 0.0, 1)
         assert len(_core.find_levels_of_each((STEPS, STEPS, X), 5, 0.01, 0.01, 0.0, 1)[1]) == 1
         _core.judge_medians((1.0, 0.9, 1.1), (2.0, 1.9, 2.1), 0.05, 0.1)
+        _core.judge_medians((1.0, 0.9, 1.1), (2.0, 1.9, 2.1), 0.05, 0.1, (1.0, 0.9, 1.1), (1.2, 1.1, 1.3))
+        _core.pace_effect((1.0, 0.9, 1.1), (1.2, 1.1, 1.3))
         effects = array("d", [_core.pair_effect(Y, Y)] * 8)
         _core.judge_pairs(effects, 0.05, 0.05, False, 1)
 
