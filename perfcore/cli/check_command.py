@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from perfcore.judge.verdict import Check, Verdict
     from perfcore.record.results import Results
 
-_PACE_TOLD = 1.1  # a difference of the machine itself that is told
 _EXAMPLES = """\
 examples:
   perfcore check results.json
@@ -149,27 +148,6 @@ def _say_table(
     say("\n".join((first, *lines)))
 
 
-def _other(check: Check) -> str:
-    return "history" if check.baseline is None else "baseline"
-
-
-def _pace_line(check: Check) -> str:
-    """Say how the machine's own pace differs from that of what was compared with; nothing where it hardly does."""
-    from statistics import median
-
-    paces = sorted(one.pace for one in check.verdicts if one.pace == one.pace)
-    if not paces or 1 / _PACE_TOLD < paces[0] <= paces[-1] < _PACE_TOLD:
-        return ""
-    least, middle, most = (
-        f"{one:.2f} times slower" if one >= 1 else f"{1 / one:.2f} times faster"
-        for one in (paces[0], median(paces), paces[-1])
-    )
-    return (
-        f"the machine itself, meanwhile: {middle} than for the {_other(check)} ({least} to {most}); "
-        "passes, or perfcore ab, decide more"
-    )
-
-
 def _print_metrics(check: Check) -> None:
     """Print the metrics that are not ok, the worst first, and count the others."""
     from perfcore.judge.metrics import JUDGED
@@ -201,6 +179,7 @@ def _print_metrics(check: Check) -> None:
 def print_check(check: Check) -> None:
     """Print a check: the table, the worst first, and what stands beside it."""
     from perfcore.judge.verdict import STATUSES
+    from perfcore.report.pace import pace_line
     from perfcore.report.passes import passes_line
 
     verdicts = sorted(check.verdicts, key=lambda verdict: STATUSES.index(verdict.status))
@@ -209,7 +188,7 @@ def print_check(check: Check) -> None:
     _say_table(header, rows, [verdict.status for verdict in verdicts])
     say("")
     _print_metrics(check)
-    other = _other(check)
+    other = "history" if check.baseline is None else "baseline"
     for title, names in ((f"new, not in the {other}", check.new), (f"gone, only in the {other}", check.gone)):
         if names:
             say(f"{title} ({len(names)}):")
@@ -223,7 +202,7 @@ def print_check(check: Check) -> None:
             say(f"the environments differ, {'so the verdicts are advisory' if check.advisory else count}:")
         for difference in check.differences:
             say(f"  {printable(difference)}")
-    if line := _pace_line(check):
+    if line := pace_line(check, f"the {other}"):
         say(line)
     say(f"evidence: {check.evidence}")
     if line := passes_line(check.results):

@@ -102,13 +102,17 @@ def _cell(verdict: Verdict | None, median: float | None) -> str:
 
 
 def _notes(first: Results, check: Check) -> list[str]:
-    """Say what stands between two files: other environments, and figures that do not mean the same."""
+    """Say what stands between two files: other environments, another pace, and figures that do not mean the same."""
+    from perfcore.report.pace import pace_line
+
     name = check.results.path
     notes = [f"{name}: another environment than {first.path}: {what}" for what in check.differences]
     reasons: dict[str, int] = {}
     for verdict in check.verdicts:
         if not verdict.comparable:
             reasons[verdict.reason] = reasons.get(verdict.reason, 0) + 1
+    if line := pace_line(check, str(first.path)):
+        notes.append(f"{name}: {line}")
     return notes + [f"{name}: {count} not compared: {reason}" for reason, count in reasons.items()]
 
 

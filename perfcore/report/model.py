@@ -18,6 +18,7 @@ from perfcore import _core
 from perfcore.measure.pollution import is_polluted
 from perfcore.report.lanes import describe_failed, describe_lane, describe_sla
 from perfcore.report.metrics import describe_metrics
+from perfcore.report.pace import pace_line
 
 if TYPE_CHECKING:
     from perfcore.judge.metrics import MetricVerdict
@@ -191,7 +192,7 @@ def describe(results: Results, check: Check | None = None, sla: Iterable[TargetV
             "advisory": check.advisory,
             "passed": check.passed,
             "differences": list(check.differences),
-            "notes": [],
+            "notes": [*filter(None, [pace_line(check, "the history" if baseline is None else "the baseline")])],
             "new": list(check.new),
             "gone": list(check.gone),
             "broken": [],

@@ -187,6 +187,19 @@ def test_two_writers_of_postgresql(postgres: str) -> None:
     two_writers(postgres)
 
 
+def test_tables_of_version_1_in_postgresql(postgres: str) -> None:
+    done = History(postgres, create=True)
+    done.prune(1e-9, now=time.time() + DAY)
+    done.add([made(1)])
+    with done.database.writing() as connection:
+        connection.exec_driver_sql("ALTER TABLE perfcore_figures DROP COLUMN pace")
+        connection.exec_driver_sql("UPDATE perfcore_schema SET version = 1")
+    found = History(postgres)
+    assert [run.key for run in found.runs()] == [made(1).key]
+    assert found.find(made(1).key).figures[0]["pace"] is None
+    assert found.add([made(2)]) == 1
+
+
 def test_killed_in_the_middle(tmp_path: Path) -> None:
     """Some tens of adds are cut by SIGKILL: what is there is whole, and the next one finds a sound database."""
     where = str(tmp_path / "h.db")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import html
 import itertools
 import json
 import math
@@ -297,6 +298,20 @@ def test_check_tells_what_the_machine_did(tmp_path: Path, capsys: pytest.Capture
     assert [found[name][0] for name in "abcd"] == ["undecided", "critical", "undecided", "critical"]
     assert found["a"][1] == pytest.approx(1.5)
     assert found["d"][1] is None
+
+
+def test_reports_tell_it_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old = write(tmp_path / "old.json", paced("a", 1e-6, told()))
+    new = write(tmp_path / "new.json", paced("a", 1.6e-6, told(25.5e-6)))
+    line = "the machine itself, meanwhile: 1.50 times slower than for {}; passes, or perfcore ab, decide more"
+    assert main(["compare", str(old), str(new)]) == 0
+    assert f"{new}: {line.format(old)}" in capsys.readouterr().out
+    comment = tmp_path / "comment.md"
+    command = ["report", str(new), "--baseline", str(old), "--format", "github", "--output", str(comment)]
+    assert main(command) == 0
+    text = html.unescape(comment.read_text(encoding="utf-8"))
+    assert line.format("the baseline") in text
+    assert "1.50 times slower, which may be all of it" in text
 
 
 def test_a_steady_machine_is_not_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
