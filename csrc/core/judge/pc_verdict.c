@@ -49,7 +49,8 @@ int pc_verdict_judge(const pc_verdict_side *base, const pc_verdict_side *head, d
 {
     if (!(warning > 0.0 && warning <= critical && isfinite(critical)))
         return -EINVAL;
-    pc_verdict result = {.status = PC_VERDICT_UNDECIDED, .ratio = NAN, .low = NAN, .high = NAN, .allowance = NAN, .pace = NAN};
+    pc_verdict result = {
+        .status = PC_VERDICT_UNDECIDED, .ratio = NAN, .low = NAN, .high = NAN, .allowance = NAN, .pace = NAN};
     pc_verdict_effect pace = pc_verdict_pace_effect(&base->pace, &head->pace);
     result.pace = pace.ratio;
     if (!usable(base->median) || !usable(head->median)) {

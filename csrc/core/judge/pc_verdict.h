@@ -10,12 +10,13 @@
 // What varies from process to process (memory layout, hash seed) is not in it and cannot be: one run of each holds no
 // information on it.
 //
-// The machine's state is in it where both runs know their pace, the time of a fixed piece of code that ran between their
-// rounds (perfcore/measure/pace.py). With p the end of the interval of ln(pace of head / pace of base) that is further
-// from 0, the machine alone may have changed d by anything between 0 and PC_VERDICT_MOST p, as other code is slowed down
-// by up to so much more than the piece is. What that may explain is taken off before d is called a slow-down, or an
-// improvement. And where the machine was faster for head, d may hide a slow-down: it is undecided if it would be critical
-// at the pace of base, for code that goes with the piece. Greater is worse. Thread contract: any thread.
+// The machine's state is in it where both runs know their pace, the time of a fixed piece of code that ran between
+// their rounds (perfcore/measure/pace.py). With p the end of the interval of ln(pace of head / pace of base) that is
+// further from 0, the machine alone may have changed d by anything between 0 and PC_VERDICT_MOST p, as other code is
+// slowed down by up to so much more than the piece is. What that may explain is taken off before d is called a
+// slow-down, or an improvement. And where the machine was faster for head, d may hide a slow-down: it is undecided if
+// it would be critical at the pace of base, for code that goes with the piece. Greater is worse. Thread contract: any
+// thread.
 #ifndef PC_VERDICT_H
 #define PC_VERDICT_H
 
@@ -30,8 +31,8 @@ typedef enum pc_verdict_status {
 } pc_verdict_status;
 
 // How far code goes with the piece that the pace is measured by, as a power of its ratio. Measured on a virtual machine
-// that its neighbours slowed down by up to 2: 0.6 to 1.1 for ten kinds of work in the interpreter, 1.2 at most for a loop
-// over one of them.
+// that its neighbours slowed down by up to 2: 0.6 to 1.1 for ten kinds of work in the interpreter, 1.2 at most for a
+// loop over one of them.
 #define PC_VERDICT_MOST 1.3
 
 // Why a verdict is undecided.

@@ -41,8 +41,8 @@ static PyObject *judge_medians(PyObject *Py_UNUSED(module), PyObject *args)
     pc_verdict_side head = base;
     double warning;
     double critical;
-    if (!PyArg_ParseTuple(args, "(ddd)(ddd)dd|(ddd)(ddd):judge_medians", &base.median, &base.mad, &base.iqr, &head.median,
-                          &head.mad, &head.iqr, &warning, &critical, &base.pace.median, &base.pace.low,
+    if (!PyArg_ParseTuple(args, "(ddd)(ddd)dd|(ddd)(ddd):judge_medians", &base.median, &base.mad, &base.iqr,
+                          &head.median, &head.mad, &head.iqr, &warning, &critical, &base.pace.median, &base.pace.low,
                           &base.pace.high, &head.pace.median, &head.pace.low, &head.pace.high))
         return NULL;
     pc_verdict verdict;

@@ -104,8 +104,8 @@ static PyObject *round_loop_run(round_loop *self, PyObject *const *args, Py_ssiz
 
 static PyObject *round_loop_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"function", "args",  "kwargs",     "kernel", "kernel_args", "unroll",
-                            "timer",    "clock", "disable_gc", "tsc",    "keep",        "pace", NULL};
+    static char *names[] = {"function", "args",       "kwargs", "kernel", "kernel_args", "unroll", "timer",
+                            "clock",    "disable_gc", "tsc",    "keep",   "pace",        NULL};
     PyObject *function, *arguments, *keywords, *kernel = Py_None, *kernel_arguments = Py_None, *timer = Py_None;
     PyObject *pace = Py_None;
     Py_ssize_t unroll = 1;
@@ -245,7 +245,8 @@ PyDoc_STRVAR(
     "makes turns * unroll + rest calls; rounds of one call do without it. `clock` is a clock_id\n"
     "of the time module; a `timer` (a callable) is used in its place. CLOCK_MONOTONIC is read as the processor's\n"
     "counter where the kernel keeps time by it, unless `tsc` is false. What a call returns is dropped after its\n"
-    "round, the last one's kept as `result`; unless `keep`, inside the clock, as rounds of many calls do it. `pace` is\n"
+    "round, the last one's kept as `result`; unless `keep`, inside the clock, as rounds of many calls do it. `pace` "
+    "is\n"
     "called, without arguments, before the first of the rounds that are stored and then between them, once in 2 ms.");
 
 static PyType_Slot round_loop_slots[] = {
