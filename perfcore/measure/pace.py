@@ -37,6 +37,16 @@ def _piece() -> int:
     return total
 
 
+def _middle(times: int) -> int:
+    """Run the piece so often, and at least once; return the median of its times."""
+    seen = []
+    for _ in range(max(times, 1)):
+        start = perf_counter_ns()
+        _piece()
+        seen.append(perf_counter_ns() - start)
+    return sorted(seen)[len(seen) // 2]
+
+
 def _quantiles(seen: Sequence[int], shares: Sequence[float]) -> Iterator[int]:
     """Give the quantiles of the looks, each counted as often as rounds were run at its pace: the slower, the fewer."""
     weights = list(accumulate(1 / max(one, 1) for one in seen))
@@ -57,7 +67,7 @@ class Pace:
         self._others_ns = 0
 
     def look(self) -> None:
-        """Look once, or some times if the last look was long ago; not while a tracer would slow the piece down."""
+        """Look, at more runs of the piece if the last look was long ago; not while a tracer would slow it down."""
         if sys.gettrace() is not None or sys.getprofile() is not None:
             return
         since = perf_counter_ns() - self._last_ns
@@ -65,10 +75,7 @@ class Pace:
             return
         thread, process = thread_time_ns(), process_time_ns()
         _piece()
-        for _ in range(min(max(since // self._period_ns, 1), _MOST_AT_ONCE) if self._last_ns else 1):
-            start = perf_counter_ns()
-            _piece()
-            self._seen.append(perf_counter_ns() - start)
+        self._seen.append(_middle(min(since // PERIOD_NS, _MOST_AT_ONCE)))
         process = process_time_ns() - process  # of less time than the thread's own, where no other thread runs
         own = thread_time_ns() - thread
         self._own_ns += own
@@ -80,7 +87,7 @@ class Pace:
 
     @property
     def figures(self) -> Mapping[str, float] | None:
-        """What a results file keeps: quartiles in seconds, and how many looks there were.
+        """What a results file keeps: the median in seconds, both ends of its interval, and how many looks there were.
 
         None without a look, or where other threads of this process were at work meanwhile: then it was not the machine
         that was slow.

@@ -145,17 +145,36 @@ class TestLooks:
         assert 2000 < found["looks"] <= 4097
         assert found["median_s"] == 10e-6
 
+    def test_after_a_long_round_the_median_of_some_runs_is_one_look(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        seen = Pace()
+        now = 10**12
+        seen._last_ns = now - 5 * pace.PERIOD_NS
+        durations = [12_000, 10_000, 90_000, 11_000, 13_000]
+        readings = iter([now, *(at for one in durations for at in (now, now + one)), now])
+        monkeypatch.setattr(pace, "perf_counter_ns", lambda: next(readings))
+        seen.look()
+        assert seen.figures == {"median_s": 12e-6, "low_s": 12e-6, "high_s": 12e-6, "looks": 1}
+
+    def test_few_looks_say_little(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        found = looked(monkeypatch, [10_000, 11_000, 20_000, 10_500, 10_200])
+        assert (found["low_s"], found["high_s"]) == (10e-6, 20e-6)
+
 
 def looked(monkeypatch: pytest.MonkeyPatch, times: list[int]) -> dict[str, float]:
-    """Return what a Pace keeps that is asked every period, and sees these times."""
+    """Return what a Pace keeps that is asked every period, the piece taking these times, in nanoseconds."""
     now = 10**12
+    takes = 0
+
+    def piece() -> None:
+        nonlocal now
+        now += takes
+
+    monkeypatch.setattr(pace, "_piece", piece)
+    monkeypatch.setattr(pace, "perf_counter_ns", lambda: now)
     seen = Pace()
-    for duration in times:
-        # The four readings of one look: is it time, before and after the piece, and when it was over.
-        readings = iter([now, now, now + duration, now + duration])
-        monkeypatch.setattr(pace, "perf_counter_ns", lambda readings=readings: next(readings))
+    for takes in times:
+        now += pace.PERIOD_NS
         seen.look()
-        now += pace.PERIOD_NS + duration
     figures = seen.figures
     assert figures is not None
     return dict(figures)
