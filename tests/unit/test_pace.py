@@ -172,7 +172,7 @@ def looked(monkeypatch: pytest.MonkeyPatch, times: list[int]) -> dict[str, float
     monkeypatch.setattr(pace, "_piece", piece)
     monkeypatch.setattr(pace, "perf_counter_ns", lambda: now)
     seen = Pace()
-    for takes in times:
+    for takes in times:  # noqa: B007 - the piece takes it
         now += pace.PERIOD_NS
         seen.look()
     figures = seen.figures
