@@ -228,7 +228,11 @@ fi
 # Whole runs make the history: beside the fastest of ten passes one quick one looks slower without any change.
 if [ -n "$whole" ]; then
     say
-    "${perfcore[@]}" history add "$results" || note "the run is not in the history"
+    if "${perfcore[@]}" history add "$results"; then
+        "${perfcore[@]}" history prune || note "old runs stay in the history"
+    else
+        note "the run is not in the history"
+    fi
 fi
 
 # A page that cannot be made takes nothing from the verdict.
