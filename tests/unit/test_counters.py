@@ -170,9 +170,6 @@ def test_a_forked_child_does_not_touch_the_counter() -> None:
     counter = clock_counter()
     counter.start()
     sum(range(1_000_000))
-    before = counter.stop()
-    counter.start()
-    sum(range(1_000_000))
     pid = os.fork()
     if pid == 0:
         refused = 0
@@ -185,9 +182,8 @@ def test_a_forked_child_does_not_touch_the_counter() -> None:
         os._exit(0 if refused == 2 else 1)
     assert os.waitpid(pid, 0)[1] == 0
     count = counter.stop()
-    assert before is not None
     assert count is not None
-    assert count > before // 4
+    assert count > 1_000_000  # a millisecond: the sum takes several, and what comes after the fork a few microseconds
 
 
 def test_why_not_agrees_with_the_machine() -> None:
