@@ -104,7 +104,7 @@ class Check:
     gone: tuple[str, ...]
     differences: tuple[str, ...]
     strict_environment: bool
-    evidence: str = ""
+    evidence: str = EVIDENCE
     history: str = ""
     metrics: tuple[MetricVerdict, ...] = ()
     lost_metrics: Mapping[str, int] = field(default_factory=dict)

@@ -7,6 +7,8 @@ import math
 from statistics import median
 from typing import TYPE_CHECKING
 
+from perfcore.judge.pace import pace_text
+
 if TYPE_CHECKING:
     from perfcore.judge.verdict import Check
 
@@ -24,9 +26,6 @@ def pace_line(check: Check, other: str) -> str:
     paces = sorted(one.pace for one in check.verdicts if not math.isnan(one.pace))
     if not paces or 1 / _TOLD < paces[0] <= paces[-1] < _TOLD:
         return ""
-    least, middle, most = (
-        f"{one:.2f} times slower" if one >= 1 else f"{1 / one:.2f} times faster"
-        for one in (paces[0], median(paces), paces[-1])
-    )
+    least, middle, most = map(pace_text, (paces[0], median(paces), paces[-1]))
     span = f" ({least} to {most})" if least != most else ""
     return f"the machine itself, meanwhile: {middle} than for {other}{span}; passes, or perfcore ab, decide more"

@@ -31,8 +31,7 @@ typedef enum pc_verdict_status {
 } pc_verdict_status;
 
 // How far code goes with the piece that the pace is measured by, as a power of its ratio. Measured on a virtual machine
-// that its neighbours slowed down by up to 2: 0.6 to 1.1 for ten kinds of work in the interpreter, 1.2 at most for a
-// loop over one of them.
+// that its neighbours slowed down by up to 2: 0.6 to 1.2 for ten kinds of work in the interpreter.
 #define PC_VERDICT_MOST 1.3
 
 // Why a verdict is undecided.
