@@ -133,6 +133,8 @@ def test_json_entry(tmp_path):
         assert interval["low"] <= stats["median"] <= interval["high"]
         assert interval["level"] >= 0.95
         assert ours["flags"]["interrupted_rounds"] >= 0
+        assert 0 < ours["pace"]["low_s"] <= ours["pace"]["median_s"] <= ours["pace"]["high_s"]
+        assert ours["pace"]["looks"] >= 1
     assert kernels == {
         "test_sorted[10]": "unrolled",
         "test_sorted[100]": kernels["test_sorted[100]"],

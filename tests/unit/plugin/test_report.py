@@ -35,6 +35,31 @@ def test_many_polluted_are_counted():
     )
 
 
+def test_a_machine_whose_pace_changed():
+    def paced(median, looks=10):
+        made = record("a", 10, 0)
+        made.pace = {"median_s": median, "looks": looks}
+        return made
+
+    assert report.pace_line([]) is None
+    assert report.pace_line([record("a", 10, 0), paced(10e-6), paced(11.9e-6)]) is None
+    assert report.pace_line([paced(10e-6), paced(30e-6, looks=9)]) is None, "few looks may be chance"
+    line = report.pace_line([paced(20e-6), paced(10e-6), record("a", 10, 0)])
+    assert line.startswith(
+        "perfcore: the machine itself was up to 2.00 times slower for some benchmarks than for others"
+    )
+
+
+def test_the_pace_is_taken_over_where_the_rounds_end():
+    looks = SimpleNamespace(figures={"median_s": 1e-5, "looks": 3})
+    metadata = SimpleNamespace(name="x", stats=SimpleNamespace(data=[]), as_dict=dict)
+    made = Record(metadata, "vectorcall", SimpleNamespace(flags={}), pace=looks)
+    assert "pace" not in made.as_dict()
+    with made:
+        pass
+    assert made.as_dict()["pace"] == looks.figures
+
+
 def test_foreign():
     assert report.foreign_line([]) is None
     assert report.foreign_line(["a.B"]).startswith("perfcore: off for 1 test, whose `benchmark` is a.B,")
