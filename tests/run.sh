@@ -82,7 +82,9 @@ if [ -z "$fuzz_seconds" ]; then
 fi
 
 # What a developer's shell may hold and the tests must not inherit.
-unset PYTHONPATH PYTHONHOME PYTHONMALLOC PYTEST_ADDOPTS PERFCORE_SANITIZE PERFCORE_COVERAGE CFLAGS LDFLAGS
+unset PYTHONPATH PYTHONHOME PYTHONMALLOC PYTHONDEVMODE PYTEST_ADDOPTS PERFCORE_SANITIZE PERFCORE_COVERAGE CFLAGS LDFLAGS
+# A pytest in a child process, of which there are hundreds, compiles its plugins anew where it may not keep what it made.
+unset PYTHONDONTWRITEBYTECODE
 
 failures=()
 skipped=()
@@ -139,9 +141,9 @@ cannot() {
 
 # --- building and pytest -----------------------------------------------------------------------------------------
 
-# Build the checkout and install it, not editable, with all that the tests need, into the venv of version $1.
+# Build a wheel of the checkout and install it, with all that the tests need, into the venv of version $1.
 build() {
-    local version=$1 python=${interpreter[$1]} venv=.venv-tests-$1 stamp
+    local version=$1 python=${interpreter[$1]} venv=.venv-tests-$1 wheels=.build/wheel-$1 wheel stamp
     make_venv "$venv" "$python" || return 1
     stamp=$(fingerprint "$("$venv/bin/python" -VV)")
     if [ "$(cat "$venv/.built" 2>/dev/null)" = "$stamp" ]; then
@@ -150,10 +152,13 @@ build() {
     fi
     rm -f "$venv/.built"
     copy_sources ".build/source-$version"
-    PERFCORE_WERROR=1 quietly "$venv/bin/python" -m pip install -q --no-build-isolation --force-reinstall --no-deps \
-        ".build/source-$version" &&
-        quietly "$venv/bin/python" -m pip install -q --no-build-isolation ".build/source-$version[dev]" clang-format==14.0.6 ||
-        return 1
+    rm -rf "$wheels"
+    PERFCORE_WERROR=1 quietly "$venv/bin/python" -m pip wheel -q --no-build-isolation --no-deps -w "$wheels" \
+        ".build/source-$version" || return 1
+    wheel=$(echo "$wheels"/perfcore-*.whl)
+    # Bytecode is made on import, of what is imported.
+    quietly "$venv/bin/python" -m pip install -q --no-compile --force-reinstall --no-deps "$wheel" &&
+        quietly "$venv/bin/python" -m pip install -q --no-compile "${wheel}[dev]" clang-format==14.0.6 || return 1
     printf '%s\n' "$stamp" >"$venv/.built"
 }
 

@@ -138,8 +138,8 @@ def test_the_websocket_suite_is_interrupted(tmp_path: Path) -> None:
     suite.until(r"test_set_up PASSED")
     servers = websocket_servers(suite.process.pid)
     assert servers
-    # In the midst of a benchmark: between two, the interrupt may fall on an instruction of pytest's that has no line, and
-    # pytest ends by an error of its own then (on CPython 3.11).
+    # In the midst of a benchmark: between two, the interrupt may fall on an instruction of pytest's that has no line,
+    # and pytest ends by an error of its own then (on CPython 3.11).
     wait_for(lambda: sockets(servers[-1]) >= 50, "benchmark with 100 connections")
     os.killpg(suite.process.pid, signal.SIGINT)
     assert suite.end() == 2, suite.out

@@ -115,3 +115,24 @@ def test_pip_shows_the_line(tmp_path: Path) -> None:
     said = [line for line in done.stderr.splitlines() if "perfcore:" in line]
     assert len(said) == 1
     assert "perfcore: libcjson not found; install it with `apt-get install libcjson-dev`" in said[0]
+
+
+def test_files_are_compiled_side_by_side_and_one_that_fails_ends_the_build(tmp_path: Path) -> None:
+    """With a compiler that notes what it is given, and makes nothing."""
+    tool = tmp_path / "cc"
+    tool.write_text(
+        f"""#!/bin/sh
+echo "$*" | grep -o '[^ ]*[.]c ' >>{tmp_path}/begun
+case "$*" in *pc_bootstrap.c*) sleep 0.2; echo 'pc_bootstrap.c:1: error: such' >&2; exit 1 ;; esac
+""",
+        encoding="ascii",
+    )
+    tool.chmod(0o755)
+    lines = setup_py(tmp_path, CC=str(tool))
+    assert "pc_bootstrap.c:1: error: such" in lines
+    assert lines[-1].startswith("error: ")
+    begun = [Path(line.strip()).name for line in (tmp_path / "begun").read_text(encoding="ascii").splitlines()]
+    assert len(begun) == len(set(begun))
+    after = sorted(path.name for path in (ROOT / "csrc/core/judge").glob("*.c"))[1:]
+    if len(os.sched_getaffinity(0)) > 1:
+        assert set(begun) & set(after)  # while the other one took its time
