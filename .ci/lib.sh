@@ -114,6 +114,16 @@ install_postgres() {
     have_postgres
 }
 
+# Whether a browser that the tests know is on this machine.
+have_browser() {
+    command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1
+}
+
+install_browser() {
+    have_browser || install_packages chromium
+    have_browser
+}
+
 # --- Python ------------------------------------------------------------------------------------------------------
 
 # Print the path of the CPython $2 that $1 really is, or fail. A pyenv shim of a version that is not selected, a

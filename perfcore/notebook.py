@@ -20,7 +20,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 from perfcore.api import Measurement, Timer
 from perfcore.measure.coroutine import CoroutineRunner
-from perfcore.suite.interrupts import put_off
+from perfcore.suite.interrupts import LOOK_S, put_off
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -119,7 +119,8 @@ def _measure_awaits(timer: Timer, function: Callable[[], Any]) -> Measurement:
         with put_off():
             thread.start()
         # Not Thread.join(): up to Python 3.12 one that a Ctrl-C interrupts takes the thread for ended ever after.
-        ended.acquire()
+        while not ended.acquire(timeout=LOOK_S):
+            pass
     except BaseException:
         stopped.set()
         for runner in runners:

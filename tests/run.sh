@@ -18,8 +18,8 @@ usage() {
 usage: tests/run.sh [--only 3.11|3.12] [--quick | --sanitize | --coverage | --soak SECONDS] [--fuzz-seconds N]
                     [-- PYTEST-ARGUMENT...]
 
-Installs the system packages that are missing (with sudo where not root), builds perfcore as a user's `pip install .`
-does, and runs the tests on every one of Python 3.11 and 3.12 found; then, once, the checks of the code itself.
+Installs the system packages that are missing (with sudo where not root; in CI also a browser), builds a wheel of perfcore
+for every one of Python 3.11 and 3.12 found, and tests it; then, once, runs the checks of the code itself.
 
   --only VERSION    this Python only; it is an error when it is not there
   --quick           build and pytest only: no checks, no sanitizers, no fuzzing
@@ -212,6 +212,8 @@ measure_coverage() {
 
 install_build_packages || die "the system packages named above could not be installed"
 install_postgres || cannot "tests with PostgreSQL" "no server is here, and none could be installed"
+# Pages are looked at in a browser, which nobody's own machine is given for that.
+! in_ci || install_browser || cannot "tests of pages" "no Chromium is here, and none could be installed"
 
 found=()
 declare -A interpreter

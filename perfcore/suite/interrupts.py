@@ -19,6 +19,11 @@ _Handler = Callable[[int, FrameType | None], Any] | int | None
 """What `signal.getsignal` gives."""
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+LOOK_S = 1.0
+"""How often a main thread that waits for a lock wakes to see whether there was a signal.
+
+One that arrives as the wait begins, or that the kernel gives to another thread, does not wake it.
+"""
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from perfcore.measure.callables import is_coroutine_function
 from perfcore.suite.arrivals import Phase, Shape, burst, constant, ramp
 from perfcore.suite.cancel import ends_task
+from perfcore.suite.interrupts import LOOK_S
 from perfcore.suite.latencies import Latencies
 from perfcore.suite.saturation import Saturation, find_saturation
 from perfcore.units import format_seconds
@@ -262,7 +263,8 @@ def run_load(
         record = Record(arrivals, drain_seconds)
         ready.wait()
         # Not Thread.join(): up to Python 3.12 one that a Ctrl-C interrupts takes the thread for ended ever after.
-        finished.wait()
+        while not finished.wait(LOOK_S):
+            pass
         for thread in threads:
             thread.join()
     except BaseException:

@@ -64,8 +64,10 @@ def test_strings_of_several_lines_stay_as_they_are(shell: Any) -> None:
         shell.run_cell_magic("perfcore", "-q", "# a comment\n")
 
 
+@pytest.mark.parametrize("elsewhere", [False, True])
 @pytest.mark.parametrize("waits", [True, False])
-def test_an_interrupt_ends_what_is_awaited(shell: Any, waits: bool) -> None:
+def test_an_interrupt_ends_what_is_awaited(shell: Any, waits: bool, elsewhere: bool) -> None:
+    """Also one that does not wake the main thread, as it comes to another, or before the main thread sleeps."""
     began, ended, calls = threading.Event(), threading.Event(), 0
 
     async def work() -> None:
@@ -81,7 +83,8 @@ def test_an_interrupt_ends_what_is_awaited(shell: Any, waits: bool) -> None:
 
     def interrupt() -> None:
         began.wait()
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        to = threading.current_thread() if elsewhere else threading.main_thread()
+        signal.pthread_kill(to.ident or 0, signal.SIGINT)
 
     shell.user_ns["work"] = work
     other = threading.Thread(target=interrupt)
@@ -93,8 +96,9 @@ def test_an_interrupt_ends_what_is_awaited(shell: Any, waits: bool) -> None:
     assert not [thread for thread in threading.enumerate() if thread.name == "perfcore"]
 
 
-def test_an_interrupt_may_come_at_any_moment(shell: Any) -> None:
+def test_an_interrupt_may_come_at_any_moment(shell: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the start of what is awaited: one at each call and return of the thread that starts it and then waits."""
+    monkeypatch.setattr("perfcore.notebook.LOOK_S", 10.0)  # each look would be one more
 
     async def work() -> None:
         await asyncio.sleep(3600)
