@@ -36,18 +36,20 @@ analyze_cppcheck() {
 }
 
 checks() {
-    local version=$1 bin=.venv-tests-$1/bin
-    step "clang-format" check_c_format "$bin"
-    step "two storeys" check_storeys
-    step "ruff check" "$bin/ruff" check -q setup.py perfcore tests benchmarks .github
-    step "ruff format" "$bin/ruff" format -q --check --diff setup.py perfcore tests benchmarks .github
-    step "mypy --strict" "$bin/python" -P -m mypy
+    local version=$1 bin=.venv-tests-$1/bin status=0
+    step "clang-format" check_c_format "$bin" || status=1
+    step "two storeys" check_storeys || status=1
+    step "ruff check" "$bin/ruff" check -q setup.py perfcore tests benchmarks .github || status=1
+    step "ruff format" "$bin/ruff" format -q --check --diff setup.py perfcore tests benchmarks .github || status=1
+    step "mypy --strict" "$bin/python" -P -m mypy || status=1
     step "stubtest" "$bin/python" -P -m mypy.stubtest perfcore._core perfcore._memtrace \
-        --allowlist tests/stubtest.allow --ignore-unused-allowlist
-    step "gcc -fanalyzer" analyze_gcc
+        --allowlist tests/stubtest.allow --ignore-unused-allowlist || status=1
+    step "gcc -fanalyzer" analyze_gcc || status=1
     if command -v cppcheck >/dev/null 2>&1 || { install_packages cppcheck && command -v cppcheck >/dev/null 2>&1; }; then
-        step "cppcheck" analyze_cppcheck
+        step "cppcheck" analyze_cppcheck || status=1
     else
         cannot cppcheck "it is not installed and could not be"
+        ! in_ci || status=1
     fi
+    return $status
 }

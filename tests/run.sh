@@ -86,9 +86,15 @@ unset PYTHONPATH PYTHONHOME PYTHONMALLOC PYTHONDEVMODE PYTEST_ADDOPTS PERFCORE_S
 # A pytest in a child process, of which there are hundreds, compiles its plugins anew where it may not keep what it made.
 unset PYTHONDONTWRITEBYTECODE
 
-failures=()
-skipped=()
 SECONDS=0
+mkdir -p .build/logs
+# What failed and what was not run, a line each; files, as steps run in processes of their own.
+FAILURES=.build/logs/failures
+NOT_RUN=.build/logs/not-run
+: >"$FAILURES"
+: >"$NOT_RUN"
+
+failed() { grep -qxF -- "$1" "$FAILURES" || printf '%s\n' "$1" >>"$FAILURES"; }
 
 # step NAME COMMAND...: run it under a heading; a failure is remembered and the run goes on. Returns its status.
 step() {
@@ -100,7 +106,7 @@ step() {
         printf -- '-- %s: ok (%d s)\n' "$name" $((SECONDS - began))
     else
         printf -- '-- %s: FAILED (exit %d, %d s)\n' "$name" "$status" $((SECONDS - began))
-        failures+=("$name")
+        failed "$name"
     fi
     return "$status"
 }
@@ -109,7 +115,6 @@ step() {
 # COMMAND hold no spaces.
 together() {
     local pair words pids=() status i
-    mkdir -p .build/logs
     i=0
     for pair in "$@"; do
         read -ra words <<<"${pair#*=}"
@@ -122,9 +127,15 @@ together() {
         status=0
         wait "${pids[$i]}" || status=$?
         cat ".build/logs/together-$i.log"
-        [ "$status" -eq 0 ] || failures+=("${pair%%=*}")
+        [ "$status" -eq 0 ] || failed "${pair%%=*}"
         i=$((i + 1))
     done
+}
+
+# at_leisure COMMAND...: as a step of `together`, on what the others leave of the processors.
+at_leisure() {
+    renice -n 19 -p "$BASHPID" >/dev/null
+    "$@"
 }
 
 # A check that cannot run: locally a note, in CI a failure, never silence.
@@ -132,10 +143,10 @@ cannot() {
     printf '\n== %s\n' "$1"
     if in_ci; then
         printf -- '-- %s: FAILED, cannot run: %s\n' "$1" "$2"
-        failures+=("$1 (cannot run: $2)")
+        failed "$1 (cannot run: $2)"
     else
         printf -- '-- %s: NOT RUN: %s\n' "$1" "$2"
-        skipped+=("$1: $2")
+        printf '%s: %s\n' "$1" "$2" >>"$NOT_RUN"
     fi
 }
 
@@ -212,8 +223,6 @@ measure_coverage() {
 
 install_build_packages || die "the system packages named above could not be installed"
 install_postgres || cannot "tests with PostgreSQL" "no server is here, and none could be installed"
-# Pages are looked at in a browser, which nobody's own machine is given for that.
-! in_ci || install_browser || cannot "tests of pages" "no Chromium is here, and none could be installed"
 
 found=()
 declare -A interpreter
@@ -238,7 +247,7 @@ for version in "${versions[@]}"; do
         say "Python $version: ${interpreter[$version]}"
     else
         note "Python $version is not on this machine; not tested"
-        skipped+=("Python $version: not on this machine")
+        printf 'Python %s: not on this machine\n' "$version" >>"$NOT_RUN"
     fi
 done
 
@@ -246,11 +255,14 @@ steps=()
 for version in "${found[@]}"; do
     steps+=("build $version=build $version")
 done
+# Pages are looked at in a browser, which nobody's own machine is given for that.
+in_ci && steps+=("a browser=install_browser")
 together "${steps[@]}"
 built=()
 for version in "${found[@]}"; do
     [ -f ".venv-tests-$version/.built" ] && built+=("$version")
 done
+first=${built[0]:-}
 rm -f .build/logs/pytest-*.log
 if [ "$mode" = soak ]; then
     for version in "${built[@]}"; do
@@ -261,16 +273,11 @@ elif [ "$mode" != sanitize ] && [ "$mode" != coverage ] && [ ${#built[@]} -gt 0 
     for version in "${built[@]}"; do
         steps+=("pytest $version=test_installed $version")
     done
+    [ "$mode" = all ] && steps+=("checks=at_leisure checks $first" "sanitized build $first=at_leisure build_sanitized $first")
     together "${steps[@]}"
 fi
 
 if [ ${#built[@]} -gt 0 ]; then
-    first=${built[0]}
-    if [ "$mode" = all ]; then
-        build_sanitized "$first" >/dev/null 2>&1 & # the checks have one processor; the step below says how it went
-        checks "$first"
-        wait
-    fi
     if [ "$mode" = coverage ]; then
         step "coverage $first" measure_coverage "$first"
     elif [ "$mode" != quick ] && [ "$mode" != soak ]; then
@@ -279,7 +286,8 @@ if [ ${#built[@]} -gt 0 ]; then
         sanitized=("$first")
         [ "$mode" = sanitize ] && sanitized=("${built[@]}")
         for version in "${sanitized[@]}"; do
-            step "sanitized build $version" build_sanitized "$version" || continue
+            [ "$mode" != sanitize ] || step "sanitized build $version" build_sanitized "$version"
+            [ -f ".build/sanitize-$version/.built" ] || continue
             steps=()
             for malloc in malloc pymalloc; do
                 for half in 1 2; do # of the files, side by side: two processors have as much to do
@@ -300,9 +308,9 @@ for log in .build/logs/pytest-*.log; do
     [ -f "$log" ] && printf '%s: %s\n' "$(basename "$log" .log)" \
         "$(grep -E '^=+ .*(passed|failed|error|skipped|no tests ran|deselected).* =+$' "$log" | tail -n 1)"
 done
-[ ${#skipped[@]} -gt 0 ] && printf 'not run: %s\n' "${skipped[@]}"
-if [ ${#failures[@]} -gt 0 ]; then
-    printf 'FAILED: %s\n' "${failures[@]}"
+sed 's/^/not run: /' "$NOT_RUN"
+if [ -s "$FAILURES" ]; then
+    sed 's/^/FAILED: /' "$FAILURES"
     exit 1
 fi
 say "all passed"
