@@ -19,6 +19,8 @@ CHECKOUT = Path(__file__).parents[1]
 SECONDS = 120.0
 QUICK = ["--benchmark-max-time=0.05", "--benchmark-min-rounds=1", "-p", "no:cacheprovider", "-v", "-rs"]
 
+GONE = (FileNotFoundError, ProcessLookupError)  # of a file of /proc: before it is opened, before it is read
+
 
 def wait_for(condition: Callable[[], object], what: str) -> None:
     end = time.monotonic() + SECONDS
@@ -31,7 +33,7 @@ def gone(pid: int) -> bool:
     """Whether a process has ended (one that nobody has waited for yet counts)."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
+    except GONE:
         return True
 
 
@@ -40,7 +42,7 @@ def descendants(pid: int) -> list[int]:
         children = [
             int(one) for path in Path(f"/proc/{pid}/task").glob("*/children") for one in path.read_text().split()
         ]
-    except FileNotFoundError:
+    except GONE:
         return []
     return children + [deeper for child in children for deeper in descendants(child)]
 
@@ -48,7 +50,7 @@ def descendants(pid: int) -> list[int]:
 def command_line(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-    except FileNotFoundError:
+    except GONE:
         return ""
 
 
@@ -59,7 +61,7 @@ def websocket_servers(pid: int) -> list[int]:
 def sockets(pid: int) -> int:
     """Return how many sockets a process has open."""
     count = 0
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+    with contextlib.suppress(*GONE):
         for path in Path(f"/proc/{pid}/fd").iterdir():
             count += os.readlink(path).startswith("socket:")
     return count
