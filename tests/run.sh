@@ -256,7 +256,7 @@ for version in "${found[@]}"; do
     steps+=("build $version=build $version")
 done
 # Pages are looked at in a browser, which nobody's own machine is given for that.
-in_ci && steps+=("a browser=install_browser")
+case $mode in all | quick | coverage) in_ci && steps+=("a browser=install_browser") ;; esac
 together "${steps[@]}"
 built=()
 for version in "${found[@]}"; do
