@@ -19,7 +19,7 @@ usage: tests/run.sh [--only 3.11|3.12] [--quick | --sanitize | --coverage | --so
                     [-- PYTEST-ARGUMENT...]
 
 Installs the system packages that are missing (with sudo where not root; in CI also a browser), builds a wheel of perfcore
-for every one of Python 3.11 and 3.12 found, and tests it; then, once, runs the checks of the code itself.
+for every one of Python 3.11 and 3.12 found, and tests it; runs the checks of the code itself, once.
 
   --only VERSION    this Python only; it is an error when it is not there
   --quick           build and pytest only: no checks, no sanitizers, no fuzzing
