@@ -32,7 +32,7 @@ files_to_sanitize() {
 # over-aligned structs, and whose pools LSan cannot look into.
 test_sanitized() {
     local version=$1 malloc=$2 half=$3 site=$ROOT/.build/sanitize-$1 leaks=1 which=. files try status=0
-    # Python alone, which takes 100 times as long in ASan's allocator.
+    # Python alone, which takes 60 times as long in ASan's allocator.
     local of_size=tests/unit/test_reports.py::test_a_thousand_benchmarks
     [ "$malloc" = malloc ] || leaks=0
     # In the everyday run the second allocator sees the tests of the extension as C code; with --sanitize, all.
