@@ -286,7 +286,7 @@ FAULTS = {"fork": fork, "signals": signals, "exit": leave, "interpreters": inter
 
 if __name__ == "__main__":
     faulthandler.enable()
-    faulthandler.dump_traceback_later(80, exit=True)
+    faulthandler.dump_traceback_later(400, exit=True)  # one that hangs; some take a minute under ASan on a busy machine
     found = FAULTS[sys.argv[1]]()
     print("\n".join(found) or "ok", flush=True)
     if found:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from clocks import TICK, Clock
 
 import perfcore
 from perfcore.api import Timer
@@ -165,16 +166,16 @@ def test_precision_ends_early_and_max_time_bounds_it():
     assert never.measure(int).rounds == 100, "rounds of 5 and 9 by turns: never precise, so all that fit into 500"
 
 
-def test_compare_sees_a_known_ratio():
-    def work(turns):
-        for _ in range(turns):
-            pass
+def by_the_work(max_ticks, **options):
+    clock = Clock(spread=0.1)
+    return clock, Timer(timer=clock, min_time=8 * TICK, max_time=max_ticks * TICK, **options)
 
-    found = Timer(max_time=0.3).compare(functools.partial(work, 10_000), functools.partial(work, 20_000))
-    assert found.interval.low < 2.2  # twice the work: the interval holds 2, or is near it on a busy machine
-    assert found.interval.high > 1.8
+
+def test_compare_sees_a_known_ratio():
+    clock, timer = by_the_work(30_000)
+    found = timer.compare(functools.partial(clock.work, 100), functools.partial(clock.work, 200))
+    assert 1.9 < found.interval.low < 2 < found.interval.high < 2.1
     assert found.interval.low < found.ratio < found.interval.high
-    assert found.interval.low > 1
     assert found.pairs >= 6
     assert "is slower" in str(found)
     assert "in this one process" in str(found)
@@ -200,14 +201,15 @@ def test_compare_runs_both_sides_equally_often():
 
 def test_compare_judges_by_its_threshold():
     """The decision of `perfcore ab`, and what one process leaves out is said."""
-    base, head = functools.partial(sum, range(10_000)), functools.partial(sum, range(20_000))
-    found = Timer(max_time=0.1).compare(base, head)
+    clock, timer = by_the_work(20_000)
+    base, head = functools.partial(clock.work, 100), functools.partial(clock.work, 200)
+    found = timer.compare(base, head)
     assert found.status == "regression"
     assert "partial is slower, in this one process; memory layout and hash seed are left out" in str(found)
     assert repr(found).startswith("<Comparison of partial and partial: ratio ")
     assert "left out" in repr(found)
-    assert Timer(max_time=0.1).compare(head, base).status == "improvement"
-    patient = Timer(max_time=0.1, threshold=99).compare(base, head)
+    assert timer.compare(head, base).status == "improvement"
+    patient = replace(timer, threshold=99).compare(base, head)
     assert patient.status == "ok"
     assert "is not slower by 9900 % or more" in str(patient)
     with pytest.raises(perfcore.MeasureError, match="threshold"):

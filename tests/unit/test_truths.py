@@ -13,24 +13,10 @@ from collections.abc import Callable
 from itertools import cycle
 
 import pytest
+from clocks import TICK, Clock
 
 import perfcore
 from perfcore.judge.stats import summarize
-
-TICK = 2.0**-14  # seconds; sums of it are exact
-
-
-class Clock:
-    """Time that passes only where somebody says so, and a call of work that takes as long as is said."""
-
-    def __init__(self) -> None:
-        self.now = 1.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def work(self, ticks: int = 1) -> None:
-        self.now += ticks * TICK
 
 
 @pytest.fixture
