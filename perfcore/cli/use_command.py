@@ -100,6 +100,7 @@ def _lives(pid: int) -> bool:
 
 def _run(args: argparse.Namespace) -> int:
     from perfcore.measure.use import UseMeter
+    from perfcore.suite.interrupts import outlast
 
     before = _cpu_of_children()
     try:
@@ -107,15 +108,9 @@ def _run(args: argparse.Namespace) -> int:
     except OSError as error:
         raise MeasureError(f"{printable(args.command[0])} cannot be run: {error.strerror}") from None
     meter = UseMeter(process.pid, interval=args.interval, target=printable(shlex.join(args.command)))
-    interrupted = False
     try:
         meter.start(missing_ok=True)
-        while True:
-            try:
-                code = process.wait()
-                break
-            except KeyboardInterrupt:  # the terminal has sent it to the command too, which ends or goes on
-                interrupted = True
+        code, interrupted = outlast(process)
         report = meter.stop(cpu_seconds=_cpu_of_children() - before)
     finally:
         if process.returncode is None:

@@ -3,12 +3,14 @@
 
 All three end a command as Ctrl-C does, by KeyboardInterrupt, so that what was made goes with it; and where something is
 made but not yet known to who would remove it, or is just being removed, they are put off. Main thread only: elsewhere
-Python delivers no signals, and nothing here does anything.
+Python delivers no signals, and nothing here does anything. `outlast` is for a user's command, which has its own way.
 """
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -87,3 +89,25 @@ def put_off() -> Iterator[None]:
     finally:
         for arrival in dict.fromkeys(arrived):
             signal.raise_signal(arrival)
+
+
+def outlast(child: subprocess.Popen[Any]) -> tuple[int, bool]:
+    """Wait for a command that the terminal sends Ctrl-C to as well, and that ends in its own time.
+
+    Returns:
+        Its exit code, or minus the number of the signal that ended it, and whether there was an interrupt.
+
+    """
+    code, interrupted = None, False
+    while True:
+        try:
+            if code is None:
+                # It is not reaped by that: who is interrupted as `Popen.wait` reaps has lost the code, and hears of 0.
+                found = os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+                assert found is not None, "only WNOHANG gives None"  # noqa: S101
+                code = found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
+            child.wait()
+            child.returncode = code
+            return code, interrupted
+        except KeyboardInterrupt:
+            interrupted = True

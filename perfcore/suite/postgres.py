@@ -26,6 +26,7 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 from perfcore.errors import ServiceError
+from perfcore.suite.interrupts import outlast
 
 __all__ = ["URL_VARIABLE", "Cluster", "find_server"]
 
@@ -268,16 +269,13 @@ def _main(command: list[str]) -> int:
 
 def _run(command: list[str], url: str) -> int:
     child = subprocess.Popen(command, env={**os.environ, URL_VARIABLE: url})
-    while True:
-        try:
-            status = child.wait()
-            return status if status >= 0 else 128 - status
-        except KeyboardInterrupt:
-            continue  # the command has the Ctrl-C too, and ends in its own time
-        except SystemExit:
-            child.terminate()
-            child.wait()
-            raise
+    try:
+        status, _ = outlast(child)
+    except SystemExit:
+        child.terminate()
+        child.wait()
+        raise
+    return status if status >= 0 else 128 - status
 
 
 if __name__ == "__main__":

@@ -7,21 +7,16 @@ The workers here are shell scripts in an interpreter's place; real ones run in t
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
 
 import pytest
 
 from perfcore.judge.pairs import PairRule
 from perfcore.suite import ab
 from perfcore.suite.ab import Blocks, Plan, compare_sides
-from perfcore.suite.interrupts import orderly_end, put_off
 from perfcore.suite.process import Ended, Side, Worker, WorkerLostError, last_lines, run_program
 
 # `say` writes an event, `hear` reads a command into $line.
@@ -165,162 +160,6 @@ def test_run_program(tmp_path: Path) -> None:
 def test_last_lines() -> None:
     assert last_lines(" one \n\n two\nthree\n", 2) == "two | three"
     assert last_lines("\n \n", 2) == "it said nothing"
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_signals_are_put_off(number: signal.Signals) -> None:
-    done: list[object] = []
-    before = signal.getsignal(number)
-
-    def interrupted() -> None:
-        with orderly_end():
-            done.append(signal.getsignal(number))
-            with put_off():
-                signal.raise_signal(number)
-                signal.raise_signal(number)
-                done.append("kept")
-            done.append("not reached")
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
-    assert done[1:] == ["kept"]
-    assert (done[0] is before) == (number is signal.SIGINT)
-    assert signal.getsignal(number) is before
-
-
-def test_put_off_within_put_off() -> None:
-    done = []
-
-    def interrupted() -> None:
-        with put_off():
-            with put_off():
-                signal.raise_signal(signal.SIGINT)
-            done.append("the outer one still holds")
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
-    assert done == ["the outer one still holds"]
-
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-@pytest.fixture
-def handlers() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
-@pytest.mark.usefixtures("handlers")
-@pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_at_any_moment_of_put_off(number: signal.Signals) -> None:
-    """One at each call and return: it is raised, and the next of each kind is."""
-
-    def interrupted(moment: int) -> tuple[bool, bool]:
-        seen, came = 0, False
-
-        def profile(frame: FrameType, _event: str, _argument: object) -> None:
-            nonlocal seen
-            seen += frame.f_code is not interrupted.__code__
-            if seen == moment:
-                seen += 1
-                signal.raise_signal(number)
-
-        try:
-            sys.setprofile(profile)
-            with put_off():
-                pass
-        except KeyboardInterrupt:
-            came = True
-        finally:
-            sys.setprofile(None)
-        return seen > moment, came
-
-    moment, reached = 0, True
-    while reached:
-        moment += 1
-        with orderly_end():
-            reached, came = interrupted(moment)
-            assert came == reached, moment
-            for following in SIGNALS:
-                with pytest.raises(KeyboardInterrupt):
-                    signal.raise_signal(following)
-    assert moment > 20
-
-
-@pytest.mark.usefixtures("handlers")
-def test_each_signal_that_was_put_off_has_its_handler() -> None:
-    came: list[int] = []
-    for number in SIGNALS:
-        signal.signal(number, lambda number, _frame: came.append(number))
-    with put_off():
-        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGHUP):
-            signal.raise_signal(number)
-        assert not came
-    assert came == [signal.SIGHUP, signal.SIGINT]
-
-
-def test_a_signal_that_kills_does_so_after_an_interrupt_at_the_end_of_put_off() -> None:
-    script = """
-import itertools, signal, sys
-from perfcore.suite.interrupts import put_off
-
-for moment in itertools.count(1):
-    seen = itertools.count(1)
-    def profile(frame, event, argument):
-        if frame.f_code.co_name != "<module>" and next(seen) == moment:
-            signal.raise_signal(signal.SIGINT)
-
-    sys.setprofile(profile)
-    try:
-        with put_off():
-            pass
-    except KeyboardInterrupt:
-        pass
-    sys.setprofile(None)
-    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        signal.raise_signal(signal.SIGTERM)
-        sys.exit("SIGTERM had no effect")
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-"""
-    ended = subprocess.run([sys.executable, "-P", "-c", script], check=False, timeout=60)
-    assert ended.returncode == -signal.SIGTERM
-
-
-def test_an_error_comes_before_the_signal() -> None:
-    def interrupted() -> None:
-        with put_off():
-            signal.raise_signal(signal.SIGINT)
-            raise OSError("full")
-
-    with pytest.raises(KeyboardInterrupt) as caught:
-        interrupted()
-    assert isinstance(caught.value.__context__, OSError)
-
-
-def test_ignored_signals_stay_ignored() -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with orderly_end(), put_off():
-            signal.raise_signal(signal.SIGHUP)
-        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGHUP, before)
-
-
-def test_other_threads_may_use_it() -> None:
-    reached = []
-
-    def use() -> None:
-        with orderly_end(), put_off():
-            reached.append(1)
-
-    thread = threading.Thread(target=use)
-    thread.start()
-    thread.join()
-    assert reached == [1]
 
 
 def ready(duration: float, iterations: int = 1, capacity: int | None = None) -> dict[str, object]:
