@@ -60,9 +60,11 @@ leaks_not_looked_for() {
     grep -q '^==[0-9]*==LeakSanitizer has encountered a fatal error' "$log" && ! grep -qE '^=+ .*(failed|error).* =+$' "$log"
 }
 
-# The C tests once more: those with threads under TSan, and all under valgrind, which sees what is read before it is set.
+# The C tests once more: of the code for processors without SSE2; those with threads under TSan; and all under valgrind,
+# which sees what is read before it is set.
 test_c_at_length() {
     local python=.venv-tests-$1/bin/python
+    step "C tests without SSE2" "$python" tests/c/run.py --under scalar
     step "C tests under TSan" "$python" tests/c/run.py --under thread
     if command -v valgrind >/dev/null; then
         step "C tests under valgrind" "$python" tests/c/run.py --under valgrind

@@ -6,8 +6,8 @@ First lines ``// link: FLAG...`` add linker flags, also those of a header in thi
 
     python tests/c/run.py [NAME-PART...] [--cc CC] [--under CHECKER]
 
-Checkers: address (ASan and UBSan; the default), thread (TSan, of the tests that have threads), valgrind (memcheck),
-coverage (gcov; see coverage.py).
+Checkers: address (ASan and UBSan; the default), scalar (the same of the code for processors without SSE2), thread (TSan,
+of the tests that have threads), valgrind (memcheck), coverage (gcov; see coverage.py).
 """
 
 from __future__ import annotations
@@ -28,12 +28,14 @@ WARNINGS = shlex.split(
     "-Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef "
     "-Wvla -Wformat=2 -Wpointer-arith -Wdouble-promotion -Wcast-qual -Werror"
 )
+ADDRESS = [
+    *WARNINGS,
+    *shlex.split("-fsanitize=address,undefined -fno-sanitize-recover=undefined"),
+    *shlex.split("-fno-omit-frame-pointer -fstrict-overflow"),
+]
 CHECKERS = {
-    "address": [
-        *WARNINGS,
-        *shlex.split("-fsanitize=address,undefined -fno-sanitize-recover=undefined"),
-        *shlex.split("-fno-omit-frame-pointer -fstrict-overflow"),
-    ],
+    "address": ADDRESS,
+    "scalar": [*ADDRESS, "-U__SSE2__"],
     "thread": ["-fsanitize=thread", "-fno-omit-frame-pointer"],
     "valgrind": [],
     # As setup.py's PERFCORE_COVERAGE: the same branches, so that both can be added.
