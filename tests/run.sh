@@ -295,6 +295,7 @@ if [ ${#built[@]} -gt 0 ]; then
                 done
             done
             together "${steps[@]}"
+            [ "$mode" != sanitize ] || step "threads under TSan $version" test_threads "$version"
             if [ "$mode" = sanitize ] && have_debug_python "$version"; then
                 step "debug build of Python $version" test_debug "$version"
             fi
