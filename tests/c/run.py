@@ -6,8 +6,8 @@ First lines ``// link: FLAG...`` add linker flags, also those of a header in thi
 
     python tests/c/run.py [NAME-PART...] [--cc CC] [--under CHECKER]
 
-Checkers: address (ASan and UBSan; the default), scalar (the same of the code for processors without SSE2), thread (TSan,
-of the tests that have threads), valgrind (memcheck), coverage (gcov; see coverage.py).
+Checkers: address (ASan and UBSan; the default), scalar (the same, of the code for processors without SSE2),
+thread (TSan, of the tests that have threads), valgrind (memcheck), coverage (gcov; see coverage.py).
 """
 
 from __future__ import annotations
