@@ -18,7 +18,7 @@ import pytest
 
 from perfcore.cli import main
 from perfcore.suite import postgres
-from perfcore.suite.interrupts import orderly_end, put_off
+from perfcore.suite.interrupts import orderly_end, outlast, put_off
 
 THREE = [sys.executable, "-S", "-P", "-c", "raise SystemExit(3)"]
 
@@ -39,6 +39,14 @@ def interrupted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(os, name, and_then)
     return seen
+
+
+@pytest.mark.parametrize(("code", "end"), [(3, "exit 3"), (-signal.SIGKILL, "kill -KILL $$")])
+def test_an_exit_code_outlasts_an_interrupt(interrupted: list[str], code: int, end: str) -> None:
+    child = subprocess.Popen(["/bin/sh", "-c", end])
+    assert outlast(child) == (code, True)
+    assert child.returncode == code
+    assert interrupted
 
 
 def test_a_command_with_a_server_keeps_its_exit_code(interrupted: list[str]) -> None:
