@@ -67,8 +67,6 @@ def interrupt_at(nth: int) -> Iterator[list[int]]:
         frame.f_trace_opcodes = True
         return each
 
-    if sys.gettrace() is not None:
-        pytest.skip("a coverage tool traces: CPython 3.12 may crash where two take turns in one coroutine")
     sys._getframe().f_trace_opcodes = True  # 3.12 looks for them if it has seen this before settrace()
     sys.settrace(called)
     try:
@@ -160,6 +158,8 @@ def put_interrupted(ring: Any, nth: int) -> bool:
 @pytest.mark.parametrize("interrupted", [get_interrupted, put_interrupted])
 @pytest.mark.parametrize("make", [Ring, PriorityRing, lambda _: ShmRing(size=4096)], ids=["ring", "priority", "shm"])
 def test_at_every_moment(make: Any, interrupted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    if sys.gettrace() is not None:
+        pytest.skip("a coverage tool traces: CPython 3.12 may crash where two take turns in one coroutine")
     monkeypatch.setattr(turns, "PATIENCE_S", 0.002)
     monkeypatch.setattr(turns, "IDLE_S", 0.002)
     nth = 1

@@ -56,13 +56,13 @@ def test_a_thread_puts_where_a_standing_loop_does_not() -> None:
     standing.end()
 
 
-def wait_in_turn(works: list[Callable[[], Any]]) -> list[threading.Thread]:
-    """Start a thread for each, one after the other; each has had a tenth of a second to wait."""
+def wait_in_turn(works: list[Callable[[], Any]], pause: float = 0.1) -> list[threading.Thread]:
+    """Start a thread for each, one after the other; each has had so many seconds to wait."""
     threads = []
     for work in works:
         threads.append(threading.Thread(target=work, daemon=True))
         threads[-1].start()
-        time.sleep(0.1)
+        time.sleep(pause)
     return threads
 
 
@@ -110,11 +110,16 @@ def test_a_loop_has_its_turn_before_a_thread_that_came_later() -> None:
         thread.join(60)
 
 
-def test_threads_behind_a_standing_loop_get_in_their_order() -> None:
+# Threads behind a loop look every 0.1 s; these start to wait half of that apart, so that after one of the two times the
+# second looks before the first.
+@pytest.mark.parametrize("later", [0.025, 0.075])
+def test_threads_behind_a_standing_loop_get_in_their_order(later: float) -> None:
     ring: Ring[int] = Ring()
     standing = Standing(lambda: wait_for(ring.aget))
     got: list[tuple[str, int]] = []
-    threads = wait_in_turn([lambda: got.append(("first", ring.get())), lambda: got.append(("second", ring.get()))])
+    works = [lambda: got.append(("first", ring.get())), lambda: got.append(("second", ring.get()))]
+    threads = wait_in_turn(works, 0.05)
+    time.sleep(later)
     ring.put(1)
     threads[0].join(60)
     ring.put(2)
@@ -123,11 +128,13 @@ def test_threads_behind_a_standing_loop_get_in_their_order() -> None:
     standing.end()
 
 
-def test_threads_behind_a_standing_loop_put_in_their_order() -> None:
+@pytest.mark.parametrize("later", [0.025, 0.075])
+def test_threads_behind_a_standing_loop_put_in_their_order(later: float) -> None:
     ring: Ring[str] = Ring(1)
     ring.put("zeroth")
     standing = Standing(lambda: wait_for(lambda: ring.aput("of the loop")))
-    threads = wait_in_turn([lambda: ring.put("first"), lambda: ring.put("second")])
+    threads = wait_in_turn([lambda: ring.put("first"), lambda: ring.put("second")], 0.05)
+    time.sleep(later)
     assert ring.get() == "zeroth"
     threads[0].join(60)
     assert [ring.get(timeout=60), ring.get(timeout=60)] == ["first", "second"]
