@@ -160,7 +160,7 @@ class Timer:
     """How to measure; ``perfcore.measure`` and ``perfcore.compare`` are those of ``Timer()``.
 
     Attributes:
-        min_time: least duration of a round, in seconds.
+        min_time: least duration of a round, in seconds; one of several calls lasts at least 50 µs.
         max_time: seconds of rounds in all (for each callable).
         min_rounds: fewest rounds; at least 1.
         precision: stop as soon as the interval of the median is within this fraction, e.g. 0.01; None: use `max_time`.

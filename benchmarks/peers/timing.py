@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rows about the truth of a sample: overhead per call in long rounds, bias in rounds of one iteration."""
+"""Rows about the truth of a sample: overhead per call in long rounds, bias in rounds of one call, and as calibrated."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.peers.harness import OURS, Case, Context, row
 from benchmarks.peers.processes import run_python
 from benchmarks.peers.spread import AtMost, TimesLess
-from benchmarks.peers.timing_child import BIAS_SUBJECTS, CORRECTED, OVERHEAD_SUBJECTS, STOCK
+from benchmarks.peers.timing_child import BIAS_SUBJECTS, CALIBRATED_SUBJECTS, CORRECTED, OVERHEAD_SUBJECTS, STOCK
 
 NS = 1e-9
 INSIDE = 12  # repeats inside a process
@@ -50,6 +50,12 @@ def over_truth(gauged: Sequence[Gauged]) -> tuple[dict[str, list[float]], float,
     return figures, statistics.median(kept) / NS, len(kept)
 
 
+def iterations(gauged: Sequence[Gauged]) -> str:
+    """Return the iterations that calibration chose, from the fewest to the most."""
+    chosen = [process["iterations"] for process in gauged]
+    return str(chosen[0]) if min(chosen) == max(chosen) else f"{min(chosen)} to {max(chosen)}"
+
+
 @row(
     "call-overhead",
     unit="ns",
@@ -62,8 +68,7 @@ def call_overhead(context: Context) -> Iterator[Case]:
     for subject in OVERHEAD_SUBJECTS:
         gauged = [report[subject.name] for report in reports]
         figures, g, quiet = over_truth(gauged)
-        iterations = sorted({process["iterations"] for process in gauged})
-        note = f"G {g:.1f} ns, {'/'.join(map(str, iterations))} iterations a round, {quiet} quiet repeats"
+        note = f"G {g:.1f} ns, {iterations(gauged)} iterations a round, {quiet} quiet repeats"
         corrected = figures.pop(CORRECTED)
         yield Case(subject.name, figures, note=note)
         yield Case(f"{subject.name}, corrected", {OURS: corrected}, {OURS: AtMost(2)}, note=note)
@@ -81,3 +86,16 @@ def sample_bias(context: Context) -> Iterator[Case]:
         note = f"G {g:.1f} ns, {quiet} quiet repeats, median with its sign "
         yield Case(f"{subject.name}, raw", absolute, note=f"{note}{signed[0]:+.1f}")
         yield Case(f"{subject.name}, corrected", {OURS: corrected}, {OURS: AtMost(3)}, note=f"{note}{signed[1]:+.1f}")
+
+
+@row("calibrated-bias", unit="%", peers=(STOCK,), target={OURS: AtMost(2)})
+def calibrated_bias(context: Context) -> Iterator[Case]:
+    """Measure how far the median sample lies from the true cost of the call in rounds as calibration makes them."""
+    reports = processes(context, "calibrated")
+    for subject in CALIBRATED_SUBJECTS:
+        gauged = [report[subject.name] for report in reports]
+        figures, g, quiet = over_truth(gauged)
+        shares = {name: [100 * value / g for value in values] for name, values in figures.items()}
+        note = f"G {g:.0f} ns, {iterations(gauged)} iterations a round, {quiet} quiet repeats"
+        note += f", median with its sign {statistics.median(shares[OURS]):+.1f}"
+        yield Case(subject.name, {name: [abs(value) for value in values] for name, values in shares.items()}, note=note)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""One fresh process of the rows ``call-overhead`` and ``sample-bias``: prints its figures as JSON.
+"""One fresh process of the rows ``call-overhead``, ``sample-bias`` and ``calibrated-bias``: prints its figures as JSON.
 
-``python -m benchmarks.peers.timing_child overhead|bias REPEATS [PEER ...]``. Memory layout and hash seed, which move a
-call by a nanosecond or two, are those of the process; so the process is the unit of repetition, and what is measured
-inside one only makes its figure precise.
+``python -m benchmarks.peers.timing_child overhead|bias|calibrated REPEATS [PEER ...]``. Memory layout and hash seed,
+which move a call by a nanosecond or two, are those of the process; so the process is the unit of repetition, and what
+is measured inside one only makes its figure precise.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 
 from benchmarks.peers import contenders
 from benchmarks.peers.harness import OURS
-from benchmarks.peers.truth import C_WORK, ROOT, SUBJECTS, WORK, Subject, Truth
+from benchmarks.peers.truth import C_WORK, LONGER, ROOT, SUBJECTS, WORK, Subject, Truth
 
 STOCK = "pytest-benchmark"
 CORRECTED = "perfcore, corrected"
@@ -23,6 +23,7 @@ CORRECTED = "perfcore, corrected"
 PEER_LOOPS = 1000
 TURNS = 20
 SINGLE_ROUNDS = 200
+ROUNDS = 20
 
 Sampler = Callable[[], float]  # seconds per call of one round
 
@@ -88,13 +89,31 @@ def bias(subject: Subject, peers: Sequence[str]) -> Gauge:
     return gauge
 
 
+def calibrated(subject: Subject, peers: Sequence[str]) -> Gauge:
+    """Return the gauge for rounds as a benchmark has them: of as many calls as its calibration chooses, in a row."""
+    gauge = Gauge(subject)
+    gauge.turns = 6
+    run, iterations = contenders.ours_round(subject)
+    gauge.iterations = iterations
+    gauge.samplers[OURS] = lambda: statistics.median(run(iterations) for _ in range(ROUNDS)) / iterations
+    if STOCK in peers:
+        stock, count = contenders.stock_round(subject)
+        gauge.samplers[STOCK] = lambda: statistics.median(stock(count) for _ in range(ROUNDS)) / count
+    return gauge
+
+
 OVERHEAD_SUBJECTS = SUBJECTS
 BIAS_SUBJECTS = (ROOT, SUBJECTS[4], C_WORK, SUBJECTS[0], WORK)
+CALIBRATED_SUBJECTS = LONGER
 
 
 def main(mode: str, repeats: int, peers: Sequence[str]) -> int:
     """Measure and print."""
-    make, subjects = {"overhead": (overhead, OVERHEAD_SUBJECTS), "bias": (bias, BIAS_SUBJECTS)}[mode]
+    make, subjects = {
+        "overhead": (overhead, OVERHEAD_SUBJECTS),
+        "bias": (bias, BIAS_SUBJECTS),
+        "calibrated": (calibrated, CALIBRATED_SUBJECTS),
+    }[mode]
     gauges = {subject.name: make(subject, peers) for subject in subjects}
     # Subjects in the inner loop: a slow phase of the processor costs each of them a few repeats, not one of them all.
     for _ in range(repeats):

@@ -79,6 +79,14 @@ def loop_of_work() -> int:
     return total
 
 
+def sum_of_squares(count: int) -> int:
+    """Spend some ten nanoseconds per value in bytecode."""
+    total = 0
+    for value in range(count):
+        total += value * value
+    return total
+
+
 SUBJECTS = (
     Subject("def f(): pass", empty),
     Subject("lambda", lambda: None),
@@ -91,6 +99,11 @@ SUBJECTS = (
 # called wherever it stands.
 ROOT = Subject("math.sqrt", math.sqrt, (2.0,))
 WORK = Subject("Python function of about 0.4 µs", loop_of_work)
+LONGER = (
+    WORK,
+    Subject("Python function of about 1 µs", sum_of_squares, (25,)),
+    Subject("Python function of about 4 µs", sum_of_squares, (100,)),
+)
 TEXT = "the quick brown fox jumps over the lazy dog " * 20
 C_WORK = Subject("str.count, about 0.5 µs", TEXT.count, ("lazy",))
 

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """How many calls make one round.
 
-pytest-benchmark's search, with one difference: no duration is believed before a second batch of the same size confirms
-it. Otherwise one cold first call (an import, a cache to fill, a page to fault in) fixes the number of calls at 1.
+pytest-benchmark's search, with two differences. No duration is believed before a second batch of the same size confirms
+it: otherwise one cold first call (an import, a cache to fill, a page to fault in) fixes the number of calls at 1. And a
+round of several calls lasts `LEAST_OF_MANY_S`, not the 5 µs of pytest-benchmark's default: entering the generated code
+takes up to half a microsecond, which a round of 5 µs would give to its calls as 10 % of their time, and another share
+in the next process, whose calibration comes to another number of calls.
 """
 
 from __future__ import annotations
@@ -16,12 +19,15 @@ from typing import Protocol
 from perfcore.errors import MeasureError
 from perfcore.measure.kernel import UNROLL
 
+# The generated code's entry is 1 % of this or less.
+LEAST_OF_MANY_S = 50e-6
 # A batch confirms the one before it unless it is faster by more than this factor.
 _AGREEMENT = 0.8
 # A short call is repeated before its duration is believed: it gets faster over its first calls (specialisation, caches,
 # the branch predictor), and two of those agree without being warm. Only under _SETTLING_LIMIT times the least round.
 _SETTLING_CALLS = 16
 _SETTLING_LIMIT = 20
+_SETTLING_LIMIT_S = 1e-3
 # One call makes a round only if it is this much longer than the least one: rounds are faster than calibration, which is
 # interrupted by Python.
 _SINGLE_MARGIN = 1.25
@@ -87,7 +93,7 @@ def calibrate(
     strict: bool = False,
     log: Callable[[str], None] | None = None,
 ) -> Calibration:
-    """Find how many calls a round needs to last `min_time`.
+    """Find how many calls a round needs to last `min_time`, and `LEAST_OF_MANY_S` if it is more than one.
 
     Args:
         runner: runs one round of a given number of calls.
@@ -96,7 +102,7 @@ def calibrate(
         warmup: calls to make at each step before its duration is believed; 0 for none.
         timer_precision: the timer's smallest step, in seconds.
         calibration_precision: how many of those steps a round must last.
-        strict: make exactly the calls that pytest-benchmark makes.
+        strict: make exactly the calls that pytest-benchmark makes, and as few of them a round.
         log: receives one line for each step.
 
     Raises:
@@ -105,7 +111,10 @@ def calibrate(
     """
     say = log or (lambda _line: None)
     min_time = max(min_time, timer_precision * calibration_precision)
-    min_time_estimate = min_time * 5 / calibration_precision
+    least_of_many = least_of_many_s(min_time, strict=strict)
+    single = min_time if strict else min_time * _SINGLE_MARGIN
+    estimate = least_of_many * 5 / calibration_precision
+    settling = min(min_time * _SETTLING_LIMIT, _SETTLING_LIMIT_S)
     iterations = 1
     specialised = False
     while True:
@@ -116,7 +125,7 @@ def calibrate(
             if iterations >= UNROLL and not specialised:
                 _specialise(runner, iterations, duration)
                 specialised = True
-            if iterations < UNROLL and min_time <= duration < min_time * _SETTLING_LIMIT:
+            if iterations < UNROLL and min_time <= duration < settling:
                 duration = min(duration, *(runner.time(iterations) for _ in range(_SETTLING_CALLS)))
             duration, last = _confirm(runner, iterations, duration, max_time)
             if duration <= 0 and iterations > _STANDSTILL_CALLS:
@@ -124,10 +133,10 @@ def calibrate(
                     f"the timer saw no time pass in {iterations} calls: use one that moves, or longer calls"
                 )
         say(f"Measured {iterations} iterations: {duration:.9f}s.")
-        if duration >= min_time * (_SINGLE_MARGIN if iterations == 1 and not strict else 1):
+        if duration >= (single if iterations == 1 else least_of_many):
             break
-        if duration >= min_time_estimate:
-            iterations = ceil(min_time * iterations / duration)
+        if duration >= estimate:
+            iterations = ceil(least_of_many * iterations / duration)
             if not strict:
                 iterations = max(iterations, 2)
             elif iterations == 1:
@@ -139,6 +148,11 @@ def calibrate(
     # Slow enough for stock to run its least number of rounds: the confirming round is one of them.
     slow = not strict and iterations == 1 and duration * 5 >= max_time
     return Calibration(duration, iterations, (last,) if slow else ())
+
+
+def least_of_many_s(min_time: float, *, strict: bool) -> float:
+    """Return the least duration, in seconds, of a round of several calls where that of any round is `min_time`."""
+    return min_time if strict else max(min_time, LEAST_OF_MANY_S)
 
 
 def _warm_up(runner: Rounds, iterations: int, duration: float, warmup: int, max_time: float) -> float:

@@ -21,7 +21,7 @@ import pytest
 
 from perfcore import _core
 from perfcore.measure import clock
-from perfcore.measure.calibration import calibrate
+from perfcore.measure.calibration import calibrate, least_of_many_s
 from perfcore.measure.callables import is_coroutine_function
 from perfcore.measure.pace import Pace
 from perfcore.measure.runner import Runner, make_runner
@@ -186,6 +186,7 @@ class Backend:
         """Calibrate and run the rounds; return the record and the iterations of a round."""
         fixture, form = self.fixture, self.stock.format_time
         min_time = max(fixture._min_time, step * fixture._calibration_precision)
+        min_time = least_of_many_s(min_time, strict=self.options.strict)
         fixture._logger.debug("")
         self.say(
             f"  Calibrating to target round {form(min_time)}s; will estimate when reaching "
