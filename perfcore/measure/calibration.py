@@ -24,7 +24,8 @@ LEAST_OF_MANY_S = 50e-6
 # A batch confirms the one before it unless it is faster by more than this factor.
 _AGREEMENT = 0.8
 # A short call is repeated before its duration is believed: it gets faster over its first calls (specialisation, caches,
-# the branch predictor), and two of those agree without being warm. Only under _SETTLING_LIMIT times the least round.
+# the branch predictor), and two of those agree without being warm. Only under _SETTLING_LIMIT times the least round,
+# and under _SETTLING_LIMIT_S where the least round is long.
 _SETTLING_CALLS = 16
 _SETTLING_LIMIT = 20
 _SETTLING_LIMIT_S = 1e-3
