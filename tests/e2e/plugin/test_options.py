@@ -305,6 +305,22 @@ def test_wrong_options(tmp_path, option, text):
     assert text in seen.out
 
 
+@pytest.mark.parametrize(
+    ("options", "least"),
+    [
+        ([], "50.00us"),
+        (["--benchmark-min-time=0.00004"], "50.00us"),
+        (["--benchmark-min-time=0.002"], "2.00ms"),
+        (["--perfcore-strict", "--benchmark-min-time=0.00004"], "40.00us"),
+    ],
+)
+def test_verbose_says_how_long_rounds_of_several_calls_are(tmp_path, options, least):
+    write_suite(tmp_path, test_it="def test_sum(benchmark):\n    benchmark(sum, [1, 2])\n")
+    seen = run(tmp_path, "on", *QUICK, "--benchmark-verbose", *options)
+    assert seen.code == 0, seen.out
+    assert f"Calibrating to target round {least};" in seen.out
+
+
 def test_precision_stops_early(tmp_path):
     source = """
 def test_rounds(benchmark, note):

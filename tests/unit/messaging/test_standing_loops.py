@@ -110,15 +110,15 @@ def test_a_loop_has_its_turn_before_a_thread_that_came_later() -> None:
         thread.join(60)
 
 
-# Threads behind a loop look every 0.1 s; these start to wait half of that apart, so that after one of the two times the
-# second looks before the first.
+# Threads behind a loop look every 0.1 s; these start to wait one and a half of that apart, so that after one of the two
+# times the second looks before the first.
 @pytest.mark.parametrize("later", [0.025, 0.075])
 def test_threads_behind_a_standing_loop_get_in_their_order(later: float) -> None:
     ring: Ring[int] = Ring()
     standing = Standing(lambda: wait_for(ring.aget))
     got: list[tuple[str, int]] = []
     works = [lambda: got.append(("first", ring.get())), lambda: got.append(("second", ring.get()))]
-    threads = wait_in_turn(works, 0.05)
+    threads = wait_in_turn(works, 0.15)
     time.sleep(later)
     ring.put(1)
     threads[0].join(60)
@@ -133,7 +133,7 @@ def test_threads_behind_a_standing_loop_put_in_their_order(later: float) -> None
     ring: Ring[str] = Ring(1)
     ring.put("zeroth")
     standing = Standing(lambda: wait_for(lambda: ring.aput("of the loop")))
-    threads = wait_in_turn([lambda: ring.put("first"), lambda: ring.put("second")], 0.05)
+    threads = wait_in_turn([lambda: ring.put("first"), lambda: ring.put("second")], 0.15)
     time.sleep(later)
     assert ring.get() == "zeroth"
     threads[0].join(60)
